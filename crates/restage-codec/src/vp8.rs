@@ -83,6 +83,7 @@ pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
         is_sync: descriptor.is_sync,
         starts: descriptor.starts_partition && descriptor.partition == 0,
         numbers: descriptor.numbers,
+        ..FramePlace::default()
     })
 }
 

@@ -61,10 +61,12 @@ pub struct Encoding {
     pub epoch: u32,
 }
 
-/// A layer that is alive. Rates are in bits per second.
+/// A layer that is alive: an encoding, or a spatial layer of one with those below it. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rung {
     pub(crate) encoding: Encoding,
+    /// What it is of the encoding: the whole, but for the lower ones of several spatial layers.
+    pub(crate) cut: Cut,
     /// Its name among the publisher's encodings, if it has one.
     pub(crate) rid: Option<RidName>,
     /// Size of its pictures, as far as it is known.
@@ -79,25 +81,52 @@ pub(crate) struct Rung {
     pub(crate) cuts: Cuts,
 }
 
-/// Which frames of a layer are sent: those up to this temporal layer, which decode without the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cut(u8);
+impl Rung {
+    /// Whether it is this part of an encoding. An encoder may have been restarted meanwhile, so the epoch does not count.
+    pub(crate) fn is_of(&self, encoding: Encoding, cut: Cut) -> bool {
+        self.encoding.is_layer_of(encoding) && self.cut.spatial == cut.spatial
+    }
+}
+
+impl Encoding {
+    /// Whether both are of one layer of a feed.
+    #[inline]
+    pub(crate) fn is_layer_of(self, other: Self) -> bool {
+        (self.feed, self.layer) == (other.feed, other.layer)
+    }
+}
+
+/// Which frames of an encoding are sent: those up to these layers, which decode without the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The highest spatial layer; [`ALL`](Self::ALL) for any.
+    pub(crate) spatial: u8,
+    /// The highest temporal layer; [`ALL`](Self::ALL) for any.
+    pub(crate) temporal: u8,
+}
 
 impl Cut {
+    /// No bound.
+    pub(crate) const ALL: u8 = u8::MAX;
     /// The frames that all others build on.
-    pub(crate) const BASE: Self = Self(0);
+    pub(crate) const BASE: Self = Self {
+        spatial: 0,
+        temporal: 0,
+    };
     /// All frames.
-    pub(crate) const WHOLE: Self = Self(u8::MAX);
+    pub(crate) const WHOLE: Self = Self {
+        spatial: Self::ALL,
+        temporal: Self::ALL,
+    };
 
-    /// The frames up to this temporal layer.
-    pub(crate) const fn up_to(temporal: u8) -> Self {
-        Self(temporal)
+    /// Of these, the frames up to this temporal layer.
+    pub(crate) const fn up_to(self, temporal: u8) -> Self {
+        Self { temporal, ..self }
     }
 
-    /// Whether frames of a temporal layer belong to it.
-    #[inline]
-    pub(crate) fn has(self, temporal: u8) -> bool {
-        temporal <= self.0
+    /// Whether it has the frames of every temporal layer.
+    pub(crate) fn has_all_frames(self) -> bool {
+        self.temporal == Self::ALL
     }
 }
 
@@ -115,6 +144,13 @@ pub(crate) type Cuts = [Option<CutRate>; TEMPORAL_LAYERS_MAX - 1];
 
 /// The living layers of a track, smallest first.
 pub(crate) type Ladder = [Rung];
+
+/// The place of a layer: of a cut of an encoding. If its spatial layer is not there any more, it is that of the next higher one.
+pub(crate) fn place_of(ladder: &Ladder, encoding: Encoding, cut: Cut) -> Option<usize> {
+    let is_it =
+        |rung: &Rung| rung.encoding.is_layer_of(encoding) && rung.cut.spatial >= cut.spatial;
+    ladder.iter().position(is_it)
+}
 
 /// A packet of a publication as a tap is given it: an RTP payload with all that a recorder, a relay to another process or a mixer has
 /// to know of it. It borrows nothing, and copies share the payload.

@@ -25,12 +25,12 @@ pub(super) struct Level {
 
 impl Level {
     pub(super) fn is_whole(&self) -> bool {
-        self.cut == Cut::WHOLE
+        self.cut.has_all_frames()
     }
 
     /// Whether both are of one layer. An encoder that starts anew is the same layer.
     pub(super) fn is_of_layer(&self, other: &Self) -> bool {
-        (self.encoding.feed, self.encoding.layer) == (other.encoding.feed, other.encoding.layer)
+        self.encoding.is_layer_of(other.encoding) && self.cut.spatial == other.cut.spatial
     }
 }
 
@@ -42,7 +42,7 @@ pub(super) fn set(levels: &mut Vec<Level>, ladder: &Ladder, shown: Option<&Level
         let below = place.checked_sub(1).map(|place| &ladder[place]);
         let whole = Level {
             encoding: rung.encoding,
-            cut: Cut::WHOLE,
+            cut: rung.cut,
             place,
             wire_bits_per_s: rung.wire_bits_per_s,
             peak_bits_per_s: rung.peak_bits_per_s,
@@ -98,7 +98,7 @@ mod tests {
         let rung = |(layer, rate): (u8, &u64)| {
             let cut = |temporal, percent, frames_per_s| {
                 Some(CutRate {
-                    cut: Cut::up_to(temporal),
+                    cut: Cut::WHOLE.up_to(temporal),
                     wire_bits_per_s: rate * percent / 100,
                     peak_bits_per_s: rate * percent / 100,
                     frames_per_s,
@@ -111,6 +111,7 @@ mod tests {
                     layer,
                     epoch: 0,
                 },
+                cut: Cut::WHOLE,
                 rid: None,
                 size: None,
                 bits_per_s: *rate,
@@ -190,7 +191,10 @@ mod tests {
         let mut levels = Vec::new();
         set(&mut levels, &before, None);
         let shown = levels[3];
-        assert_eq!((shown.cut, shown.wire_bits_per_s), (Cut::up_to(1), 660));
+        assert_eq!(
+            (shown.cut, shown.wire_bits_per_s),
+            (Cut::WHOLE.up_to(1), 660)
+        );
         let mut after = ladder(&[700, 1_100], 30);
         assert_eq!(rates(&after, None), [280, 420, 700, 1_100]);
         let expected = [280, 420, 700, 660, 1_100];

@@ -245,7 +245,8 @@ impl Row {
             return;
         };
         // The whole of a layer is there as long as the layer is.
-        let is_it = |level: &Level| level.is_of_layer(&shown) && level.cut >= shown.cut;
+        let is_it =
+            |level: &Level| level.is_of_layer(&shown) && level.cut.temporal >= shown.cut.temporal;
         if let Some(place) = self.levels.iter().position(is_it) {
             let level = match self.held_until {
                 Some(_) => self.wanted,

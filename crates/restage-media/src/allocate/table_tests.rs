@@ -22,6 +22,7 @@ fn layers(feed: u64, rates: &[u64]) -> Vec<Rung> {
                 layer,
                 epoch: 0,
             },
+            cut: Cut::WHOLE,
             rid: None,
             size: Some(PictureSize {
                 width: 320 << layer,
@@ -123,8 +124,8 @@ impl Rig {
         let flow = &self.flows[flow];
         let rung = match flow.got.pictures {
             Allotted::Any => flow.ladder.last(),
-            Allotted::UpTo(encoding, _) => {
-                (flow.ladder.iter()).find(|rung| rung.encoding == encoding)
+            Allotted::UpTo(encoding, cut) => {
+                (flow.ladder.iter()).find(|rung| rung.is_of(encoding, cut))
             }
             Allotted::Paused | Allotted::Unwanted => None,
         };
@@ -512,7 +513,7 @@ fn make_cuttable(flow: &mut Flow) {
         for (cut, (percent, frames_per_s)) in rung.cuts.iter_mut().zip([(40, 7), (60, 15)]) {
             let rate = rung.wire_bits_per_s * percent / 100;
             *cut = Some(CutRate {
-                cut: Cut::up_to(u8::from(frames_per_s > 7)),
+                cut: rung.cut.up_to(u8::from(frames_per_s > 7)),
                 wire_bits_per_s: rate,
                 peak_bits_per_s: rate,
                 frames_per_s,
@@ -537,13 +538,14 @@ fn shown(rig: &Rig, flow: usize) -> (Option<u32>, Cut) {
     (rig.height(flow), cut)
 }
 
-const HALF: Cut = Cut::up_to(1);
+const HALF: Cut = Cut::WHOLE.up_to(1);
+const BASE: Cut = Cut::WHOLE.up_to(0);
 
 #[test]
 fn fewer_frames_of_the_larger_picture_come_before_the_smaller_picture() {
     for (name, kbit, height, cut) in [
         ("less than the base of the smallest", 110, None, Cut::WHOLE),
-        ("the base of the smallest", 130, Some(180), Cut::BASE),
+        ("the base of the smallest", 130, Some(180), BASE),
         ("half of its frames", 188, Some(180), HALF),
         ("all of them", 285, Some(180), Cut::WHOLE),
         ("half of the frames of the next", 560, Some(360), HALF),
@@ -596,7 +598,7 @@ fn the_only_layer_thins_instead_of_pausing_while_its_base_fits() {
     assert_eq!(shown(&rig, 0), (Some(180), HALF));
     rig.kbit = 680;
     rig.run(20_000);
-    assert_eq!(shown(&rig, 0), (Some(180), Cut::BASE));
+    assert_eq!(shown(&rig, 0), (Some(180), BASE));
     let all = (1_400 * 115 / 100 + 40) * KBIT * 100 / 95;
     assert_eq!(
         rig.flows[0].got.desired_bits_per_s, all,
@@ -607,7 +609,7 @@ fn the_only_layer_thins_instead_of_pausing_while_its_base_fits() {
     assert_eq!(shown(&rig, 0), (None, Cut::WHOLE));
     rig.kbit = 700;
     rig.run(10_000);
-    assert_eq!(shown(&rig, 0), (Some(180), Cut::BASE));
+    assert_eq!(shown(&rig, 0), (Some(180), BASE));
 }
 
 #[test]
@@ -619,7 +621,7 @@ fn a_newcomer_is_not_thinned_before_the_network_could_prove_itself_unless_it_obj
     rig.run(500);
     rig.is_overused = true;
     rig.turn();
-    assert_eq!(shown(&rig, 0), (Some(180), Cut::BASE));
+    assert_eq!(shown(&rig, 0), (Some(180), BASE));
 }
 
 #[test]

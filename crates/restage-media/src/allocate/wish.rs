@@ -184,7 +184,7 @@ mod tests {
     use restage_codec::PictureSize;
 
     use super::*;
-    use crate::packet::{Cuts, Encoding};
+    use crate::packet::{Cut, Cuts, Encoding};
     use crate::rtp::extensions::RidName;
 
     /// Layers of these names and heights, smallest first. A height of 0 is not known.
@@ -195,6 +195,7 @@ mod tests {
                 layer,
                 epoch: 0,
             },
+            cut: Cut::WHOLE,
             rid: RidName::new(rid).filter(|_| !rid.is_empty()),
             size: (*height > 0).then_some(PictureSize {
                 width: height * 16 / 9,

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::dependency::Dependencies;
 use restage_codec::{Codec, FramePlace, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
 
-use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX};
+use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX, SPATIAL_LAYERS_MAX};
 use crate::packet::Packet;
-use crate::packet::{Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder, Rung};
 use crate::receive::Received;
 use crate::receive::clock::FeedClock;
 use crate::receive::clock::SenderReport;
+use crate::receive::cuts::CutRates;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::rate::Rate;
-use crate::receive::temporal::TemporalRates;
 use crate::rtp::extensions::RidName;
 use crate::sdp::format::Format;
 
@@ -34,9 +35,13 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
-    temporal: TemporalRates,
+    cuts: CutRates,
+    /// What its dependency descriptors have said.
+    dependencies: Dependencies,
     /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
+    /// The sizes of its spatial layers, the lowest first, as far as they are known.
+    sizes: [Option<PictureSize>; SPATIAL_LAYERS_MAX],
     last_at: Instant,
     presence: Presence,
     /// The format of its newest packet.
@@ -80,13 +85,13 @@ impl TrackIn {
         let layer = &mut self.layers[index];
         if now > layer.last_at + LAYER_SILENCE_MAX {
             layer.rate.resume();
-            layer.temporal.resume();
+            layer.cuts.resume();
         }
         layer.last_at = now;
-        let frame = frame_place(format.codec, &received.payload);
-        let (bytes, ends_frame) = (received.payload.len(), received.marker);
+        let frame = layer.frame_place(&received, format.codec);
+        let (bytes, ends_frame) = (received.payload.len(), received.marker || frame.ends);
         let is_measured = layer.rate.add(now, bytes, ends_frame);
-        layer.temporal.add(now, frame.temporal, bytes, ends_frame);
+        layer.cuts.add(now, &frame, bytes, ends_frame);
         let starts_key_frame = layer.starts_key_frame(&received, format);
         let mut lead = None;
         if starts_key_frame {
@@ -180,6 +185,7 @@ impl TrackIn {
                 layer.h264.restart(received.seq);
                 layer.h265.restart();
                 layer.report = None;
+                layer.dependencies = Dependencies::default();
             }
             return Some(index);
         }
@@ -192,8 +198,10 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
-            temporal: TemporalRates::default(),
+            cuts: CutRates::default(),
+            dependencies: Dependencies::default(),
             size: None,
+            sizes: [None; SPATIAL_LAYERS_MAX],
             last_at: received.arrived,
             presence: Presence::Sent,
             format: None,
@@ -225,23 +233,13 @@ impl TrackIn {
     /// The layers that are there, smallest picture first. If sizes are unknown or equal the rate decides.
     fn climbable(&self, now: Instant) -> Arc<Ladder> {
         let layers = self.layers.iter().enumerate();
-        let mut rungs: Vec<(Option<u64>, Rung)> = layers
+        let mut rungs: Vec<Rung> = layers
             .filter(|(_, layer)| layer.is_there(now))
-            .map(|(index, layer)| {
-                let rung = Rung {
-                    encoding: self.encoding(index),
-                    rid: layer.rid,
-                    size: layer.size,
-                    bits_per_s: layer.rate.bits_per_s(),
-                    wire_bits_per_s: layer.rate.wire_bits_per_s(),
-                    peak_bits_per_s: layer.rate.peak_bits_per_s(),
-                    cuts: layer.temporal.cuts(),
-                };
-                (layer.size.map(PictureSize::pixels), rung)
-            })
+            .flat_map(|(index, layer)| layer.rungs(self.encoding(index)))
             .collect();
-        rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
-        rungs.into_iter().map(|(_, rung)| rung).collect()
+        let pixels = |rung: &Rung| rung.size.map(PictureSize::pixels);
+        rungs.sort_by_key(|rung| (pixels(rung), rung.bits_per_s));
+        rungs.into()
     }
 
     /// Somebody wants this many of the layers that there are, from the smallest on. Returns for each layer that has a name whether it is
@@ -277,7 +275,7 @@ impl TrackIn {
         let layer = &self.layers[index];
         let ladder = self.ladder.as_deref().unwrap_or_default();
         let is_it = |rung: &Rung| usize::from(rung.encoding.layer) == index;
-        let place = ladder.iter().position(is_it);
+        let place = ladder.iter().rposition(is_it);
         Some(Described {
             codec: layer.format.as_ref().map(|format| format.codec),
             size: layer.size,
@@ -307,6 +305,42 @@ pub(crate) struct Described {
 }
 
 impl Layer {
+    /// The layer as it stands on the ladder: one rung for each of its spatial layers.
+    fn rungs(&self, encoding: Encoding) -> impl Iterator<Item = Rung> {
+        let top = self.cuts.spatial_layers() - 1;
+        let lower = (0..).zip(&self.sizes).take(top);
+        let lower = lower.filter_map(move |(spatial, size)| {
+            let cut = Cut {
+                spatial,
+                ..Cut::WHOLE
+            };
+            let rate = self.cuts.spatial(usize::from(spatial))?;
+            Some(self.rung(encoding, cut, *size, rate, usize::from(spatial)))
+        });
+        let whole = self.rung(encoding, Cut::WHOLE, self.size, &self.rate, top);
+        lower.chain(std::iter::once(whole))
+    }
+
+    fn rung(
+        &self,
+        encoding: Encoding,
+        cut: Cut,
+        size: Option<PictureSize>,
+        rate: &Rate,
+        spatial: usize,
+    ) -> Rung {
+        Rung {
+            encoding,
+            cut,
+            rid: self.rid,
+            size,
+            bits_per_s: rate.bits_per_s(),
+            wire_bits_per_s: rate.wire_bits_per_s(),
+            peak_bits_per_s: rate.peak_bits_per_s(),
+            cuts: self.cuts.cuts(spatial, cut),
+        }
+    }
+
     /// Whether it is sent, or would be if it were wanted.
     fn is_there(&self, now: Instant) -> bool {
         self.last_at + LAYER_SILENCE_MAX >= now
@@ -326,6 +360,20 @@ impl Layer {
                 self.rate.newest_bits_per_s() > others + others / 4
             }
         }
+    }
+
+    /// Where the frame of a packet stands: by its payload, if the codec's payloads say so, or else by the dependency descriptor.
+    fn frame_place(&mut self, received: &Received, codec: Codec) -> FramePlace {
+        let descriptor = received.dependency.as_deref();
+        let place = match codec {
+            Codec::Opus | Codec::Red => None,
+            Codec::Vp8 => vp8::frame_place(&received.payload),
+            Codec::Vp9 => vp9::frame_place(&received.payload),
+            Codec::H264 | Codec::H265 | Codec::Av1 => {
+                descriptor.and_then(|descriptor| self.dependencies.read(received.seq, descriptor))
+            }
+        };
+        place.unwrap_or_default()
     }
 
     /// Whether a decoder can start with this packet. Remembers what the packet says about the stream.
@@ -358,6 +406,12 @@ impl Layer {
             Codec::Av1 => with_size(payload, av1::starts_key_frame, av1::size_in_packet),
         };
         self.size = size.or(self.size);
+        if starts {
+            self.sizes = match format.codec {
+                Codec::Vp9 => vp9::layer_sizes(payload),
+                _ => self.dependencies.sizes(),
+            };
+        }
         starts
     }
 }
@@ -371,16 +425,6 @@ fn with_size(
     let starts = starts(payload);
     let size = if starts { size(payload) } else { None };
     (starts, size)
-}
-
-/// Where the frame of a payload stands, if its codec's payloads say so.
-fn frame_place(codec: Codec, payload: &[u8]) -> FramePlace {
-    let place = match codec {
-        Codec::Vp8 => vp8::frame_place(payload),
-        Codec::Vp9 => vp9::frame_place(payload),
-        _ => None,
-    };
-    place.unwrap_or_default()
 }
 
 /// The newest block of redundant audio, for subscribers that take no other. What has none is emptied: its number is left out of what
@@ -427,6 +471,7 @@ mod tests {
             payload: vec![0x61; bytes].into(),
             arrived,
             extensions: Extensions::default(),
+            dependency: None,
         }
     }
 

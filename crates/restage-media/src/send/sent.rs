@@ -27,9 +27,13 @@ struct Slot {
     time: u32,
     edit: Option<Edit>,
     part: u8,
+    /// With the marker in the highest bit.
     pt: u8,
     padding: u8,
 }
+
+/// The marker in a slot's `pt`.
+const MARKER: u8 = 0x80;
 
 /// The header fields that a packet had for one subscriber. With the packet from the history they are enough to make it again.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,7 @@ pub(crate) struct Entry {
     /// See [`Outgoing::part`].
     pub(crate) part: u8,
     pub(crate) pt: u8,
+    pub(crate) marker: bool,
     /// Bytes of padding that it had.
     pub(crate) padding: u8,
     /// Its transport-wide number, if that is needed again.
@@ -64,7 +69,7 @@ impl Sent {
             time: packet.time,
             edit: packet.edit,
             part: packet.part,
-            pt: packet.pt,
+            pt: packet.pt & !MARKER | if packet.marker { MARKER } else { 0 },
             padding,
         });
         if let Some(transport_seq) = transport_seq {
@@ -102,7 +107,8 @@ impl Sent {
             seq: complete(slot.seq, self.newest)?,
             time: slot.time,
             part: slot.part,
-            pt: slot.pt,
+            pt: slot.pt & !MARKER,
+            marker: slot.pt & MARKER != 0,
             padding: slot.padding,
             transport_seq: self.transport_seqs.get(place).map_or(0, |number| *number),
             edit: slot.edit,

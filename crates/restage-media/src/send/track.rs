@@ -11,7 +11,7 @@ use restage_codec::{Codec, MediaKind};
 use crate::allocate::stream::PauseReason;
 use crate::allocate::table::Allotted;
 use crate::packet::Packet;
-use crate::packet::{Cut, Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder, Rung, place_of};
 use crate::publication::select::{Choice, Selector};
 use crate::publication::thin::{Passage, Thinner};
 use crate::sdp::format::H264ProfileMatch;
@@ -40,7 +40,7 @@ pub(crate) struct TrackOut {
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
     /// The largest layer that the hard limit of its receiver permits; `None`: the best.
-    bound: Option<Encoding>,
+    bound: Option<(Encoding, Cut)>,
     /// What its network carries and it wishes for.
     allotted: Allotted,
     /// What is left out of its pictures because the worker is overloaded.
@@ -143,7 +143,8 @@ impl TrackOut {
             self.thinner = Thinner::default();
         }
         let may_thin = self.is_bound || self.thinner.is_active();
-        if may_thin && carrier.change == Change::Pictures && self.leaves_out(packet, target) {
+        let may_thin = may_thin && self.kind == MediaKind::Video;
+        if may_thin && self.leaves_out(packet, target) {
             return Verdict::Unselected;
         }
         if packet.lead.is_some() {
@@ -166,7 +167,7 @@ impl TrackOut {
             pt: carrier.pt,
             seq: numbers.seq,
             time: numbers.time,
-            marker: packet.marker,
+            marker: packet.marker || self.thinner.ends_picture(&packet.frame),
             nackable: self.kind == MediaKind::Video,
             starts: packet.starts_key_frame,
             wallclock: packet.wallclock,
@@ -210,7 +211,10 @@ impl TrackOut {
         let Passage::Closed { goes_on } = self.thinner.pass(packet, wanted) else {
             return false;
         };
-        self.pictures.skip(&packet.frame.numbers);
+        // The picture ids of VP9 count what is left out, too: receivers know by them which layer a missing picture had (RFC 9628 §4.2.1).
+        if packet.format.codec == Codec::Vp8 {
+            self.pictures.skip(&packet.frame.numbers);
+        }
         // A packet that comes when later ones were sent is sent after all: its number is waited for. It does no harm, as the frame that it
         // belongs to never becomes whole.
         self.rtp.skip(packet.seq, goes_on)
@@ -219,14 +223,17 @@ impl TrackOut {
     /// What should be sent of the encoding of a packet. One that is larger than the target goes on until the target's key frame: as
     /// little as possible of it is sent.
     fn cut(&self, packet: &Packet, target: Encoding) -> Cut {
-        if is_same_layer(packet.encoding, target) {
-            return match self.allotted {
-                Allotted::UpTo(encoding, cut) if is_same_layer(encoding, target) => cut,
-                _ => Cut::WHOLE,
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        let wanted = self.place_among(ladder);
+        if packet.encoding.is_layer_of(target) {
+            let rung = wanted.and_then(|place| ladder.get(place));
+            return match (self.allotted, rung) {
+                (Allotted::UpTo(encoding, cut), Some(rung)) if rung.is_of(encoding, cut) => cut,
+                (Allotted::UpTo(encoding, cut), None) if encoding.is_layer_of(target) => cut,
+                (_, rung) => rung.map_or(Cut::WHOLE, |rung| rung.cut),
             };
         }
-        let ladder = packet.ladder.as_deref().unwrap_or_default();
-        match place_of(ladder, packet.encoding) > place_of(ladder, target) {
+        match place_of(ladder, packet.encoding, Cut::WHOLE) > wanted {
             true => Cut::BASE,
             false => Cut::WHOLE,
         }
@@ -270,7 +277,7 @@ impl TrackOut {
         self.bind(self.bound);
     }
 
-    fn bind(&mut self, bound: Option<Encoding>) {
+    fn bind(&mut self, bound: Option<(Encoding, Cut)>) {
         self.bound = bound;
         self.is_bound =
             bound.is_some() || self.allotted != Allotted::Any || self.thinning != Thinning::None;
@@ -344,7 +351,8 @@ impl TrackOut {
 
     /// Whether a key frame of `target` is needed.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
-        self.kind == MediaKind::Video && !self.is_withheld() && self.selector.is_waiting(target)
+        let is_waiting = || self.selector.is_waiting(target) || self.thinner.is_waiting();
+        self.kind == MediaKind::Video && !self.is_withheld() && is_waiting()
     }
 
     /// The encoding that this subscriber should be shown.
@@ -358,21 +366,27 @@ impl TrackOut {
     /// The encoding of these that this subscriber should be shown, when `best` is the best.
     pub(crate) fn target_among(&self, ladder: Option<&Ladder>, best: Encoding) -> Encoding {
         let ladder = ladder.unwrap_or_default();
-        let Some(smallest) = ladder.first() else {
-            return best;
-        };
+        let place = self.place_among(ladder);
+        place.map_or(best, |place| ladder[place].encoding)
+    }
+
+    /// The place of what this subscriber should be shown; `None`: the best. It is on the ladder.
+    fn place_among(&self, ladder: &Ladder) -> Option<usize> {
         if self.thinning != Thinning::None {
-            return smallest.encoding;
+            return ladder.first().map(|_| 0);
         }
-        let limited = self.bound.and_then(|bound| place_of(ladder, bound));
+        let bound = self.bound;
+        let limited = bound.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
         let places = limited.into_iter().chain(self.allotted_place(ladder));
-        places.min().map_or(best, |place| ladder[place].encoding)
+        places.min().filter(|place| *place < ladder.len())
     }
 
     /// The place on the ladder up to which its network carries the layers. Of another feed that is not known yet.
     fn allotted_place(&self, ladder: &Ladder) -> Option<usize> {
         match self.allotted {
-            Allotted::UpTo(encoding, _) => Some(place_of(ladder, encoding).unwrap_or_default()),
+            Allotted::UpTo(encoding, cut) => {
+                Some(place_of(ladder, encoding, cut).unwrap_or_default())
+            }
             Allotted::Any | Allotted::Paused | Allotted::Unwanted => None,
         }
     }
@@ -386,7 +400,7 @@ impl TrackOut {
         let smaller = ladder.get(..place)?;
         let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
         let rung = *fitting.or_else(|| smaller.first())?;
-        self.bind(Some(rung.encoding));
+        self.bind(Some((rung.encoding, rung.cut)));
         Some(rung)
     }
 
@@ -397,13 +411,14 @@ impl TrackOut {
         if !fits(&rung, bits_per_s) {
             return None;
         }
-        self.bind((ladder.last() != Some(&rung)).then_some(rung.encoding));
+        self.bind((ladder.last() != Some(&rung)).then_some((rung.encoding, rung.cut)));
         Some(rung)
     }
 
     /// The place on the ladder up to which the hard limit permits layers.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
-        let bound = self.bound.and_then(|bound| place_of(ladder, bound));
+        let bound = self.bound;
+        let bound = bound.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
         bound.or_else(|| ladder.len().checked_sub(1))
     }
 
@@ -415,6 +430,11 @@ impl TrackOut {
     /// The encoding that is sent.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
+    }
+
+    /// What is sent of which encoding.
+    pub(crate) fn shown(&self) -> Option<(Encoding, Cut)> {
+        Some((self.selector.current()?, self.thinner.current()))
     }
 
     /// How the packets are encoded that were sent last.
@@ -463,15 +483,4 @@ impl Carrier {
 /// Rates vary: a layer needs a little more room than it takes now.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
-}
-
-/// An encoder may have been restarted meanwhile, so the epoch does not count.
-fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
-    ladder
-        .iter()
-        .position(|rung| is_same_layer(rung.encoding, bound))
-}
-
-fn is_same_layer(one: Encoding, other: Encoding) -> bool {
-    (one.feed, one.layer) == (other.feed, other.layer)
 }

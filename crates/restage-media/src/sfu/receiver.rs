@@ -77,7 +77,7 @@ impl Receiver {
         let (current, pause) = match video {
             Some(track) => {
                 track.allot(allotment.pictures);
-                (track.current(), track.pause())
+                (track.shown(), track.pause())
             }
             None => (None, None),
         };

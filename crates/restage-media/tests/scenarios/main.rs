@@ -27,6 +27,7 @@ mod sdp;
 mod sending;
 mod shed;
 mod simulcast;
+mod spatial;
 mod srtp;
 mod statistics;
 mod support;

@@ -108,6 +108,7 @@ fn ladder(feed: u64) -> [Rung; 3] {
             layer,
             epoch: 0,
         },
+        cut: Cut::WHOLE,
         rid: None,
         size: None,
         bits_per_s: 100 << layer,
@@ -271,7 +272,7 @@ fn numbers_of(outgoing: &Outgoing) -> (u64, u16, u8) {
 fn a_layer_that_is_cut_has_fewer_frames_and_no_gap_in_any_number() {
     let mut rig = Rig::new();
     let layer = rig.packet(1, 0, 0, KEY).encoding;
-    rig.track.allot(Allotted::UpTo(layer, Cut::up_to(1)));
+    rig.track.allot(Allotted::UpTo(layer, Cut::WHOLE.up_to(1)));
     let mut sent = Vec::new();
     let mut frame = |rig: &mut Rig, number: u8, temporal, is_sync| {
         let tl0 = number / 4;
@@ -313,7 +314,7 @@ fn a_layer_that_is_cut_has_fewer_frames_and_no_gap_in_any_number() {
 fn a_late_packet_finds_its_number_although_frames_were_left_out_since() {
     let mut rig = Rig::new();
     let layer = rig.packet(1, 0, 0, KEY).encoding;
-    rig.track.allot(Allotted::UpTo(layer, Cut::BASE));
+    rig.track.allot(Allotted::UpTo(layer, Cut::WHOLE.up_to(0)));
     let mut send = |seq, ms, payload: &[u8]| rig.send(1, seq, ms, payload);
     let first = send(10, 0, &vp8_of(1, 1, 0, false, true)).unwrap();
     // 11 is missing: nobody knows of which frame.
@@ -344,7 +345,7 @@ fn a_larger_layer_is_cut_while_the_key_frame_of_the_target_is_awaited() {
     assert!(send(&mut rig, 2, 1, 0, true));
     assert!(send(&mut rig, 2, 2, 1, false));
     rig.track
-        .allot(Allotted::UpTo(ladder[0].encoding, Cut::up_to(1)));
+        .allot(Allotted::UpTo(ladder[0].encoding, Cut::WHOLE.up_to(1)));
     assert!(!send(&mut rig, 2, 3, 1, false));
     assert!(send(&mut rig, 2, 4, 0, false));
     assert!(send(&mut rig, 0, 5, 0, true));
@@ -352,7 +353,7 @@ fn a_larger_layer_is_cut_while_the_key_frame_of_the_target_is_awaited() {
     assert!(!send(&mut rig, 0, 7, 2, false));
     // The other way round the smaller layer goes on whole.
     rig.track
-        .allot(Allotted::UpTo(ladder[1].encoding, Cut::BASE));
+        .allot(Allotted::UpTo(ladder[1].encoding, Cut::WHOLE.up_to(0)));
     assert!(send(&mut rig, 0, 8, 0, true));
     assert!(send(&mut rig, 0, 9, 2, false));
     assert!(send(&mut rig, 1, 10, 0, true));
