@@ -40,21 +40,23 @@ async function until(scene, bps, isWanted, what) {
 }
 
 if (isInLab()) {
-  test("a throttled viewer is shown every other picture of the same size, and all of them again", async () => {
-    const scene = await Scene.open({ codec: "VP8", scalabilityMode: "L1T3" });
-    try {
-      const isHalf = share => share >= HALF.least && share <= HALF.most;
-      const half = await until(scene, THROTTLED_BPS, isHalf, "half");
-      const all = await until(scene, undefined, share => share > 0.9, "all");
-      console.log(
-        `throttled: ${half.fps.toFixed(1)} pictures a second (${half.share.toFixed(2)} of all), frozen for ` +
-          `${half.frozenS.toFixed(1)} s, ${half.concealedPercent.toFixed(1)} % of sound concealed; then ${all.fps.toFixed(1)}`,
-      );
-      assert.equal(half.freezes, 0, "fewer pictures, evenly");
-    } finally {
-      await scene.close();
-    }
-  });
+  for (const codec of ["VP8", "AV1"]) {
+    test(`${codec}: a throttled viewer is shown every other picture of the same size, and all again`, async () => {
+      const scene = await Scene.open({ codec, scalabilityMode: "L1T3" });
+      try {
+        const isHalf = share => share >= HALF.least && share <= HALF.most;
+        const half = await until(scene, THROTTLED_BPS, isHalf, "half");
+        const all = await until(scene, undefined, share => share > 0.9, "all");
+        console.log(
+          `${codec} throttled: ${half.fps.toFixed(1)} pictures a second (${half.share.toFixed(2)} of all), frozen for ` +
+            `${half.frozenS.toFixed(1)} s, ${half.concealedPercent.toFixed(1)} % of sound concealed; then ${all.fps.toFixed(1)}`,
+        );
+        assert.equal(half.freezes, 0, "fewer pictures, evenly");
+      } finally {
+        await scene.close();
+      }
+    });
+  }
 } else {
   test("in a network of namespaces", { skip: whyNoLab() }, async () => {
     await runInLab(["--test", SELF]);

@@ -570,6 +570,45 @@ mod tests {
     }
 
     #[test]
+    fn a_dependency_descriptor_makes_rungs_and_cuts() {
+        let mut rig = Rig::new();
+        let av1 = Arc::new(format(45, Codec::Av1, ""));
+        // Two spatial layers of 320 by 180 and 640 by 360, two temporal ones each: templates 0 to 3, decode targets likewise.
+        let structure = [
+            0x80, 0, 0, 0x80, 0x03, 0x67, 0xaa, 0x11, 0x0a, 0x01, 0x02, 0x02, 0x7e, 0x01, 0x66,
+            0x04, 0xfe, 0x02, 0xce,
+        ];
+        let mut last = None;
+        for picture in 0..100_u64 {
+            for spatial in 0..2_u64 {
+                let at = rig.epoch + Duration::from_millis(picture * 33);
+                let bytes = if spatial == 0 { 300 } else { 900 };
+                let seq = picture * 2 + spatial;
+                let mut packet = received(None, 1, seq, picture * 3_000, at, bytes);
+                let template = (spatial * 2 + picture % 2) as u8;
+                packet.dependency = Some(match seq {
+                    0 => structure.into(),
+                    _ => [0xc0 | template, 0, picture as u8].into(),
+                });
+                last = rig.track.on_packet(packet, &av1, &mut rig.clock);
+            }
+        }
+        let last = last.unwrap();
+        assert_eq!((last.frame.spatial, last.frame.temporal), (1, 1));
+        let ladder = last.ladder.unwrap();
+        let spatial: Vec<u8> = ladder.iter().map(|rung| rung.cut.spatial).collect();
+        assert_eq!(spatial, [0, Cut::ALL]);
+        assert!(ladder[1].bits_per_s > 3 * ladder[0].bits_per_s);
+        for rung in &*ladder {
+            let [Some(half), None, None] = rung.cuts else {
+                panic!("{:?}", rung.cuts);
+            };
+            assert_eq!(half.cut, rung.cut.up_to(0));
+            assert!((14..=16).contains(&half.frames_per_s), "{half:?}");
+        }
+    }
+
+    #[test]
     fn layers_are_bounded() {
         let mut rig = Rig::new();
         for layer in 0..LAYERS_MAX {
