@@ -75,6 +75,11 @@ impl Thinner {
         self.is_waiting
     }
 
+    /// Nothing is to be left out from now on.
+    pub(crate) fn lift(&mut self) {
+        self.limit = self.complete;
+    }
+
     /// Whether a packet ends its picture for this outlet: frames of higher spatial layers follow, but not here.
     #[inline]
     pub(crate) fn ends_picture(&self, frame: &FramePlace) -> bool {

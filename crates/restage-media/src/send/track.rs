@@ -281,6 +281,9 @@ impl TrackOut {
         self.bound = bound;
         self.is_bound =
             bound.is_some() || self.allotted != Allotted::Any || self.thinning != Thinning::None;
+        if !self.is_bound {
+            self.thinner.lift();
+        }
     }
 
     /// Whether all pictures are left out.

@@ -94,6 +94,10 @@ fn a_subscriber_is_shown_the_spatial_layer_that_it_wishes_for_and_another_one_ev
             highest(world, client) == Some(2)
         });
     }
+    world.wait("to be told", Duration::from_secs(4), |world| {
+        let state = told(world, 2);
+        state.is_some_and(|state| state.layers.len() == 3 && state.selected == Some(2))
+    });
     let state = told(&world, 2).unwrap();
     let heights: Vec<_> = state
         .layers
