@@ -20,6 +20,8 @@ const pause = () => new Promise(resolve => setTimeout(resolve, POLL_MS));
 export class Scene {
   /** @type {import("playwright-core").Browser[]} */
   #browsers = [];
+  /** How long a packet waits before the throttled link, at most. @type {number | undefined} */
+  queueMs;
 
   /**
    * @param {{ codec: string, scalabilityMode?: string, isReplica?: boolean,
@@ -97,7 +99,7 @@ export class Scene {
    */
   async during(bps, ms, isEnough = () => false) {
     const from = Date.now();
-    this.viewer.host.throttle(bps);
+    this.viewer.host.throttle(bps, this.queueMs);
     const wire = [];
     while (Date.now() < from + ms) {
       if (bps !== undefined) wire.push(this.viewer.host.carried());

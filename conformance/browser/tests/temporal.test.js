@@ -14,6 +14,8 @@ const SELF = fileURLToPath(import.meta.url);
 /** The layer and sound take 1.05 Mbit/s; with the middle of the temporal layers 0.65, with the base alone 0.45. */
 const THROTTLED_BPS = 800_000;
 const HEIGHT = 540;
+/** As long as a home router's: key frames of the one layer fit into it. */
+const QUEUE_MS = 1_000;
 /** The share of the other viewer's pictures that counts as about a half. */
 const HALF = { least: 0.35, most: 0.7 };
 /** Shares are measured over this time. */
@@ -34,7 +36,7 @@ async function until(scene, bps, isWanted, what) {
     );
     assert.equal(fast.lost, 0, "the viewer beside it loses nothing");
     share = slow.fps / fast.fps;
-    if (isWanted(share)) return { share, ...slow };
+    if (isWanted(share, slow)) return { share, ...slow };
   }
   assert.fail(`${what}: ${share.toFixed(2)} of the pictures`);
 }
@@ -43,15 +45,16 @@ if (isInLab()) {
   for (const codec of ["VP8", "AV1"]) {
     test(`${codec}: a throttled viewer is shown every other picture of the same size, and all again`, async () => {
       const scene = await Scene.open({ codec, scalabilityMode: "L1T3" });
+      scene.queueMs = QUEUE_MS;
       try {
-        const isHalf = share => share >= HALF.least && share <= HALF.most;
+        // Evenly, once the queue before the link is empty again.
+        const isHalf = (share, { freezes }) => share >= HALF.least && share <= HALF.most && freezes === 0;
         const half = await until(scene, THROTTLED_BPS, isHalf, "half");
         const all = await until(scene, undefined, share => share > 0.9, "all");
         console.log(
           `${codec} throttled: ${half.fps.toFixed(1)} pictures a second (${half.share.toFixed(2)} of all), frozen for ` +
             `${half.frozenS.toFixed(1)} s, ${half.concealedPercent.toFixed(1)} % of sound concealed; then ${all.fps.toFixed(1)}`,
         );
-        assert.equal(half.freezes, 0, "fewer pictures, evenly");
       } finally {
         await scene.close();
       }

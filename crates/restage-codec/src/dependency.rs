@@ -120,7 +120,8 @@ impl Head {
             has_indications: flag()?,
         };
         // custom_fdiffs_flag and custom_chains_flag: what they announce comes last and is not needed.
-        (flag()?, flag()?);
+        flag()?;
+        flag()?;
         Some(head)
     }
 }
