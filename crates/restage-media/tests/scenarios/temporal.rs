@@ -133,7 +133,7 @@ fn loss_is_repaired_and_leaves_no_hole_in_the_numbers_of_who_is_sent_a_part() {
     world.run_ms(10_000);
     world.loss_out = 2;
     world.loss_in = 2;
-    let mut got = got_in(&mut world, ann, 10_000);
+    let got = got_in(&mut world, ann, 10_000);
     assert!(
         got.iter().filter(|got| temporal(got) == 2).count() <= 12,
         "all but what was late"
