@@ -93,13 +93,17 @@ async function openSession() {
   });
 }
 
-/** The layers that a publisher sends: pictures so far, and whether it is to send them. */
+/** The layers that a publisher sends: pictures so far, their height, and whether it is to send them. */
 async function readLayers() {
-  /** @type {Record<string, { frames: number, isActive: boolean }>} */
+  /** @type {Record<string, { frames: number, height: number, isActive: boolean }>} */
   const layers = {};
   for (const report of (await session.connection?.getStats())?.values() ?? []) {
     if (report.type === "outbound-rtp" && report.rid) {
-      layers[report.rid] = { frames: report.framesSent ?? 0, isActive: report.active ?? false };
+      layers[report.rid] = {
+        frames: report.framesSent ?? 0,
+        height: report.frameHeight ?? 0,
+        isActive: report.active ?? false,
+      };
     }
   }
   return layers;

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Publishes pictures in three simulcast layers and a tone, or watches, and notes ten times a second what is sent or arrives.
+ * Publishes pictures in three simulcast layers, or in one with a scalability mode, and a tone, or watches, and notes ten times a second
+ * what is sent or arrives.
  *
  * The pictures are noise, so that every layer has the rate that it is allowed.
  */
@@ -11,6 +12,8 @@ const LAYERS = /** @type {const} */ ([
   ["m", 2, 400_000],
   ["h", 1, 1_200_000],
 ]);
+/** What one layer with a scalability mode takes. */
+const SCALED_BPS = 1_000_000;
 const [WIDTH, HEIGHT, FPS] = [960, 540, 20];
 /** Squares of the picture, in each direction. */
 const SQUARES = 12;
@@ -62,15 +65,17 @@ function tone() {
   return sink.stream.getAudioTracks()[0];
 }
 
-/** @param {{ url: string, token: string, codec: string }} wishes */
-async function publish({ url, token, codec }) {
+/** @param {{ url: string, token: string, codec: string, scalabilityMode?: string }} wishes */
+async function publish({ url, token, codec, scalabilityMode }) {
   const connection = await open(url, token, peer => {
-    const sendEncodings = LAYERS.map(([rid, scaleResolutionDownBy, maxBitrate]) => ({
+    const simulcast = LAYERS.map(([rid, scaleResolutionDownBy, maxBitrate]) => ({
       rid,
       scaleResolutionDownBy,
       maxBitrate,
       maxFramerate: FPS,
     }));
+    const scaled = [{ scalabilityMode, maxBitrate: SCALED_BPS, maxFramerate: FPS }];
+    const sendEncodings = scalabilityMode ? scaled : simulcast;
     const video = peer.addTransceiver(noise(), { direction: "sendonly", sendEncodings });
     const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
     const wanted = [`video/${codec}`, "video/rtx"];

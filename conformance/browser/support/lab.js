@@ -25,7 +25,7 @@ const WIRE = join(ROOT, "conformance", "python", "support", "wire.py");
 const PYTHON = join(ROOT, ".venv", "bin", "python");
 
 /** The token bucket of a throttled link: what passes at once, and how long the queue before it may be. */
-const BUCKET = ["burst", "10kb", "latency", "300ms"];
+const [BURST, QUEUE_MS] = ["10kb", 300];
 
 /** Runs a program and returns what it prints. */
 function run(/** @type {string} */ line) {
@@ -156,13 +156,14 @@ export class Host {
   /**
    * What the link carries towards the host from now on.
    * @param {number | undefined} bps Without it: everything.
+   * @param {number} [queueMs] How long a packet waits at most.
    */
-  throttle(bps) {
+  throttle(bps, queueMs = QUEUE_MS) {
     if (bps === undefined) {
       if (this.#isThrottled) run(`tc qdisc del dev ${this.link} root`);
     } else {
       run(
-        `tc qdisc ${this.#isThrottled ? "change" : "add"} dev ${this.link} root tbf rate ${bps}bit ${BUCKET.join(" ")}`,
+        `tc qdisc ${this.#isThrottled ? "change" : "add"} dev ${this.link} root tbf rate ${bps}bit burst ${BURST} latency ${queueMs}ms`,
       );
     }
     this.#isThrottled = bps !== undefined;

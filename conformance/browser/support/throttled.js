@@ -20,15 +20,20 @@ const pause = () => new Promise(resolve => setTimeout(resolve, POLL_MS));
 export class Scene {
   /** @type {import("playwright-core").Browser[]} */
   #browsers = [];
+  /** How long a packet waits before the throttled link, at most. @type {number | undefined} */
+  queueMs;
 
-  /** @param {{ codec: string, isReplica?: boolean, impaired?: Parameters<import("./lab.js").Host["impair"]>[0] }} wishes */
-  static async open({ codec, isReplica = false, impaired }) {
+  /**
+   * @param {{ codec: string, scalabilityMode?: string, isReplica?: boolean,
+   *   impaired?: Parameters<import("./lab.js").Host["impair"]>[0] }} wishes With a scalability mode there is one layer.
+   */
+  static async open({ codec, scalabilityMode, isReplica = false, impaired }) {
     const scene = new Scene();
     scene.lab = await Lab.open();
     scene.server = await Server.start("browser_networks", SERVER_IP, { listens: "0.0.0.0" });
     scene.site = await Site.open({ host: SERVER_IP });
     try {
-      await scene.#fill(codec, isReplica, impaired);
+      await scene.#fill({ codec, scalabilityMode }, isReplica, impaired);
     } catch (error) {
       await scene.close();
       throw error;
@@ -36,8 +41,8 @@ export class Scene {
     return scene;
   }
 
-  /** @param {string} codec @param {boolean} isReplica @param {any} impaired */
-  async #fill(codec, isReplica, impaired) {
+  /** @param {{ codec: string, scalabilityMode?: string }} sent @param {boolean} isReplica @param {any} impaired */
+  async #fill(sent, isReplica, impaired) {
     const stages = await Stages.of(this.server);
     const base = `http://${SERVER_IP}:${this.server.httpPort}`;
     const source = await stages.create("source");
@@ -46,7 +51,7 @@ export class Scene {
     await publisher.page.evaluate(wishes => window.publish(wishes), {
       url: `${base}/whip`,
       token: ann.token,
-      codec,
+      ...sent,
     });
     this.publisher = publisher;
     await stages.waitFor(source, ann.participantId, "CONNECTED");
@@ -95,7 +100,7 @@ export class Scene {
    */
   async during(bps, ms, isEnough = () => false) {
     const from = Date.now();
-    this.viewer.host.throttle(bps);
+    this.viewer.host.throttle(bps, this.queueMs);
     const wire = [];
     while (Date.now() < from + ms) {
       if (bps !== undefined) wire.push(this.viewer.host.carried());

@@ -3,30 +3,15 @@
  * node browser.js chromium|firefox publish|watch URL TOKEN VP8|H264
  */
 
-import { launch as launchFirefox } from "puppeteer-core";
-
 import { launch as launchChromium, Site } from "../../browser/support/browser.js";
+import { launchFirefox } from "./firefox.js";
 import { main, say } from "./support.js";
-
-const FIREFOX = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-
-const PREFERENCES = {
-  "media.navigator.streams.fake": true,
-  "media.navigator.permission.disabled": true,
-  "media.autoplay.default": 0,
-  "app.update.enabled": false,
-};
 
 const [name] = process.argv.splice(2, 1);
 
 function launch() {
   if (name === "chromium") return launchChromium({ isLoopbackUsed: false });
-  return launchFirefox({
-    browser: "firefox",
-    executablePath: FIREFOX,
-    headless: true,
-    extraPrefsFirefox: PREFERENCES,
-  });
+  return launchFirefox();
 }
 
 /** A checksum of the displayed picture, to distinguish different pictures. */

@@ -13,11 +13,14 @@
 //! | [`av1`] | the AV1 specification: OBUs, sequence and frame headers | RTP Payload Format For AV1, version 1.0 |
 //! | [`opus`] | RFC 6716: the TOC byte | RFC 7587: the packet is the payload |
 //! | [`red`] | | RFC 2198: several Opus packets in one |
+//!
+//! [`dependency`] reads the header extension by which frames of any codec say their layers.
 #![deny(missing_docs)]
 
 pub mod av1;
 mod bits;
 mod codec;
+pub mod dependency;
 pub mod h264;
 pub mod h265;
 pub mod opus;
@@ -27,4 +30,4 @@ pub mod vp8;
 pub mod vp9;
 
 pub use codec::{Codec, MediaKind, PictureSize};
-pub use picture::{NewNumbers, PictureId, PictureNumbers};
+pub use picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};

@@ -39,6 +39,27 @@ pub struct PictureNumbers {
     pub key_idx: Option<u8>,
 }
 
+/// Where the frame of a packet stands among those of its encoding, as the payload says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FramePlace {
+    /// Spatial layer: the pictures of one time have a frame in each, of which none uses those of higher layers. 0 where there is one.
+    pub spatial: u8,
+    /// Temporal layer: frames use none of higher layers. 0 where there is one.
+    pub temporal: u8,
+    /// Who was not sent this temporal layer so far can be sent it from this frame on: this frame uses none of its layer, and later
+    /// ones use none from before the base frame that this one uses.
+    pub is_sync: bool,
+    /// Later frames of higher temporal layers use none of these layers from before this frame: who is sent this frame can be sent
+    /// them all from the next picture on.
+    pub opens: bool,
+    /// It is the first packet of its frame.
+    pub starts: bool,
+    /// It is the last packet of its frame, as far as the payload says so.
+    pub ends: bool,
+    /// The numbers that it carries.
+    pub numbers: PictureNumbers,
+}
+
 /// Numbers to be written instead of the sender's, into those fields that a descriptor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewNumbers {

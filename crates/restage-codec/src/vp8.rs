@@ -1,7 +1,7 @@
 //! VP8: the frame header (RFC 6386 §9.1) and the payload descriptor before it in RTP packets (RFC 7741 §4.2).
 
 use crate::PictureSize;
-use crate::picture::{NewNumbers, PictureId, PictureNumbers};
+use crate::picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};
 
 /// Whether a decoder can start with this frame: its P bit is clear.
 pub fn is_key_frame(frame: &[u8]) -> bool {
@@ -30,6 +30,10 @@ pub struct Descriptor {
     pub starts_partition: bool,
     /// Index of the partition (PID).
     pub partition: u8,
+    /// Temporal layer of the frame (TID), 0 where there is one.
+    pub temporal: u8,
+    /// The frame uses the newest frame of temporal layer 0 and no other of upper layers (Y).
+    pub is_sync: bool,
     /// The numbers that it carries.
     pub numbers: PictureNumbers,
 }
@@ -40,6 +44,7 @@ impl Descriptor {
         let mut reader = payload.iter().copied();
         let first = reader.next()?;
         let mut numbers = PictureNumbers::default();
+        let (mut temporal, mut is_sync) = (0, false);
         if first & 0x80 != 0 {
             let extension = reader.next()?;
             if extension & 0x80 != 0 {
@@ -50,6 +55,10 @@ impl Descriptor {
             }
             if extension & 0x30 != 0 {
                 let byte = reader.next()?;
+                if extension & 0x20 != 0 {
+                    temporal = byte >> 6;
+                    is_sync = byte & 0x20 != 0;
+                }
                 if extension & 0x10 != 0 {
                     numbers.key_idx = Some(byte & 0x1f);
                 }
@@ -59,9 +68,23 @@ impl Descriptor {
             length: payload.len() - reader.len(),
             starts_partition: first & 0x10 != 0,
             partition: first & 0x07,
+            temporal,
+            is_sync,
             numbers,
         })
     }
+}
+
+/// Where the frame of a packet stands among those of its encoding. `None` if the descriptor is cut short.
+pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
+    let descriptor = Descriptor::parse(payload)?;
+    Some(FramePlace {
+        temporal: descriptor.temporal,
+        is_sync: descriptor.is_sync,
+        starts: descriptor.starts_partition && descriptor.partition == 0,
+        numbers: descriptor.numbers,
+        ..FramePlace::default()
+    })
 }
 
 /// Overwrites the numbers that the descriptor at the beginning of `payload` has.
@@ -121,6 +144,8 @@ mod tests {
                 length: 6,
                 starts_partition: true,
                 partition: 0,
+                temporal: 1,
+                is_sync: true,
                 numbers: PictureNumbers {
                     picture_id: Some(PictureId {
                         value: 0x1234,
@@ -149,6 +174,22 @@ mod tests {
             (descriptor.length, descriptor.numbers.picture_id),
             (1, None)
         );
+    }
+
+    #[test]
+    fn a_frame_says_its_temporal_layer_and_where_it_begins() {
+        let place = |payload: &[u8]| {
+            let place = frame_place(payload).unwrap();
+            (place.temporal, place.is_sync, place.starts)
+        };
+        // X and S; T alone; temporal layer 2 with Y.
+        assert_eq!(place(&[0x90, 0x20, 0xa0, 0x01]), (2, true, true));
+        assert_eq!(place(&[0x80, 0x20, 0x40, 0x01]), (1, false, false));
+        // K alone: the same bits mean nothing.
+        assert_eq!(place(&[0x90, 0x10, 0xa0, 0x01]), (0, false, true));
+        assert_eq!(place(&[0x91, 0x20, 0x80]), (2, false, false), "partition 1");
+        assert_eq!(place(&[0x10, 0x00]), (0, false, true), "no layers");
+        assert_eq!(frame_place(&[0x90, 0x20]), None, "cut short");
     }
 
     #[test]
@@ -230,12 +271,15 @@ mod tests {
         ) {
             let _ = (starts_key_frame(&payload), size_in_packet(&payload), picture_size(&payload));
             let before = Descriptor::parse(&payload);
+            let place_before = frame_place(&payload);
             let numbers = NewNumbers {
                 picture_id: id,
                 tl0_pic_idx: tl0,
                 key_idx: key,
             };
             write_numbers(&mut payload, &numbers);
+            let layer = |place: Option<FramePlace>| place.map(|place| (place.temporal, place.is_sync, place.starts));
+            assert_eq!(layer(frame_place(&payload)), layer(place_before), "the layer stays");
             if let Some(before) = before {
                 let after = Descriptor::parse(&payload).unwrap();
                 assert_eq!(after.length, before.length);

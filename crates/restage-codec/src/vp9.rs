@@ -3,7 +3,7 @@
 
 use crate::PictureSize;
 use crate::bits::BitReader;
-use crate::picture::{NewNumbers, PictureId, PictureNumbers};
+use crate::picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};
 
 /// `frame_marker`, the first two bits of a frame.
 const FRAME_MARKER: u32 = 2;
@@ -13,6 +13,8 @@ const SYNC_CODE: u32 = 0x49_8342;
 const RGB: u32 = 7;
 /// References of a picture in flexible mode (RFC 9628 §4.2, `P_DIFF`).
 const REFERENCES_MAX: usize = 3;
+/// Spatial layers whose sizes are read. VP9 can have eight; nobody sends more than these.
+pub const SPATIAL_LAYERS_MAX: usize = 4;
 
 /// Whether a decoder can start with this frame, or with the first frame of this superframe.
 pub fn is_key_frame(frame: &[u8]) -> bool {
@@ -81,14 +83,20 @@ pub struct Descriptor {
     pub length: usize,
     /// The packet begins a frame of a layer (B).
     pub starts_frame: bool,
+    /// The packet ends a frame of a layer (E).
+    pub ends_frame: bool,
     /// The frame uses earlier pictures (P).
     pub is_predicted: bool,
     /// Spatial layer of the frame (SID), 0 where there is one.
     pub spatial: u8,
+    /// Temporal layer of the frame (TID), 0 where there is one.
+    pub temporal: u8,
+    /// Later frames of higher temporal layers use none of these from before this picture (U).
+    pub is_switching_point: bool,
     /// The numbers that it carries.
     pub numbers: PictureNumbers,
-    /// The largest of the sizes that it gives for the spatial layers (V).
-    pub size: Option<PictureSize>,
+    /// The sizes that it gives for the spatial layers (V), the lowest first. `None` where it gives none.
+    pub sizes: [Option<PictureSize>; SPATIAL_LAYERS_MAX],
 }
 
 impl Descriptor {
@@ -99,12 +107,14 @@ impl Descriptor {
         let has = |bit: u8| first & bit != 0;
         let (is_predicted, has_layers, is_flexible) = (has(0x40), has(0x20), has(0x10));
         let mut numbers = PictureNumbers::default();
-        let mut spatial = 0;
+        let (mut spatial, mut temporal, mut is_switching_point) = (0, 0, false);
         if has(0x80) {
             numbers.picture_id = Some(PictureId::read(&mut reader)?);
         }
         if has_layers {
-            spatial = reader.next()? >> 1 & 0x07;
+            let layer = reader.next()?;
+            (temporal, spatial) = (layer >> 5, layer >> 1 & 0x07);
+            is_switching_point = layer & 0x10 != 0;
             if !is_flexible {
                 numbers.tl0_pic_idx = Some(reader.next()?);
             }
@@ -120,27 +130,57 @@ impl Descriptor {
                 return None;
             }
         }
-        let size = match has(0x02) {
+        let sizes = match has(0x02) {
             true => read_structure(&mut reader)?,
-            false => None,
+            false => Default::default(),
         };
         Some(Self {
             length: payload.len() - reader.len(),
             starts_frame: has(0x08),
+            ends_frame: has(0x04),
             is_predicted,
             spatial,
+            temporal,
+            is_switching_point,
             numbers,
-            size,
+            sizes,
         })
+    }
+
+    /// The largest of the sizes.
+    fn size(&self) -> Option<PictureSize> {
+        let sizes = self.sizes.iter().flatten().copied();
+        sizes.max_by_key(|size| size.pixels())
     }
 }
 
-/// The scalability structure (RFC 9628 §4.2.1). Returns the largest size in it.
-fn read_structure(reader: &mut impl Iterator<Item = u8>) -> Option<Option<PictureSize>> {
+/// Where the frame of a packet stands among those of its encoding. `None` if the descriptor is cut short or not allowed.
+pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
+    let descriptor = Descriptor::parse(payload)?;
+    Some(FramePlace {
+        spatial: descriptor.spatial,
+        temporal: descriptor.temporal,
+        is_sync: false,
+        opens: descriptor.is_switching_point,
+        starts: descriptor.starts_frame,
+        ends: descriptor.ends_frame,
+        numbers: descriptor.numbers,
+    })
+}
+
+/// The sizes of the spatial layers, the lowest first, if a packet says them.
+pub fn layer_sizes(payload: &[u8]) -> [Option<PictureSize>; SPATIAL_LAYERS_MAX] {
+    Descriptor::parse(payload).map_or_else(Default::default, |descriptor| descriptor.sizes)
+}
+
+/// The scalability structure (RFC 9628 §4.2.1). Returns the sizes in it.
+fn read_structure(
+    reader: &mut impl Iterator<Item = u8>,
+) -> Option<[Option<PictureSize>; SPATIAL_LAYERS_MAX]> {
     let head = reader.next()?;
-    let mut largest: Option<PictureSize> = None;
+    let mut sizes = [None; SPATIAL_LAYERS_MAX];
     if head & 0x10 != 0 {
-        for _ in 0..=head >> 5 {
+        for layer in 0..=head >> 5 {
             let mut side = || {
                 Some(u32::from(u16::from_be_bytes([
                     reader.next()?,
@@ -151,8 +191,8 @@ fn read_structure(reader: &mut impl Iterator<Item = u8>) -> Option<Option<Pictur
                 width: side()?,
                 height: side()?,
             };
-            if largest.is_none_or(|known| known.pixels() < size.pixels()) {
-                largest = Some(size);
+            if let Some(place) = sizes.get_mut(usize::from(layer)) {
+                *place = Some(size).filter(|size| size.pixels() > 0);
             }
         }
     }
@@ -164,7 +204,7 @@ fn read_structure(reader: &mut impl Iterator<Item = u8>) -> Option<Option<Pictur
             }
         }
     }
-    Some(largest.filter(|size| size.pixels() > 0))
+    Some(sizes)
 }
 
 /// Overwrites the numbers that the descriptor at the beginning of `payload` has.
@@ -196,7 +236,7 @@ pub fn starts_key_frame(payload: &[u8]) -> bool {
 /// Size of the picture that the first packet of a key frame begins: that of the largest spatial layer, as far as the packet says it.
 pub fn size_in_packet(payload: &[u8]) -> Option<PictureSize> {
     let (descriptor, header) = key_start(payload)?;
-    descriptor.size.or(header.size)
+    descriptor.size().or(header.size)
 }
 
 fn key_start(payload: &[u8]) -> Option<(Descriptor, KeyHeader)> {
@@ -242,10 +282,31 @@ mod tests {
             0x0a, 0x38, 0x01, 0x40, 0x00, 0xb4, 0x02, 0x80, 0x01, 0x68, 2, 0x00, 0x08, 1, 2, 0xff,
         ];
         let descriptor = Descriptor::parse(&structure).unwrap();
-        assert_eq!((descriptor.length, descriptor.size), (15, Some(SIZE)));
+        assert_eq!((descriptor.length, descriptor.size()), (15, Some(SIZE)));
+        let small = PictureSize {
+            width: 320,
+            height: 180,
+        };
+        assert_eq!(
+            layer_sizes(&structure),
+            [Some(small), Some(SIZE), None, None]
+        );
         for end in 0..15 {
             assert_eq!(Descriptor::parse(&structure[..end]), None, "{end} bytes");
         }
+    }
+
+    #[test]
+    fn a_frame_says_its_layers_and_where_it_begins_and_ends() {
+        // L and E; temporal layer 2, a switching point, spatial layer 1; TL0PICIDX.
+        let place = frame_place(&[0x24, 0x52, 7, 0]).unwrap();
+        assert_eq!((place.spatial, place.temporal), (1, 2));
+        assert!(place.opens && place.ends && !place.starts && !place.is_sync);
+        assert_eq!(place.numbers.tl0_pic_idx, Some(7));
+        let plain = frame_place(&[0x08, 0]).unwrap();
+        assert_eq!((plain.spatial, plain.temporal), (0, 0));
+        assert!(plain.starts && !plain.ends && !plain.opens);
+        assert_eq!(frame_place(&[0x24, 0x52]), None, "cut short");
     }
 
     #[test]

@@ -18,6 +18,11 @@ pub const ADDRESSES_PER_PEER_MAX: usize = 16;
 pub const ADDRESS_CHANGES_PER_ICE_SESSION_MAX: u32 = 256;
 /// Simulcast layers of a track. Packets of further layers are dropped.
 pub const LAYERS_MAX: usize = 4;
+/// Temporal layers of a simulcast layer whose rates are measured: as many as VP8 has (RFC 7741 §4.2). Frames of further ones count to
+/// the last.
+pub const TEMPORAL_LAYERS_MAX: usize = 4;
+/// Spatial layers of a simulcast layer whose rates are measured. Frames of further ones count to the last.
+pub const SPATIAL_LAYERS_MAX: usize = restage_codec::vp9::SPATIAL_LAYERS_MAX;
 /// Most taps of one [`Sfu`](crate::Sfu). One more is refused with [`TapError::Full`](crate::TapError::Full).
 pub const TAPS_MAX: usize = 1_000;
 /// Most taps of one publication. One more is refused with [`TapError::Full`](crate::TapError::Full).
@@ -210,6 +215,13 @@ pub const STEP_INTERVAL_GROWTH_PERCENT: u32 = 150;
 pub const STEP_INTERVAL_MAX: Duration = Duration::from_secs(120);
 /// A larger layer that is kept for this long has not failed.
 pub const STEP_TRIAL: Duration = Duration::from_secs(10);
+/// Above the smallest layer, frames are left out only as long as so many a second remain. Below that a smaller picture that moves is
+/// better.
+pub const CUT_FRAMES_PER_S_MIN: u64 = 10;
+/// Frames are left out only if that saves this part of the rate, in percent.
+pub const CUT_SAVES_PERCENT_MIN: u64 = 10;
+/// A temporal or spatial layer without a frame for this long, while its encoding goes on, is gone.
+pub const CUT_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// How long a subscriber that wishes the highest quality first is left there, unless its network is overloaded.
 pub const HIGHEST_FIRST: Duration = Duration::from_secs(3);
 /// What is reserved for a subscriber's sound before its rate is known, in bits per second with headers: 64 kbit/s of Opus in packets

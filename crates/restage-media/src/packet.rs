@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use restage_codec::h264::Lead;
-use restage_codec::{Codec, MediaKind, PictureSize};
+use restage_codec::{Codec, FramePlace, MediaKind, PictureSize};
 
+use crate::limits::TEMPORAL_LAYERS_MAX;
 use crate::rtp::extensions::{Extensions, RidName, Rotation};
 use crate::sdp::format::Format;
 
@@ -23,6 +24,8 @@ pub(crate) struct Packet {
     pub(crate) time: u64,
     pub(crate) marker: bool,
     pub(crate) starts_key_frame: bool,
+    /// Where its frame stands in the layers and numbers that the payload says.
+    pub(crate) frame: FramePlace,
     /// What a decoder that starts with this packet needs before it.
     pub(crate) lead: Option<Arc<Lead>>,
     /// Counts the video packets of the publication: its name in the history.
@@ -58,10 +61,12 @@ pub struct Encoding {
     pub epoch: u32,
 }
 
-/// A layer that is alive. Rates are in bits per second.
+/// A layer that is alive: an encoding, or a spatial layer of one with those below it. Rates are in bits per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rung {
     pub(crate) encoding: Encoding,
+    /// What it is of the encoding: the whole, but for the lower ones of several spatial layers.
+    pub(crate) cut: Cut,
     /// Its name among the publisher's encodings, if it has one.
     pub(crate) rid: Option<RidName>,
     /// Size of its pictures, as far as it is known.
@@ -72,10 +77,80 @@ pub(crate) struct Rung {
     pub(crate) wire_bits_per_s: u64,
     /// The most that `wire_bits_per_s` was in the last three seconds.
     pub(crate) peak_bits_per_s: u64,
+    /// What it can be cut to, the smallest first.
+    pub(crate) cuts: Cuts,
 }
+
+impl Rung {
+    /// Whether it is this part of an encoding. An encoder may have been restarted meanwhile, so the epoch does not count.
+    pub(crate) fn is_of(&self, encoding: Encoding, cut: Cut) -> bool {
+        self.encoding.is_layer_of(encoding) && self.cut.spatial == cut.spatial
+    }
+}
+
+impl Encoding {
+    /// Whether both are of one layer of a feed.
+    #[inline]
+    pub(crate) fn is_layer_of(self, other: Self) -> bool {
+        (self.feed, self.layer) == (other.feed, other.layer)
+    }
+}
+
+/// Which frames of an encoding are sent: those up to these layers, which decode without the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// The highest spatial layer; [`ALL`](Self::ALL) for any.
+    pub(crate) spatial: u8,
+    /// The highest temporal layer; [`ALL`](Self::ALL) for any.
+    pub(crate) temporal: u8,
+}
+
+impl Cut {
+    /// No bound.
+    pub(crate) const ALL: u8 = u8::MAX;
+    /// The frames that all others build on.
+    pub(crate) const BASE: Self = Self {
+        spatial: 0,
+        temporal: 0,
+    };
+    /// All frames.
+    pub(crate) const WHOLE: Self = Self {
+        spatial: Self::ALL,
+        temporal: Self::ALL,
+    };
+
+    /// Of these, the frames up to this temporal layer.
+    pub(crate) const fn up_to(self, temporal: u8) -> Self {
+        Self { temporal, ..self }
+    }
+
+    /// Whether it has the frames of every temporal layer.
+    pub(crate) fn has_all_frames(self) -> bool {
+        self.temporal == Self::ALL
+    }
+}
+
+/// A layer's rate when it is cut. Rates are in bits per second, as in a [`Rung`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CutRate {
+    pub(crate) cut: Cut,
+    pub(crate) wire_bits_per_s: u64,
+    pub(crate) peak_bits_per_s: u64,
+    pub(crate) frames_per_s: u64,
+}
+
+/// What a layer can be cut to, by the highest temporal layer; `None` where there are fewer temporal layers.
+pub(crate) type Cuts = [Option<CutRate>; TEMPORAL_LAYERS_MAX - 1];
 
 /// The living layers of a track, smallest first.
 pub(crate) type Ladder = [Rung];
+
+/// The place of a layer: of a cut of an encoding. If its spatial layer is not there any more, it is that of the next higher one.
+pub(crate) fn place_of(ladder: &Ladder, encoding: Encoding, cut: Cut) -> Option<usize> {
+    let is_it =
+        |rung: &Rung| rung.encoding.is_layer_of(encoding) && rung.cut.spatial >= cut.spatial;
+    ladder.iter().position(is_it)
+}
 
 /// A packet of a publication as a tap is given it: an RTP payload with all that a recorder, a relay to another process or a mixer has
 /// to know of it. It borrows nothing, and copies share the payload.

@@ -7,6 +7,7 @@
 //! | file | decides |
 //! |---|---|
 //! | `wish` | which layers a subscriber wants at most |
+//! | `levels` | what a flow can be shown, and in which order that is given up |
 //! | `rounds` | who gets how many layers of a given rate: sound first, then one step each by priority |
 //! | `step` | when a flow goes to another layer: down at once, up after the rate has proven itself |
 //! | `table` | the flows of a receiver; calls the two above |
@@ -15,6 +16,7 @@
 //! | `stream` | what a subscriber is told about what it is shown |
 
 pub(crate) mod download;
+mod levels;
 mod rounds;
 pub(crate) mod share;
 mod step;

@@ -1,5 +1,6 @@
-//! Who gets how many layers of a given rate.
+//! Who gets how many levels of a given rate.
 
+use super::levels::LEVELS_MAX;
 use crate::limits::{FLOWS_MAX, LAYERS_MAX};
 
 /// What one flow asks for. Rates are in bits per second.
@@ -9,16 +10,18 @@ pub(super) struct Demand {
     pub(super) priority: u8,
     /// Its sound, which is always sent.
     pub(super) audio: u64,
-    /// What each of its layers takes alone, the smallest first.
-    pub(super) costs: [u64; LAYERS_MAX],
-    /// How many of these it may be shown; 0 if it wants no pictures.
+    /// What each of its levels takes alone, the smallest first.
+    pub(super) costs: [u64; LEVELS_MAX],
+    /// For each layer, how many levels there are up to the whole of it.
+    pub(super) ends: [usize; LAYERS_MAX],
+    /// How many levels it may be shown; 0 if it wants no pictures.
     pub(super) levels: usize,
 }
 
-/// Shares `budget` out and returns how many layers, from the smallest on, each flow is granted; 0 where not even the smallest fits.
+/// Shares `budget` out and returns how many levels, from the smallest on, each flow is granted; 0 where not even the smallest fits.
 ///
-/// Sound is taken off first. Then each flow gets its smallest layer, and then one more each, round by round, as far as it fits: in
-/// each round those of higher priority come first. A flow whose next layer does not fit leaves the rest to the others.
+/// Sound is taken off first. Then each flow gets its smallest level. Then, round by round, each gets one layer more, or as many frames
+/// of it as fit: in each round those of higher priority come first. A flow whose next layer does not fit leaves the rest to the others.
 ///
 /// At most [`FLOWS_MAX`] demands count; further ones are granted nothing.
 pub(super) fn share_out(budget: u64, demands: &[Demand]) -> [usize; FLOWS_MAX] {
@@ -31,21 +34,37 @@ pub(super) fn share_out(budget: u64, demands: &[Demand]) -> [usize; FLOWS_MAX] {
         .iter()
         .fold(0_u64, |sum, demand| sum.saturating_add(demand.audio));
     let mut left = budget.saturating_sub(audio);
-    for round in 0..LAYERS_MAX {
+    for round in 0..=LAYERS_MAX {
         for &place in order.iter() {
             let demand = &demands[place];
-            if granted[place] != round || demand.levels.min(LAYERS_MAX) <= round {
+            let (from, to) = demand.range(round);
+            if granted[place] < from {
                 continue;
             }
-            let present = round.checked_sub(1).map_or(0, |below| demand.costs[below]);
-            let step = demand.costs[round].saturating_sub(present);
-            if step <= left {
-                left -= step;
-                granted[place] = round + 1;
+            let cost = |level: usize| level.checked_sub(1).map_or(0, |at| demand.costs[at]);
+            let present = cost(granted[place]);
+            let step = |level: usize| cost(level).saturating_sub(present);
+            let mut further = (granted[place] + 1..=to).rev();
+            if let Some(level) = further.find(|level| step(*level) <= left) {
+                left -= step(level);
+                granted[place] = level;
             }
         }
     }
     granted
+}
+
+impl Demand {
+    /// How many levels a flow must have to take part in a round, and how many it can have after it. The first round is for the smallest
+    /// level, and each further one for a layer.
+    fn range(&self, round: usize) -> (usize, usize) {
+        let end = |layer: usize| self.ends[layer].min(self.levels).min(LEVELS_MAX);
+        match round {
+            0 => (0, end(0).min(1)),
+            1 => (end(0).min(1), end(0)),
+            _ => (end(round - 2), end(round - 1)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +75,97 @@ mod tests {
         Demand {
             priority,
             audio,
-            costs: [200, 700, 1_700, 3_000],
+            costs: costs([200, 700, 1_700, 3_000]),
+            ends: [1, 2, 3, 4],
             levels,
+        }
+    }
+
+    /// The costs of layers of one level each.
+    const fn costs(of: [u64; LAYERS_MAX]) -> [u64; LEVELS_MAX] {
+        let mut costs = [0; LEVELS_MAX];
+        let mut level = 0;
+        while level < LAYERS_MAX {
+            costs[level] = of[level];
+            level += 1;
+        }
+        costs
+    }
+
+    /// Two layers that can be cut: the smaller to two lower levels, the larger to one.
+    fn cuttable(priority: u8) -> Demand {
+        let mut demand = demand(priority, 0, 5);
+        demand.costs[..5].copy_from_slice(&[80, 120, 200, 420, 700]);
+        demand.ends = [3, 5, 5, 5];
+        demand
+    }
+
+    #[test]
+    fn of_the_next_layer_as_many_frames_come_as_fit() {
+        for (budget, granted) in [
+            (79, 0),
+            (80, 1),
+            (119, 1),
+            (120, 2),
+            (199, 2),
+            (200, 3),
+            (419, 3),
+            (420, 4),
+            (699, 4),
+            (700, 5),
+        ] {
+            assert_eq!(share_out(budget, &[cuttable(5)])[0], granted, "{budget}");
+        }
+        let few = Demand {
+            levels: 2,
+            ..cuttable(5)
+        };
+        assert_eq!(share_out(9_999, &[few])[0], 2);
+    }
+
+    #[test]
+    fn everybody_has_a_picture_before_anybody_has_all_frames_and_layers_take_turns() {
+        let whole = demand(5, 0, 2);
+        for (name, budget, demands, granted) in [
+            (
+                "a picture each",
+                170,
+                vec![cuttable(9), cuttable(5)],
+                vec![1, 1],
+            ),
+            (
+                "the first has all frames",
+                280,
+                vec![cuttable(9), cuttable(5)],
+                vec![3, 1],
+            ),
+            (
+                "then the other",
+                400,
+                vec![cuttable(9), cuttable(5)],
+                vec![3, 3],
+            ),
+            (
+                "then the larger layer",
+                900,
+                vec![cuttable(9), cuttable(5)],
+                vec![5, 3],
+            ),
+            (
+                "a flow that cannot be cut takes its turn",
+                900,
+                vec![cuttable(5), whole],
+                vec![5, 1],
+            ),
+            (
+                "and comes first by priority",
+                920,
+                vec![cuttable(1), whole],
+                vec![3, 2],
+            ),
+        ] {
+            let got = share_out(budget, &demands);
+            assert_eq!(&got[..demands.len()], granted, "{name}: {budget}");
         }
     }
 
@@ -112,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_too_large_for_one_is_left_to_the_others() {
         let large = Demand {
-            costs: [1_000; LAYERS_MAX],
+            costs: [1_000; LEVELS_MAX],
             ..demand(9, 0, 1)
         };
         let got = share_out(900, &[large, demand(1, 0, 3)]);
@@ -124,7 +232,7 @@ mod tests {
     #[test]
     fn a_layer_that_takes_less_than_the_one_below_costs_nothing_more() {
         let odd = Demand {
-            costs: [500, 400, 600, 0],
+            costs: costs([500, 400, 600, 0]),
             ..demand(5, 0, 3)
         };
         assert_eq!(share_out(500, &[odd])[0], 2);
@@ -145,15 +253,20 @@ mod tests {
             let count = 1 + next(FLOWS_MAX as u64 + 8) as usize;
             let demands: Vec<Demand> = (0..count)
                 .map(|_| {
-                    let mut costs = [next(400), 0, 0, 0];
-                    for level in 1..LAYERS_MAX {
-                        costs[level] = costs[level - 1] + next(900);
+                    let mut costs = [next(400); LEVELS_MAX];
+                    for level in 1..LEVELS_MAX {
+                        costs[level] = costs[level - 1] + next(300);
+                    }
+                    let mut ends = [1 + next(3) as usize; LAYERS_MAX];
+                    for layer in 1..LAYERS_MAX {
+                        ends[layer] = ends[layer - 1] + next(4) as usize;
                     }
                     Demand {
                         priority: next(4) as u8,
                         audio: next(60),
                         costs,
-                        levels: next(LAYERS_MAX as u64 + 1) as usize,
+                        ends,
+                        levels: next(LEVELS_MAX as u64 + 1) as usize,
                     }
                 })
                 .collect();

@@ -1,6 +1,6 @@
-//! When a flow goes to another layer.
+//! When a flow goes to another level.
 //!
-//! It goes down at once. It goes up when there has been room for the larger layer for [`STEP_PROVEN_AFTER`], and not before
+//! It goes down at once. It goes up when there has been room for the higher level for [`STEP_PROVEN_AFTER`], and not before
 //! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
 //! next one comes after a longer time. The smallest layer is paused only when it has not fitted for [`PAUSE_AFTER`].
 
@@ -11,10 +11,12 @@ use crate::limits::{
     STEP_PROVEN_AFTER, STEP_TRIAL,
 };
 
-/// How many layers a flow is shown, and what has to be known for the next change. *Level* 0 is no picture, 1 the smallest layer.
+/// How many levels a flow is shown, and what has to be known for the next change. *Level* 0 is no picture, 1 the smallest that there is.
 #[derive(Debug, Clone)]
 pub(super) struct Steps {
     level: usize,
+    /// For how many levels there has been room all the time since `room_since`.
+    room: usize,
     /// When the level was changed last.
     changed_at: Option<Instant>,
     /// Since when there is room for a higher level.
@@ -34,6 +36,7 @@ impl Steps {
     pub(super) fn new(level: usize) -> Self {
         Self {
             level,
+            room: 0,
             changed_at: None,
             room_since: None,
             tight_since: None,
@@ -62,8 +65,8 @@ impl Steps {
         self.changed_at = None;
     }
 
-    /// Only `kept` of the present levels fit. Unless it `may_pause`, the lowest is kept all the same.
-    pub(super) fn keep(&mut self, now: Instant, kept: usize, may_pause: bool) {
+    /// Only `kept` of the present levels fit. At least so many are kept all the same.
+    pub(super) fn keep(&mut self, now: Instant, kept: usize, least: usize) {
         if self.raised_at.is_some_and(|at| now >= at + STEP_TRIAL) {
             self.raised_at = None;
             self.interval = STEP_INTERVAL_MIN;
@@ -72,13 +75,13 @@ impl Steps {
             self.tight_since = None;
         } else {
             let since = *self.tight_since.get_or_insert(now);
-            if now < since + PAUSE_AFTER || !may_pause {
-                self.lower(now, 1);
+            if now < since + PAUSE_AFTER || least > 0 {
+                self.lower(now, least.max(1));
                 self.tight_since = Some(since);
                 return;
             }
         }
-        self.lower(now, kept);
+        self.lower(now, kept.max(least));
     }
 
     fn lower(&mut self, now: Instant, level: usize) {
@@ -110,20 +113,25 @@ impl Steps {
         self.raised_at.is_some()
     }
 
-    /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded, when nothing is raised. True: there
-    /// has been room for long enough that the level may be raised by one.
-    pub(super) fn has_room(&mut self, now: Instant, goal: usize, is_calm: bool) -> bool {
+    /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded, when nothing is raised. Returns the
+    /// level for which there has been room for long enough, if it may be raised to one.
+    pub(super) fn has_room(&mut self, now: Instant, goal: usize, is_calm: bool) -> Option<usize> {
         if goal <= self.level {
             self.room_since = None;
-            return false;
+            return None;
         }
+        if self.room_since.is_none() {
+            self.room = goal;
+        }
+        self.room = self.room.min(goal);
         let since = *self.room_since.get_or_insert(now);
-        is_calm && now >= since + STEP_PROVEN_AFTER && self.may_rise(now)
+        let may_rise = is_calm && now >= since + STEP_PROVEN_AFTER && self.may_rise(now);
+        may_rise.then_some(self.room)
     }
 
-    /// Raises the level by one.
-    pub(super) fn rise(&mut self, now: Instant) {
-        self.change(now, self.level + 1);
+    /// Raises the level to this one.
+    pub(super) fn rise(&mut self, now: Instant, level: usize) {
+        self.change(now, level);
         self.raised_at = Some(now);
         if !self.has_fallen {
             self.changed_at = None;
@@ -167,9 +175,11 @@ mod tests {
         fn turn(&mut self, fits: usize, room: usize, is_calm: bool) {
             let now = self.now();
             let kept = fits.min(self.steps.level());
-            self.steps.keep(now, kept, true);
-            if self.steps.has_room(now, room, is_calm) {
-                self.steps.rise(now);
+            self.steps.keep(now, kept, 0);
+            // A step leads to the next level here.
+            let room = room.min(self.steps.level() + 1);
+            if let Some(level) = self.steps.has_room(now, room, is_calm) {
+                self.steps.rise(now, level);
             }
             self.ms += 100;
         }
@@ -260,6 +270,25 @@ mod tests {
             (0..9).for_each(|_| rig.turn(0, 0, true));
             rig.turn(1, 1, true);
             assert_eq!(rig.steps.level(), 1, "an estimate that dips pauses nothing");
+        }
+    }
+
+    #[test]
+    fn a_step_leads_to_the_level_for_which_there_was_room_all_the_time() {
+        let epoch = epoch();
+        let mut steps = Steps::new(1);
+        let mut offer =
+            |ms: u64, goal: usize| steps.has_room(epoch + Duration::from_millis(ms), goal, true);
+        for (ms, goal, rises_to) in [
+            (0, 3, None),
+            (500, 2, None),
+            (900, 3, None),
+            (1_000, 3, Some(2)),
+            (1_100, 1, None),
+            (1_200, 3, None),
+            (2_200, 3, Some(3)),
+        ] {
+            assert_eq!(offer(ms, goal), rises_to, "at {ms} ms");
         }
     }
 

@@ -4,7 +4,7 @@ use restage_codec::{MediaKind, PictureSize};
 
 use super::wish::{LayerLabel, Wish};
 use crate::limits::LAYERS_MAX;
-use crate::packet::{Encoding, Ladder};
+use crate::packet::{Cut, Encoding, Ladder, place_of};
 use crate::rtp::extensions::RidName;
 
 /// What a subscriber is shown of a publication's pictures, in the terms of the service's broadcast SDK.
@@ -67,6 +67,7 @@ struct Shape {
     /// An encoder that starts anew is the same layer.
     feed: u64,
     layer: u8,
+    spatial: u8,
     rid: Option<RidName>,
     size: Option<PictureSize>,
 }
@@ -77,7 +78,7 @@ impl Snapshot {
     pub(crate) fn new(
         ladder: &Ladder,
         wish: &Wish,
-        current: Option<Encoding>,
+        current: Option<(Encoding, Cut)>,
         pause: Option<PauseReason>,
         stopped: [bool; 2],
     ) -> Self {
@@ -86,16 +87,12 @@ impl Snapshot {
             *layer = Some(Shape {
                 feed: rung.encoding.feed,
                 layer: rung.encoding.layer,
+                spatial: rung.cut.spatial,
                 rid: rung.rid,
                 size: rung.size,
             });
         }
-        let is_current = |encoding: Encoding| {
-            current.is_some_and(|current| {
-                (encoding.feed, encoding.layer) == (current.feed, current.layer)
-            })
-        };
-        let selected = ladder.iter().position(|rung| is_current(rung.encoding));
+        let selected = current.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
         let selected = selected.filter(|_| pause.is_none());
         Self {
             layers,
@@ -139,7 +136,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use crate::allocate::wish::PreferredLayer;
-    use crate::packet::Rung;
+    use crate::packet::{Cuts, Rung};
 
     fn rung(layer: u8, rid: &str, bits_per_s: u64) -> Rung {
         Rung {
@@ -148,11 +145,13 @@ mod tests {
                 layer,
                 epoch: 0,
             },
+            cut: Cut::WHOLE,
             rid: RidName::new(rid),
             size: None,
             bits_per_s,
             wire_bits_per_s: bits_per_s,
             peak_bits_per_s: bits_per_s,
+            cuts: Cuts::default(),
         }
     }
 
@@ -162,7 +161,7 @@ mod tests {
             layer,
             epoch: 3,
         };
-        Snapshot::new(ladder, wish, Some(current), pause, [false; 2])
+        Snapshot::new(ladder, wish, Some((current, Cut::WHOLE)), pause, [false; 2])
     }
 
     #[test]

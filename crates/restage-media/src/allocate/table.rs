@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::levels::{self, LEVELS_MAX, Level};
 use super::rounds::{Demand, share_out};
 use super::step::Steps;
 use super::wish::{FirstLayer, Wish};
@@ -9,7 +10,7 @@ use crate::limits::{
     ALLOT_INTERVAL, ALLOTTED_PERCENT, FLOWS_MAX, HIGHEST_FIRST, LAYERS_MAX, PAUSE_BELOW_PERCENT,
     RESUME_NEED_PERCENT, STEP_INTERVAL_MIN, STEP_NEED_PERCENT, STEP_PROVEN_AFTER, UNPROVEN_FOR,
 };
-use crate::packet::{Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder};
 
 /// What the network of a peer carries, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub(crate) enum Allotted {
     /// The best layer.
     #[default]
     Any,
-    /// The layers of this and smaller ones.
-    UpTo(Encoding),
+    /// The layers of this and smaller ones; of this one, the frames that the cut has.
+    UpTo(Encoding, Cut),
     /// None: the network does not carry the smallest layer.
     Paused,
     /// None are wished for.
@@ -51,7 +52,7 @@ pub(crate) enum Allotted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Allotment {
     pub(crate) pictures: Allotted,
-    /// The rate that would be used if the network carried it, with headers: the next layer above the present one and the sound.
+    /// The rate that would be used if the network carried it, with headers: the next whole layer above what is shown, and the sound.
     pub(crate) desired_bits_per_s: u64,
     /// What its sound and the layer that it is shown take, with headers.
     pub(crate) reserved_bits_per_s: u64,
@@ -75,16 +76,16 @@ struct Row {
     estimate: Option<Estimate>,
     audio: u64,
     wish: Wish,
-    /// The layers that there are, smallest first.
-    layers: Vec<Rung>,
+    /// What it could be shown, the smallest first.
+    levels: Vec<Level>,
     /// How many of these are wished for.
     wanted: usize,
     steps: Steps,
-    /// The largest layer that is shown; `None` before there are layers, and while there are no pictures.
-    shown: Option<Rung>,
+    /// What is shown; `None` before there are layers, and while there are no pictures.
+    shown: Option<Level>,
     /// It is shown the highest layer first, up to this time.
     held_until: Option<Instant>,
-    /// Up to this time the estimate may only not have been proven yet: the smallest layer is not paused, unless queues grow.
+    /// Up to this time the estimate may only not have been proven yet: the smallest layer is kept whole, unless queues grow.
     unproven_until: Option<Instant>,
 }
 
@@ -141,16 +142,17 @@ impl Table {
             .collect();
         for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
             if row.is_shared() && row.held_until.is_none() {
-                let may_pause = row.unproven_until.is_none();
-                row.steps.keep(now, kept, may_pause);
+                let least = row.unproven_until.map_or(0, |_| row.first_whole());
+                row.steps.keep(now, kept, least);
             }
         }
         let demands: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();
         let goals = share_out(budget, &demands);
         let mut has_risen = false;
         for (row, goal) in self.rows.iter_mut().zip(goals) {
-            if row.is_shared() && row.steps.has_room(now, goal, !is_overused) {
-                row.steps.rise(now);
+            let room = row.steps.has_room(now, goal, !is_overused);
+            if let Some(level) = room.filter(|_| row.is_shared()) {
+                row.steps.rise(now, level);
                 has_risen = true;
             }
         }
@@ -180,7 +182,7 @@ impl Row {
             estimate: None,
             audio: 0,
             wish: Wish::default(),
-            layers: Vec::new(),
+            levels: Vec::new(),
             wanted: 0,
             steps: Steps::new(0),
             shown: None,
@@ -204,10 +206,9 @@ impl Row {
         if is_another_wish {
             self.wish = news.wish.clone();
         }
-        self.layers.clear();
-        self.layers
-            .extend(news.ladder.iter().take(LAYERS_MAX).copied());
-        self.wanted = self.wish.levels(&self.layers).min(self.layers.len());
+        levels::set(&mut self.levels, news.ladder, self.shown.as_ref());
+        let layers = self.wish.layers(news.ladder);
+        self.wanted = self.levels.partition_point(|level| level.place < layers);
         if self.is_shared() && !was_shared && self.shown.is_none() {
             self.begin(now);
         } else if self.is_shared() {
@@ -224,20 +225,29 @@ impl Row {
         let is_highest = self.wish.first == Some(FirstLayer::Highest);
         self.held_until = is_highest.then(|| now + HIGHEST_FIRST);
         self.unproven_until = Some(now + UNPROVEN_FOR);
-        let level = if is_highest { self.wanted } else { 1 };
+        let level = if is_highest {
+            self.wanted
+        } else {
+            self.first_whole().min(self.wanted)
+        };
         self.steps.set(level);
         self.steps.hurry();
     }
 
-    /// Layers have come or gone, or changed places: the level is that of the layer which is shown.
+    /// How many levels there are up to the whole of the smallest layer.
+    fn first_whole(&self) -> usize {
+        levels::next_whole(&self.levels, 0)
+    }
+
+    /// Layers have come or gone, or changed places: the level is that of what is shown.
     fn follow_layers(&mut self, now: Instant) {
         let Some(shown) = self.shown else {
             return;
         };
-        let is_it = |rung: &Rung| {
-            (rung.encoding.feed, rung.encoding.layer) == (shown.encoding.feed, shown.encoding.layer)
-        };
-        if let Some(place) = self.layers.iter().position(is_it) {
+        // The whole of a layer is there as long as the layer is.
+        let is_it =
+            |level: &Level| level.is_of_layer(&shown) && level.cut.temporal >= shown.cut.temporal;
+        if let Some(place) = self.levels.iter().position(is_it) {
             let level = match self.held_until {
                 Some(_) => self.wanted,
                 None => (place + 1).min(self.wanted),
@@ -245,59 +255,60 @@ impl Row {
             self.steps.set(level);
             return;
         }
-        let is_of_feed = |rung: &Rung| rung.encoding.feed == shown.encoding.feed;
-        if !self.layers.iter().any(is_of_feed) {
+        let is_of_feed = |level: &Level| level.encoding.feed == shown.encoding.feed;
+        if !self.levels.iter().any(is_of_feed) {
             return self.begin(now);
         }
-        let fits = |rung: &Rung| rung.wire_bits_per_s <= shown.wire_bits_per_s;
+        let fits = |level: &Level| level.wire_bits_per_s <= shown.wire_bits_per_s;
         let level = self
-            .layers
+            .levels
             .iter()
             .rposition(fits)
             .map_or(1, |place| place + 1);
         self.steps.set(level.min(self.wanted));
     }
 
-    /// What it takes to go on as now. While queues grow, a layer that was begun a short time ago has to fit at its highest rate.
+    /// What it takes to go on as now. While queues grow, a level that was begun a short time ago has to fit at its highest rate.
     fn present(&self, is_overused: bool) -> Demand {
         let is_doubtful = is_overused && self.steps.is_on_trial();
-        let mut costs = [0; LAYERS_MAX];
-        for (cost, rung) in costs.iter_mut().zip(&self.layers) {
+        let mut costs = [0; LEVELS_MAX];
+        for (cost, level) in costs.iter_mut().zip(&self.levels) {
             *cost = match is_doubtful {
-                true => rung.peak_bits_per_s,
-                false => rung.wire_bits_per_s,
+                true => level.peak_bits_per_s,
+                false => level.wire_bits_per_s,
             };
         }
         costs[0] = costs[0] / 100 * PAUSE_BELOW_PERCENT;
         self.demand(costs, self.steps.level())
     }
 
-    /// What it takes to go up by one, as far as that may be soon.
+    /// What it takes to go up, as far as to the next whole layer, if that may be soon.
     fn possible(&self, now: Instant) -> Demand {
         let level = self.steps.level();
+        let next = levels::next_whole(&self.levels, level);
         let mut demand = self.present(false);
-        if let Some(need) = self.need(level) {
-            demand.costs[level] = need;
+        for above in level..next {
+            demand.costs[above] = self.need(above).unwrap_or_default();
         }
         let may_rise = self.steps.may_rise(now + STEP_PROVEN_AFTER);
-        demand.levels = if may_rise { level + 1 } else { level }.min(self.wanted);
+        demand.levels = if may_rise { next } else { level }.min(self.wanted);
         match self.is_shared() {
             true => demand,
             false => self.demand(demand.costs, 0),
         }
     }
 
-    /// What the layer above this level needs.
+    /// What the level above this one needs.
     fn need(&self, level: usize) -> Option<u64> {
         let percent = match level {
             0 => RESUME_NEED_PERCENT,
             _ => STEP_NEED_PERCENT,
         };
-        let above = self.layers.get(level)?;
+        let above = self.levels.get(level)?;
         Some(above.peak_bits_per_s / 100 * percent)
     }
 
-    fn demand(&self, costs: [u64; LAYERS_MAX], level: usize) -> Demand {
+    fn demand(&self, costs: [u64; LEVELS_MAX], level: usize) -> Demand {
         let levels = match self.is_shared() {
             true => level.min(self.wanted),
             false => 0,
@@ -314,6 +325,7 @@ impl Row {
                 0
             },
             costs,
+            ends: levels::ends(&self.levels),
             levels,
         }
     }
@@ -328,9 +340,9 @@ impl Row {
             0 => 0,
             wanted => self.steps.level().min(wanted),
         };
-        if !self.layers.is_empty() {
+        if !self.levels.is_empty() {
             let place = level.checked_sub(1);
-            self.shown = place.and_then(|place| self.layers.get(place)).copied();
+            self.shown = place.and_then(|place| self.levels.get(place)).copied();
         }
     }
 
@@ -348,11 +360,15 @@ impl Row {
         if !self.wish.wants_pictures() {
             return 0;
         }
-        if self.layers.is_empty() {
+        if self.levels.is_empty() {
             return LAYERS_MAX;
         }
+        let layers = |levels: usize| {
+            let highest = levels.checked_sub(1).and_then(|at| self.levels.get(at));
+            highest.map_or(0, |level| level.place + 1)
+        };
         let Some(estimate) = self.estimate else {
-            return self.wanted;
+            return layers(self.wanted);
         };
         let budget = (estimate.bits_per_s / 100 * ALLOTTED_PERCENT).saturating_sub(self.audio);
         let carried = (0..self.wanted).rev().find(|level| {
@@ -360,24 +376,24 @@ impl Row {
             need.is_some_and(|need| need <= budget)
         });
         let carried = carried.map_or(0, |level| level + 1);
-        carried.max(self.steps.level()).min(self.wanted)
+        layers(carried.max(self.steps.level()).min(self.wanted))
     }
 
     fn pictures(&self) -> Allotted {
         if !self.wish.wants_pictures() {
             return Allotted::Unwanted;
         }
-        if self.layers.is_empty() {
+        if self.levels.is_empty() {
             return Allotted::Any;
         }
         match self.shown {
             None => Allotted::Paused,
-            // With a single layer nothing has to be chosen for each packet.
-            Some(_) if self.layers.len() == 1 => Allotted::Any,
-            Some(shown) if self.estimate.is_none() && self.layers.last() == Some(&shown) => {
+            // With a single level nothing has to be chosen for each packet.
+            Some(_) if self.levels.len() == 1 => Allotted::Any,
+            Some(shown) if self.estimate.is_none() && self.levels.last() == Some(&shown) => {
                 Allotted::Any
             }
-            Some(shown) => Allotted::UpTo(shown.encoding),
+            Some(shown) => Allotted::UpTo(shown.encoding, shown.cut),
         }
     }
 
@@ -385,12 +401,12 @@ impl Row {
     fn desired(&self, now: Instant) -> u64 {
         let level = self.steps.level();
         let next = match level < self.wanted && self.steps.may_rise(now + STEP_INTERVAL_MIN) {
-            true => self.need(level),
+            true => self.need(levels::next_whole(&self.levels, level).min(self.wanted) - 1),
             false => None,
         };
         let present = || {
-            let rung = self.layers.get(level.checked_sub(1)?)?;
-            Some(rung.peak_bits_per_s)
+            let level = self.levels.get(level.checked_sub(1)?)?;
+            Some(level.peak_bits_per_s)
         };
         let pictures = match self.is_shared() {
             true => next.or_else(present).unwrap_or_default(),

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use restage_codec::PictureSize;
 
+#[path = "table_cut_tests.rs"]
+mod cuts;
+
 use super::*;
 use crate::allocate::wish::{PreferredLayer, Priority};
+use crate::packet::{Cuts, Rung};
 use crate::util::test::epoch;
 
 const KBIT: u64 = 1_000;
@@ -21,6 +25,7 @@ fn layers(feed: u64, rates: &[u64]) -> Vec<Rung> {
                 layer,
                 epoch: 0,
             },
+            cut: Cut::WHOLE,
             rid: None,
             size: Some(PictureSize {
                 width: 320 << layer,
@@ -29,6 +34,7 @@ fn layers(feed: u64, rates: &[u64]) -> Vec<Rung> {
             bits_per_s: kbit * KBIT,
             wire_bits_per_s: kbit * KBIT,
             peak_bits_per_s: kbit * KBIT,
+            cuts: Cuts::default(),
         })
         .collect()
 }
@@ -121,7 +127,9 @@ impl Rig {
         let flow = &self.flows[flow];
         let rung = match flow.got.pictures {
             Allotted::Any => flow.ladder.last(),
-            Allotted::UpTo(encoding) => (flow.ladder.iter()).find(|rung| rung.encoding == encoding),
+            Allotted::UpTo(encoding, cut) => {
+                (flow.ladder.iter()).find(|rung| rung.is_of(encoding, cut))
+            }
             Allotted::Paused | Allotted::Unwanted => None,
         };
         rung.and_then(|rung| rung.size).map(|size| size.height)

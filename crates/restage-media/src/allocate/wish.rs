@@ -155,7 +155,7 @@ impl Wish {
     }
 
     /// How many layers, from the smallest on, may be shown. 0 only where pictures are not wanted or there is no layer.
-    pub(crate) fn levels(&self, ladder: &Ladder) -> usize {
+    pub(crate) fn layers(&self, ladder: &Ladder) -> usize {
         if !self.wants_pictures() {
             return 0;
         }
@@ -184,7 +184,7 @@ mod tests {
     use restage_codec::PictureSize;
 
     use super::*;
-    use crate::packet::Encoding;
+    use crate::packet::{Cut, Cuts, Encoding};
     use crate::rtp::extensions::RidName;
 
     /// Layers of these names and heights, smallest first. A height of 0 is not known.
@@ -195,6 +195,7 @@ mod tests {
                 layer,
                 epoch: 0,
             },
+            cut: Cut::WHOLE,
             rid: RidName::new(rid).filter(|_| !rid.is_empty()),
             size: (*height > 0).then_some(PictureSize {
                 width: height * 16 / 9,
@@ -203,6 +204,7 @@ mod tests {
             bits_per_s: 0,
             wire_bits_per_s: 0,
             peak_bits_per_s: 0,
+            cuts: Cuts::default(),
         };
         (0..).zip(layers).map(rung).collect()
     }
@@ -269,9 +271,9 @@ mod tests {
             ("paused", paused, &three, 0),
             ("audio only", deaf_to_pictures, &three, 0),
         ] {
-            assert_eq!(wish.levels(ladder), levels, "{name}");
+            assert_eq!(wish.layers(ladder), levels, "{name}");
         }
-        assert_eq!(preferring("hi").levels(&[]), 0);
+        assert_eq!(preferring("hi").layers(&[]), 0);
     }
 
     #[test]

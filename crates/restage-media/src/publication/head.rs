@@ -146,7 +146,7 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
-    use restage_codec::{Codec, MediaKind};
+    use restage_codec::{Codec, FramePlace, MediaKind};
 
     use std::sync::Arc;
     use std::time::Duration;
@@ -188,6 +188,7 @@ mod tests {
                 time: picture * 3_000,
                 marker: is_last,
                 starts_key_frame: is_key,
+                frame: FramePlace::default(),
                 lead: None,
                 number: seq,
                 arrived: self.epoch + Duration::from_millis(picture * 33),

@@ -13,6 +13,7 @@ pub(crate) mod inlet;
 mod loudness;
 pub(crate) mod outlets;
 pub(crate) mod select;
+pub(crate) mod thin;
 pub(crate) mod wanted;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! publisher's address can write one.
 
 pub(crate) mod clock;
+mod cuts;
 mod feedback;
 pub(crate) mod keyframe;
 mod rate;
@@ -49,6 +50,8 @@ pub(crate) struct Received {
     pub(crate) payload: Arc<[u8]>,
     pub(crate) arrived: Instant,
     pub(crate) extensions: Extensions,
+    /// The dependency descriptor, if the packet has one (RTP Payload Format For AV1, appendix A).
+    pub(crate) dependency: Option<Box<[u8]>>,
 }
 
 /// Distance between packet indices with the same sequence number.
@@ -198,6 +201,7 @@ impl Receiver {
             index,
             payload,
             extensions: elements.extensions,
+            dependency: elements.dependency,
         };
         let heard = match self.sources[place].part {
             Part::Main => self.main(place, &arrived),
@@ -477,6 +481,7 @@ struct Arrived<'a> {
     /// Without padding.
     payload: &'a [u8],
     extensions: Extensions,
+    dependency: Option<&'a [u8]>,
 }
 
 impl Arrived<'_> {
@@ -499,6 +504,7 @@ impl Arrived<'_> {
             payload: Arc::from(payload),
             arrived: self.now,
             extensions: self.extensions,
+            dependency: self.dependency.map(Into::into),
         }
     }
 }

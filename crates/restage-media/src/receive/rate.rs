@@ -21,6 +21,8 @@ pub(crate) struct Rate {
     payload: u64,
     /// The average with headers, and those after the windows before, newest first.
     wire: [u64; PEAK_WINDOWS],
+    /// Frames in a thousand seconds, on average.
+    frames: u64,
     is_measured: bool,
 }
 
@@ -29,27 +31,31 @@ struct Window {
     since: Instant,
     bytes: u64,
     packets: u64,
+    frames: u64,
 }
 
 impl Rate {
     /// Counts a packet of this many bytes of payload. True: a window has ended and there is a new rate.
-    pub(crate) fn add(&mut self, now: Instant, bytes: usize) -> bool {
+    pub(crate) fn add(&mut self, now: Instant, bytes: usize, ends_frame: bool) -> bool {
         let begun = Window {
             since: now,
             bytes: 0,
             packets: 0,
+            frames: 0,
         };
         let window = self.window.get_or_insert(begun);
         let length = now.saturating_duration_since(window.since);
         if length < WINDOW {
             window.bytes += bytes as u64;
             window.packets += 1;
+            window.frames += u64::from(ends_frame);
             return false;
         }
         let ended = *window;
         self.window = Some(Window {
             bytes: bytes as u64,
             packets: 1,
+            frames: u64::from(ends_frame),
             ..begun
         });
         self.close(ended, length);
@@ -66,13 +72,16 @@ impl Rate {
         let per_s = |bytes: u64| bytes * 8 * 1_000 / millis;
         self.newest = per_s(window.bytes);
         let wire = per_s(window.bytes + window.packets * PACKET_OVERHEAD_BYTES);
-        let (payload, mean) = match self.is_measured {
+        let frames = window.frames * 1_000_000 / millis;
+        let (payload, mean, frames) = match self.is_measured {
             true => (
                 average(self.payload, self.newest, length),
                 average(self.wire[0], wire, length),
+                average(self.frames, frames, length),
             ),
-            false => (self.newest, wire),
+            false => (self.newest, wire, frames),
         };
+        self.frames = frames;
         self.payload = payload;
         self.wire.rotate_right(1);
         self.wire[0] = mean;
@@ -92,6 +101,11 @@ impl Rate {
     /// RTP payload on average.
     pub(crate) fn bits_per_s(&self) -> u64 {
         self.payload
+    }
+
+    /// Frames per second, on average and rounded.
+    pub(crate) fn frames_per_s(&self) -> u64 {
+        (self.frames + 500) / 1_000
     }
 
     /// With all headers, on average.
@@ -133,7 +147,7 @@ mod tests {
         fn feed(&mut self, from_ms: u64, count: u64, bytes: usize) -> &Rate {
             for tick in 0..count {
                 let now = self.epoch + Duration::from_millis(from_ms + tick * 10);
-                self.rate.add(now, bytes);
+                self.rate.add(now, bytes, tick.is_multiple_of(2));
             }
             &self.rate
         }
@@ -146,6 +160,7 @@ mod tests {
         let rate = rig.feed(500, 1, 1_000);
         assert_eq!(rate.newest_bits_per_s(), 800_000);
         assert_eq!(rate.bits_per_s(), 800_000);
+        assert_eq!(rate.frames_per_s(), 50);
         let with_headers = 800 * (1_000 + PACKET_OVERHEAD_BYTES);
         assert_eq!(rate.wire_bits_per_s(), with_headers);
         assert_eq!(rate.peak_bits_per_s(), with_headers);

@@ -62,6 +62,7 @@ impl StreamMap {
                 media::TRANSPORT_SEQ => &mut ids.transport_seq,
                 media::AUDIO_LEVEL => &mut ids.audio_level,
                 media::ROTATION => &mut ids.rotation,
+                media::DEPENDENCY => &mut ids.dependency,
                 _ => continue,
             };
             place.get_or_insert(*id);

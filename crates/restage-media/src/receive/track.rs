@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::{Codec, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
+use restage_codec::dependency::Dependencies;
+use restage_codec::{Codec, FramePlace, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
 
-use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX};
+use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX, SPATIAL_LAYERS_MAX};
 use crate::packet::Packet;
-use crate::packet::{Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder, Rung};
 use crate::receive::Received;
 use crate::receive::clock::FeedClock;
 use crate::receive::clock::SenderReport;
+use crate::receive::cuts::CutRates;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::rate::Rate;
 use crate::rtp::extensions::RidName;
@@ -33,8 +35,13 @@ struct Layer {
     epoch: u32,
     key_frames: KeyframeRequester,
     rate: Rate,
+    cuts: CutRates,
+    /// What its dependency descriptors have said.
+    dependencies: Dependencies,
     /// Size of its pictures, known from its key frames.
     size: Option<PictureSize>,
+    /// The sizes of its spatial layers, the lowest first, as far as they are known.
+    sizes: [Option<PictureSize>; SPATIAL_LAYERS_MAX],
     last_at: Instant,
     presence: Presence,
     /// The format of its newest packet.
@@ -78,9 +85,13 @@ impl TrackIn {
         let layer = &mut self.layers[index];
         if now > layer.last_at + LAYER_SILENCE_MAX {
             layer.rate.resume();
+            layer.cuts.resume();
         }
         layer.last_at = now;
-        let is_measured = layer.rate.add(now, received.payload.len());
+        let frame = layer.frame_place(&received, format.codec);
+        let (bytes, ends_frame) = (received.payload.len(), received.marker || frame.ends);
+        let is_measured = layer.rate.add(now, bytes, ends_frame);
+        layer.cuts.add(now, &frame, bytes, ends_frame);
         let starts_key_frame = layer.starts_key_frame(&received, format);
         let mut lead = None;
         if starts_key_frame {
@@ -112,6 +123,7 @@ impl TrackIn {
             time: received.time,
             marker: received.marker,
             starts_key_frame,
+            frame,
             lead,
             number: 0,
             arrived: now,
@@ -173,6 +185,7 @@ impl TrackIn {
                 layer.h264.restart(received.seq);
                 layer.h265.restart();
                 layer.report = None;
+                layer.dependencies = Dependencies::default();
             }
             return Some(index);
         }
@@ -185,7 +198,10 @@ impl TrackIn {
             epoch: 0,
             key_frames: KeyframeRequester::default(),
             rate: Rate::default(),
+            cuts: CutRates::default(),
+            dependencies: Dependencies::default(),
             size: None,
+            sizes: [None; SPATIAL_LAYERS_MAX],
             last_at: received.arrived,
             presence: Presence::Sent,
             format: None,
@@ -217,22 +233,13 @@ impl TrackIn {
     /// The layers that are there, smallest picture first. If sizes are unknown or equal the rate decides.
     fn climbable(&self, now: Instant) -> Arc<Ladder> {
         let layers = self.layers.iter().enumerate();
-        let mut rungs: Vec<(Option<u64>, Rung)> = layers
+        let mut rungs: Vec<Rung> = layers
             .filter(|(_, layer)| layer.is_there(now))
-            .map(|(index, layer)| {
-                let rung = Rung {
-                    encoding: self.encoding(index),
-                    rid: layer.rid,
-                    size: layer.size,
-                    bits_per_s: layer.rate.bits_per_s(),
-                    wire_bits_per_s: layer.rate.wire_bits_per_s(),
-                    peak_bits_per_s: layer.rate.peak_bits_per_s(),
-                };
-                (layer.size.map(PictureSize::pixels), rung)
-            })
+            .flat_map(|(index, layer)| layer.rungs(self.encoding(index)))
             .collect();
-        rungs.sort_by_key(|(pixels, rung)| (*pixels, rung.bits_per_s));
-        rungs.into_iter().map(|(_, rung)| rung).collect()
+        let pixels = |rung: &Rung| rung.size.map(PictureSize::pixels);
+        rungs.sort_by_key(|rung| (pixels(rung), rung.bits_per_s));
+        rungs.into()
     }
 
     /// Somebody wants this many of the layers that there are, from the smallest on. Returns for each layer that has a name whether it is
@@ -268,7 +275,7 @@ impl TrackIn {
         let layer = &self.layers[index];
         let ladder = self.ladder.as_deref().unwrap_or_default();
         let is_it = |rung: &Rung| usize::from(rung.encoding.layer) == index;
-        let place = ladder.iter().position(is_it);
+        let place = ladder.iter().rposition(is_it);
         Some(Described {
             codec: layer.format.as_ref().map(|format| format.codec),
             size: layer.size,
@@ -298,6 +305,42 @@ pub(crate) struct Described {
 }
 
 impl Layer {
+    /// The layer as it stands on the ladder: one rung for each of its spatial layers.
+    fn rungs(&self, encoding: Encoding) -> impl Iterator<Item = Rung> {
+        let top = self.cuts.spatial_layers() - 1;
+        let lower = (0..).zip(&self.sizes).take(top);
+        let lower = lower.filter_map(move |(spatial, size)| {
+            let cut = Cut {
+                spatial,
+                ..Cut::WHOLE
+            };
+            let rate = self.cuts.spatial(usize::from(spatial))?;
+            Some(self.rung(encoding, cut, *size, rate, usize::from(spatial)))
+        });
+        let whole = self.rung(encoding, Cut::WHOLE, self.size, &self.rate, top);
+        lower.chain(std::iter::once(whole))
+    }
+
+    fn rung(
+        &self,
+        encoding: Encoding,
+        cut: Cut,
+        size: Option<PictureSize>,
+        rate: &Rate,
+        spatial: usize,
+    ) -> Rung {
+        Rung {
+            encoding,
+            cut,
+            rid: self.rid,
+            size,
+            bits_per_s: rate.bits_per_s(),
+            wire_bits_per_s: rate.wire_bits_per_s(),
+            peak_bits_per_s: rate.peak_bits_per_s(),
+            cuts: self.cuts.cuts(spatial, cut),
+        }
+    }
+
     /// Whether it is sent, or would be if it were wanted.
     fn is_there(&self, now: Instant) -> bool {
         self.last_at + LAYER_SILENCE_MAX >= now
@@ -317,6 +360,20 @@ impl Layer {
                 self.rate.newest_bits_per_s() > others + others / 4
             }
         }
+    }
+
+    /// Where the frame of a packet stands: by its payload, if the codec's payloads say so, or else by the dependency descriptor.
+    fn frame_place(&mut self, received: &Received, codec: Codec) -> FramePlace {
+        let descriptor = received.dependency.as_deref();
+        let place = match codec {
+            Codec::Opus | Codec::Red => None,
+            Codec::Vp8 => vp8::frame_place(&received.payload),
+            Codec::Vp9 => vp9::frame_place(&received.payload),
+            Codec::H264 | Codec::H265 | Codec::Av1 => {
+                descriptor.and_then(|descriptor| self.dependencies.read(received.seq, descriptor))
+            }
+        };
+        place.unwrap_or_default()
     }
 
     /// Whether a decoder can start with this packet. Remembers what the packet says about the stream.
@@ -349,6 +406,12 @@ impl Layer {
             Codec::Av1 => with_size(payload, av1::starts_key_frame, av1::size_in_packet),
         };
         self.size = size.or(self.size);
+        if starts {
+            self.sizes = match format.codec {
+                Codec::Vp9 => vp9::layer_sizes(payload),
+                _ => self.dependencies.sizes(),
+            };
+        }
         starts
     }
 }
@@ -380,169 +443,5 @@ fn unwrap(received: &mut Received, format: &Format) -> Option<Arc<[u8]>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use restage_codec::Codec;
-
-    use super::*;
-    use crate::rtp::extensions::Extensions;
-    use crate::sdp::format::format;
-    use crate::util::test::epoch;
-
-    fn received(
-        rid: Option<&str>,
-        ssrc: u32,
-        seq: u64,
-        time: u64,
-        arrived: Instant,
-        bytes: usize,
-    ) -> Received {
-        Received {
-            ssrc,
-            rid: rid.map(|rid| RidName::new(rid).unwrap()),
-            pt: 96,
-            seq,
-            time,
-            marker: false,
-            payload: vec![0x61; bytes].into(),
-            arrived,
-            extensions: Extensions::default(),
-        }
-    }
-
-    struct Rig {
-        track: TrackIn,
-        clock: FeedClock,
-        format: Arc<Format>,
-        epoch: Instant,
-    }
-
-    impl Rig {
-        fn new() -> Self {
-            let epoch = epoch();
-            Self {
-                track: TrackIn::new(MediaKind::Video, 1),
-                clock: FeedClock::new(epoch),
-                format: Arc::new(format(
-                    96,
-                    Codec::H264,
-                    "packetization-mode=1;profile-level-id=42e01f",
-                )),
-                epoch,
-            }
-        }
-
-        fn feed(&mut self, rid: &str, ms: u64, bytes: usize) -> Option<Packet> {
-            let at = self.epoch + Duration::from_millis(ms);
-            let packet = received(Some(rid), 1, ms, ms * 90, at, bytes);
-            self.track.on_packet(packet, &self.format, &mut self.clock)
-        }
-    }
-
-    #[test]
-    fn the_layer_with_most_bytes_becomes_the_target() {
-        let mut rig = Rig::new();
-        let mut target = 0;
-        for ms in (0..1_200).step_by(10) {
-            rig.feed("q", ms, 100);
-            rig.feed("h", ms, 400);
-            target = rig.feed("f", ms, 1_200).unwrap().target.layer;
-        }
-        assert_eq!(rig.track.rid(target), Some(RidName::new("f")));
-    }
-
-    #[test]
-    fn a_silent_layer_is_left_for_the_best_of_the_others() {
-        let mut rig = Rig::new();
-        for ms in (0..1_000).step_by(10) {
-            rig.feed("q", ms, 100);
-            rig.feed("h", ms, 400);
-            rig.feed("f", ms, 1_200);
-        }
-        let mut target = 9;
-        for ms in (1_000..2_200).step_by(10) {
-            rig.feed("q", ms, 100);
-            target = rig.feed("h", ms, 400).unwrap().target.layer;
-        }
-        assert_eq!(rig.track.rid(target), Some(RidName::new("h")));
-    }
-
-    #[test]
-    fn layers_of_like_rates_do_not_take_turns() {
-        let mut rig = Rig::new();
-        let mut targets = Vec::new();
-        for ms in (0..10_000).step_by(10) {
-            rig.feed("a", ms, 500 + (ms as usize * 7) % 90);
-            targets.push(
-                rig.feed("b", ms, 500 + (ms as usize * 3) % 90)
-                    .unwrap()
-                    .target
-                    .layer,
-            );
-        }
-        targets.dedup();
-        assert!(targets.len() <= 2, "{targets:?}");
-    }
-
-    #[test]
-    fn the_larger_picture_wins_even_with_fewer_bytes() {
-        let mut rig = Rig::new();
-        let vp8 = Arc::new(format(96, Codec::Vp8, ""));
-        let key = |width: u8| vec![0x10, 0, 0, 0, 0x9d, 0x01, 0x2a, 0, width, 0, width];
-        let mut target = 9;
-        for ms in (0..2_000).step_by(10) {
-            for (layer, width, bytes) in [("a", 1, 900), ("b", 2, 300)] {
-                let at = rig.epoch + Duration::from_millis(ms);
-                let mut packet = received(Some(layer), 1, ms, ms * 90, at, bytes);
-                if ms % 500 == 0 {
-                    packet.payload = key(width).into();
-                }
-                let packet = rig.track.on_packet(packet, &vp8, &mut rig.clock);
-                target = packet.unwrap().target.layer;
-            }
-        }
-        assert_eq!(rig.track.rid(target), Some(RidName::new("b")));
-    }
-
-    #[test]
-    fn layers_are_bounded() {
-        let mut rig = Rig::new();
-        for layer in 0..LAYERS_MAX {
-            assert!(rig.feed(&layer.to_string(), 1, 10).is_some());
-        }
-        assert!(rig.feed("more", 1, 10).is_none());
-    }
-
-    #[test]
-    fn a_new_ssrc_is_a_new_epoch_of_the_same_layer() {
-        let mut rig = Rig::new();
-        let mut epochs = Vec::new();
-        for (ssrc, seq) in [(1, 5), (1, 6), (2, 1), (2, 2)] {
-            let packet = received(None, ssrc, seq, 0, rig.epoch, 10);
-            let packet = rig
-                .track
-                .on_packet(packet, &rig.format, &mut rig.clock)
-                .unwrap();
-            epochs.push((packet.encoding.layer, packet.encoding.epoch));
-        }
-        assert_eq!(epochs, [(0, 0), (0, 0), (0, 1), (0, 1)]);
-    }
-
-    #[test]
-    fn an_idr_fragment_starts_a_key_frame_only_right_after_another_frame() {
-        let mut rig = Rig::new();
-        let mut idr = |seq, time| {
-            let mut packet = received(None, 1, seq, time, rig.epoch, 10);
-            packet.payload = vec![0x7c, 0x85, 0].into();
-            rig.track
-                .on_packet(packet, &rig.format, &mut rig.clock)
-                .unwrap()
-                .starts_key_frame
-        };
-        assert!(idr(10, 1), "the very first packet");
-        assert!(idr(11, 2), "follows another frame");
-        assert!(!idr(13, 3), "a packet is missing before it");
-        assert!(!idr(14, 3), "same frame");
-    }
-}
+#[path = "track_tests.rs"]
+mod tests;

@@ -36,6 +36,7 @@ pub(crate) struct Ids {
     pub(crate) transport_seq: Option<u8>,
     pub(crate) audio_level: Option<u8>,
     pub(crate) rotation: Option<u8>,
+    pub(crate) dependency: Option<u8>,
 }
 
 /// The values of the header extensions of one packet.
@@ -45,6 +46,8 @@ pub(crate) struct Elements<'a> {
     pub(crate) rid: Option<&'a [u8]>,
     pub(crate) repaired_rid: Option<&'a [u8]>,
     pub(crate) transport_seq: Option<u16>,
+    /// The dependency descriptor.
+    pub(crate) dependency: Option<&'a [u8]>,
     pub(crate) extensions: Extensions,
 }
 
@@ -134,6 +137,8 @@ impl<'a> Elements<'a> {
                 2 => Rotation::Half,
                 _ => Rotation::ThreeQuarters,
             });
+        } else if id == ids.dependency {
+            self.dependency = Some(value);
         } else if id == ids.rid {
             self.rid = Some(value);
         } else if id == ids.repaired_rid {
@@ -163,6 +168,7 @@ mod tests {
         transport_seq: Some(3),
         audio_level: Some(1),
         rotation: Some(13),
+        dependency: Some(12),
     };
 
     fn packet(first: u8, extension: &[u8]) -> Vec<u8> {
@@ -179,6 +185,7 @@ mod tests {
             rid: Some(b"hi"),
             repaired_rid: Some(b"lo"),
             transport_seq: Some(0x1234),
+            dependency: Some(&[0xc0, 0, 7]),
             extensions: Extensions {
                 audio_level: Some(-30),
                 voice_activity: Some(true),
@@ -190,12 +197,12 @@ mod tests {
     #[test]
     fn elements_of_both_sizes_say_the_same() {
         let one = [
-            0xbe, 0xde, 0, 5, 0x31, 0x12, 0x34, 0x40, b'0', 0, 0xa1, b'h', b'i', 0xb1, b'l', b'o',
-            0x10, 0x9e, 0xd0, 2, 0x70, 1, 0, 0,
+            0xbe, 0xde, 0, 6, 0x31, 0x12, 0x34, 0x40, b'0', 0, 0xa1, b'h', b'i', 0xb1, b'l', b'o',
+            0x10, 0x9e, 0xd0, 2, 0x70, 1, 0, 0, 0xc2, 0xc0, 0, 7,
         ];
         let two = [
-            0x10, 0x05, 0, 6, 3, 2, 0x12, 0x34, 4, 1, b'0', 0, 10, 2, b'h', b'i', 11, 2, b'l',
-            b'o', 1, 1, 0x9e, 13, 1, 2, 0, 0,
+            0x10, 0x05, 0, 8, 3, 2, 0x12, 0x34, 4, 1, b'0', 0, 10, 2, b'h', b'i', 11, 2, b'l',
+            b'o', 1, 1, 0x9e, 13, 1, 2, 0, 0, 12, 3, 0xc0, 0, 7, 0, 0, 0,
         ];
         for extension in [&one[..], &two] {
             for sources in [0, 2] {

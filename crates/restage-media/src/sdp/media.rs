@@ -35,11 +35,20 @@ pub(crate) const TRANSPORT_SEQ: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(crate) const ROTATION: &str = "urn:3gpp:video-orientation";
+pub(crate) const DEPENDENCY: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 
 /// Header extensions that are negotiated with a publisher: stream identification, those that its congestion control
-/// needs, and those that are forwarded to subscribers.
-const PUBLISHER_EXTENSIONS: &[&str] =
-    &[MID, RID, REPAIRED_RID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
+/// needs, those that are forwarded to subscribers, and the one that says which layer a frame belongs to.
+const PUBLISHER_EXTENSIONS: &[&str] = &[
+    MID,
+    RID,
+    REPAIRED_RID,
+    TRANSPORT_SEQ,
+    AUDIO_LEVEL,
+    ROTATION,
+    DEPENDENCY,
+];
 
 /// Header extensions with a subscriber: only those that are used, because each costs time for every packet.
 const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];

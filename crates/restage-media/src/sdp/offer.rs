@@ -52,6 +52,8 @@ pub(crate) struct Offer {
     pub(crate) ice: IceCredentials,
     pub(crate) is_trickling: bool,
     pub(crate) is_bundled: bool,
+    /// Whether header extensions of one-byte and of two-byte form may be mixed in the stream (RFC 8285 §4.1.2).
+    pub(crate) mixes_forms: bool,
     /// The client's certificate must match one of these.
     pub(crate) fingerprints: Vec<Fingerprint>,
     /// Whether the client wants to be the DTLS server (`a=setup:passive`).
@@ -112,6 +114,7 @@ impl Offer {
             is_trickling: any_of(&description, "ice-options")
                 .is_some_and(|options| options.split(' ').any(|option| option == "trickle")),
             is_bundled: bundle.is_some(),
+            mixes_forms: has_flag(&description.session, "extmap-allow-mixed"),
             fingerprints: fingerprint::all_of(&description)?,
             is_dtls_server: is_dtls_server(&description)?,
             sections,

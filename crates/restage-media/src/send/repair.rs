@@ -230,8 +230,7 @@ impl Stream {
             content,
         } = again;
         let start = buffer.len();
-        let marker = packet.marker && entry.part == 0;
-        let (fixed, index, is_rtx) = self.header_again(entry, marker, number);
+        let (fixed, index, is_rtx) = self.header_again(entry, number);
         let config = &self.config;
         config.header.write(buffer, fixed, &packet.extensions);
         let body = buffer.len();
@@ -252,10 +251,10 @@ impl Stream {
     }
 
     /// Header and packet index of a retransmission: on a stream of its own if one was negotiated, else of the same packet again.
-    fn header_again(&mut self, entry: &Entry, marker: bool, number: u16) -> (Fixed, u64, bool) {
+    fn header_again(&mut self, entry: &Entry, number: u16) -> (Fixed, u64, bool) {
         let same = Fixed {
             pt: entry.pt,
-            marker,
+            marker: entry.marker,
             seq: entry.seq as u16,
             time: entry.time,
             ssrc: self.config.ssrc,

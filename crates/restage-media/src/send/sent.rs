@@ -26,9 +26,13 @@ struct Slot {
     edit: Option<Edit>,
     transport_seq: u16,
     part: u8,
+    /// With the marker in the highest bit.
     pt: u8,
     padding: u8,
 }
+
+/// The marker in a slot's `pt`.
+const MARKER: u8 = 0x80;
 
 /// The header fields that a packet had for one subscriber. With the packet from the history they are enough to make it again.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +42,7 @@ pub(crate) struct Entry {
     /// See [`Outgoing::part`].
     pub(crate) part: u8,
     pub(crate) pt: u8,
+    pub(crate) marker: bool,
     /// Bytes of padding that it had.
     pub(crate) padding: u8,
     /// Its transport-wide number, if it has one.
@@ -64,7 +69,7 @@ impl Sent {
             edit: packet.edit,
             transport_seq,
             part: packet.part,
-            pt: packet.pt,
+            pt: packet.pt & !MARKER | if packet.marker { MARKER } else { 0 },
             padding,
         });
     }
@@ -105,7 +110,8 @@ impl Sent {
             seq: complete(slot.seq, self.newest)?,
             time: slot.time,
             part: slot.part,
-            pt: slot.pt,
+            pt: slot.pt & !MARKER,
+            marker: slot.pt & MARKER != 0,
             padding: slot.padding,
             transport_seq: slot.transport_seq,
             edit: slot.edit,

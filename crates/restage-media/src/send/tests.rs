@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use restage_codec::Codec;
+use restage_codec::{Codec, FramePlace};
 
 use super::feedback::Requests;
 use super::*;
@@ -135,6 +135,7 @@ impl Rig {
                 time: 3_000,
                 marker: false,
                 starts_key_frame: false,
+                frame: FramePlace::default(),
                 lead: None,
                 number,
                 arrived: self.now,

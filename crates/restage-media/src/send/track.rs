@@ -6,13 +6,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::{Codec, MediaKind, PictureNumbers, vp8, vp9};
+use restage_codec::{Codec, MediaKind};
 
 use crate::allocate::stream::PauseReason;
 use crate::allocate::table::Allotted;
 use crate::packet::Packet;
-use crate::packet::{Encoding, Ladder, Rung};
+use crate::packet::{Cut, Encoding, Ladder, Rung, place_of};
 use crate::publication::select::{Choice, Selector};
+use crate::publication::thin::{Passage, Thinner};
 use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
 use crate::send::Outgoing;
@@ -33,12 +34,13 @@ pub(crate) struct TrackOut {
     /// since.
     is_mismatched: bool,
     selector: Selector,
+    thinner: Thinner,
     rtp: RtpRewriter,
     pictures: PictureRewriter,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
     /// The largest layer that the hard limit of its receiver permits; `None`: the best.
-    bound: Option<Encoding>,
+    bound: Option<(Encoding, Cut)>,
     /// What its network carries and it wishes for.
     allotted: Allotted,
     /// What is left out of its pictures because the worker is overloaded.
@@ -103,6 +105,7 @@ impl TrackOut {
             mapping: None,
             is_mismatched: false,
             selector: Selector::default(),
+            thinner: Thinner::default(),
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
             pictures: PictureRewriter::default(),
             sent_at: None,
@@ -124,7 +127,7 @@ impl TrackOut {
         if packet.payload.is_empty() {
             // A packet of padding probes the path of the publisher. Its number must not look like a loss to the subscriber.
             if self.selector.current() == Some(packet.encoding) {
-                self.rtp.skip(packet.seq);
+                self.rtp.skip(packet.seq, false);
             }
             return Verdict::Unselected;
         }
@@ -141,6 +144,12 @@ impl TrackOut {
             self.leaves_at_once = false;
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
+            self.thinner = Thinner::default();
+        }
+        let may_thin = self.is_bound || self.thinner.is_active();
+        let may_thin = may_thin && self.kind == MediaKind::Video;
+        if may_thin && self.leaves_out(packet, target) {
+            return Verdict::Unselected;
         }
         if packet.lead.is_some() {
             self.send_lead(packet, carrier.pt, choice, before);
@@ -162,7 +171,7 @@ impl TrackOut {
             pt: carrier.pt,
             seq: numbers.seq,
             time: numbers.time,
-            marker: packet.marker,
+            marker: packet.marker || self.thinner.ends_picture(&packet.frame),
             nackable: self.kind == MediaKind::Video,
             starts: packet.starts_key_frame,
             wallclock: packet.wallclock,
@@ -188,12 +197,50 @@ impl TrackOut {
     }
 
     fn renumber(&mut self, packet: &Packet, choice: Choice) -> Option<Edit> {
-        let came = picture_numbers(packet)?;
+        let came = &packet.frame.numbers;
         if choice == Choice::Switch {
-            self.pictures.switch(&came);
+            self.pictures.switch(came);
         }
-        let numbers = self.pictures.forward(&came)?;
+        let numbers = self.pictures.forward(came)?;
         Edit::of_picture(packet.format.codec, numbers)
+    }
+
+    /// Whether a packet of the encoding that is forwarded is left out because only a part of it is to be sent. What follows takes its
+    /// numbers.
+    fn leaves_out(&mut self, packet: &Packet, target: Encoding) -> bool {
+        let wanted = match self.is_bound {
+            true => self.cut(packet, target),
+            false => Cut::WHOLE,
+        };
+        let Passage::Closed { goes_on } = self.thinner.pass(packet, wanted) else {
+            return false;
+        };
+        // The picture ids of VP9 count what is left out, too: receivers know by them which layer a missing picture had (RFC 9628 §4.2.1).
+        if packet.format.codec == Codec::Vp8 {
+            self.pictures.skip(&packet.frame.numbers);
+        }
+        // A packet that comes when later ones were sent is sent after all: its number is waited for. It does no harm, as the frame that it
+        // belongs to never becomes whole.
+        self.rtp.skip(packet.seq, goes_on)
+    }
+
+    /// What should be sent of the encoding of a packet. One that is larger than the target goes on until the target's key frame: as
+    /// little as possible of it is sent.
+    fn cut(&self, packet: &Packet, target: Encoding) -> Cut {
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        let wanted = self.place_among(ladder);
+        if packet.encoding.is_layer_of(target) {
+            let rung = wanted.and_then(|place| ladder.get(place));
+            return match (self.allotted, rung) {
+                (Allotted::UpTo(encoding, cut), Some(rung)) if rung.is_of(encoding, cut) => cut,
+                (Allotted::UpTo(encoding, cut), None) if encoding.is_layer_of(target) => cut,
+                (_, rung) => rung.map_or(Cut::WHOLE, |rung| rung.cut),
+            };
+        }
+        match place_of(ladder, packet.encoding, Cut::WHOLE) > wanted {
+            true => Cut::BASE,
+            false => Cut::WHOLE,
+        }
     }
 
     /// Whether a packet is left out. Pictures are cut off only between two pictures, so that none is damaged.
@@ -247,10 +294,13 @@ impl TrackOut {
         self.bind(self.bound);
     }
 
-    fn bind(&mut self, bound: Option<Encoding>) {
+    fn bind(&mut self, bound: Option<(Encoding, Cut)>) {
         self.bound = bound;
         self.is_bound =
             bound.is_some() || self.allotted != Allotted::Any || self.thinning != Thinning::None;
+        if !self.is_bound {
+            self.thinner.lift();
+        }
     }
 
     /// Whether all pictures are left out.
@@ -321,7 +371,8 @@ impl TrackOut {
 
     /// Whether a key frame of `target` is needed.
     pub(crate) fn is_waiting(&self, target: Encoding) -> bool {
-        self.kind == MediaKind::Video && !self.is_withheld() && self.selector.is_waiting(target)
+        let is_waiting = || self.selector.is_waiting(target) || self.thinner.is_waiting();
+        self.kind == MediaKind::Video && !self.is_withheld() && is_waiting()
     }
 
     /// The encoding that this subscriber should be shown.
@@ -335,21 +386,27 @@ impl TrackOut {
     /// The encoding of these that this subscriber should be shown, when `best` is the best.
     pub(crate) fn target_among(&self, ladder: Option<&Ladder>, best: Encoding) -> Encoding {
         let ladder = ladder.unwrap_or_default();
-        let Some(smallest) = ladder.first() else {
-            return best;
-        };
+        let place = self.place_among(ladder);
+        place.map_or(best, |place| ladder[place].encoding)
+    }
+
+    /// The place of what this subscriber should be shown; `None`: the best. It is on the ladder.
+    fn place_among(&self, ladder: &Ladder) -> Option<usize> {
         if self.thinning != Thinning::None {
-            return smallest.encoding;
+            return ladder.first().map(|_| 0);
         }
-        let limited = self.bound.and_then(|bound| place_of(ladder, bound));
+        let bound = self.bound;
+        let limited = bound.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
         let places = limited.into_iter().chain(self.allotted_place(ladder));
-        places.min().map_or(best, |place| ladder[place].encoding)
+        places.min().filter(|place| *place < ladder.len())
     }
 
     /// The place on the ladder up to which its network carries the layers. Of another feed that is not known yet.
     fn allotted_place(&self, ladder: &Ladder) -> Option<usize> {
         match self.allotted {
-            Allotted::UpTo(encoding) => Some(place_of(ladder, encoding).unwrap_or_default()),
+            Allotted::UpTo(encoding, cut) => {
+                Some(place_of(ladder, encoding, cut).unwrap_or_default())
+            }
             Allotted::Any | Allotted::Paused | Allotted::Unwanted => None,
         }
     }
@@ -363,7 +420,7 @@ impl TrackOut {
         let smaller = ladder.get(..place)?;
         let fitting = smaller.iter().rev().find(|rung| fits(rung, bits_per_s));
         let rung = *fitting.or_else(|| smaller.first())?;
-        self.bind(Some(rung.encoding));
+        self.bind(Some((rung.encoding, rung.cut)));
         Some(rung)
     }
 
@@ -374,13 +431,14 @@ impl TrackOut {
         if !fits(&rung, bits_per_s) {
             return None;
         }
-        self.bind((ladder.last() != Some(&rung)).then_some(rung.encoding));
+        self.bind((ladder.last() != Some(&rung)).then_some((rung.encoding, rung.cut)));
         Some(rung)
     }
 
     /// The place on the ladder up to which the hard limit permits layers.
     fn place(&self, ladder: &Ladder) -> Option<usize> {
-        let bound = self.bound.and_then(|bound| place_of(ladder, bound));
+        let bound = self.bound;
+        let bound = bound.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
         bound.or_else(|| ladder.len().checked_sub(1))
     }
 
@@ -392,6 +450,11 @@ impl TrackOut {
     /// The encoding that is sent.
     pub(crate) fn current(&self) -> Option<Encoding> {
         self.selector.current()
+    }
+
+    /// What is sent of which encoding.
+    pub(crate) fn shown(&self) -> Option<(Encoding, Cut)> {
+        Some((self.selector.current()?, self.thinner.current()))
     }
 
     /// How the packets are encoded that were sent last.
@@ -437,23 +500,7 @@ impl Carrier {
     }
 }
 
-/// The numbers of pictures that a payload carries, if its codec has them.
-fn picture_numbers(packet: &Packet) -> Option<PictureNumbers> {
-    match packet.format.codec {
-        Codec::Vp8 => Some(vp8::Descriptor::parse(&packet.payload)?.numbers),
-        Codec::Vp9 => Some(vp9::Descriptor::parse(&packet.payload)?.numbers),
-        _ => None,
-    }
-}
-
 /// Rates vary: a layer needs a little more room than it takes now.
 fn fits(rung: &Rung, bits_per_s: u64) -> bool {
     rung.bits_per_s + rung.bits_per_s / 10 <= bits_per_s
-}
-
-/// An encoder may have been restarted meanwhile, so the epoch does not count.
-fn place_of(ladder: &Ladder, bound: Encoding) -> Option<usize> {
-    let is_it =
-        |rung: &Rung| (rung.encoding.feed, rung.encoding.layer) == (bound.feed, bound.layer);
-    ladder.iter().position(is_it)
 }

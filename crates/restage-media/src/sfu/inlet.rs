@@ -172,6 +172,7 @@ impl External {
             payload: Arc::clone(&pushed.payload),
             arrived: now,
             extensions: Extensions::default(),
+            dependency: None,
         };
         if let Some(captured_us) = pushed.captured_us {
             let report = SenderReport {

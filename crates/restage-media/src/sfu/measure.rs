@@ -4,6 +4,7 @@ use super::Sfu;
 use super::peer::Peer;
 use crate::allocate::wish::LayerLabel;
 use crate::io::PeerId;
+use crate::packet::place_of;
 use crate::publication::Publication;
 use crate::publication::inlet::Inlet;
 use crate::sdp::offer::Role;
@@ -70,13 +71,8 @@ fn sent(peer: &Peer, publication: Option<&Publication>) -> Vec<TrackStats> {
             stats.codec = track.and_then(TrackOut::codec);
             let is_shown =
                 kind == MediaKind::Video && track.is_some_and(|track| track.pause().is_none());
-            let current = track.and_then(TrackOut::current).filter(|_| is_shown);
-            let place = current.and_then(|current| {
-                ladder.iter().position(|rung| {
-                    let of = rung.encoding;
-                    (of.feed, of.layer) == (current.feed, current.layer)
-                })
-            });
+            let shown = track.and_then(TrackOut::shown).filter(|_| is_shown);
+            let place = shown.and_then(|(encoding, cut)| place_of(ladder, encoding, cut));
             if let Some(place) = place {
                 let rung = &ladder[place];
                 stats.label = Some(LayerLabel::of(place, ladder.len()));

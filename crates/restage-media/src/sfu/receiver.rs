@@ -88,7 +88,7 @@ impl Receiver {
         let (current, pause) = match video {
             Some(track) => {
                 track.allot(allotment.pictures, is_jammed);
-                (track.current(), track.pause())
+                (track.shown(), track.pause())
             }
             None => (None, None),
         };

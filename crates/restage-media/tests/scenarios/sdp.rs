@@ -132,6 +132,24 @@ fn check(name: &str, offer: &str, answer: &str, direction: &str) {
 }
 
 #[test]
+fn the_dependency_descriptor_is_negotiated_with_publishers_alone() {
+    let uri =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+    let rotation = "a=extmap:13 urn:3gpp:video-orientation\r\n";
+    let with = |offer: String| offer.replace(rotation, &format!("{rotation}a=extmap:12 {uri}\r\n"));
+    let mixed = "a=extmap-allow-mixed";
+    let answered = publish(&with(offers::chromium("sendonly"))).unwrap();
+    assert!(answered.contains(&format!("a=extmap:12 {uri}")) && answered.contains(mixed));
+    let unmixed = with(offers::chromium("sendonly")).replace("a=extmap-allow-mixed\r\n", "");
+    assert!(
+        !publish(&unmixed).unwrap().contains(mixed),
+        "it was not offered"
+    );
+    let answered = subscribe(&with(offers::chromium("recvonly"))).unwrap();
+    assert!(!answered.contains(uri) && !answered.contains(mixed));
+}
+
+#[test]
 fn publishers_of_every_make_are_answered() {
     for (name, offer) in offers::publishers() {
         let answer = publish(&offer).unwrap_or_else(|kind| panic!("{name}: {kind:?}"));

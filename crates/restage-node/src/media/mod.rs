@@ -244,7 +244,10 @@ impl Media {
             all.push((worker::Sockets { media, rtcp }, config));
         }
         let report = all[0].0.media.report();
-        let ports: Vec<u16> = all.iter().map(|(sockets, _)| sockets.media.port()).collect();
+        let ports: Vec<u16> = all
+            .iter()
+            .map(|(sockets, _)| sockets.media.port())
+            .collect();
         let relay = relay.map(|credentials| {
             let peers = Peers {
                 addresses: places.addresses.clone(),

@@ -542,7 +542,13 @@ mod tests {
         let second = first.split_rtcp(&places).unwrap();
         let mut sockets = [first, second];
         let rtp: [&[u8]; 3] = [&[0x80, 96, 0, 1], &[0x90, 0x80 | 63, 0], &[0xbf, 224]];
-        let others: [&[u8]; 5] = [&[0x00, 0x01, 0, 8], &[22, 254, 253], &[64, 200], &[0x80], &[255, 200]];
+        let others: [&[u8]; 5] = [
+            &[0x00, 0x01, 0, 8],
+            &[22, 254, 253],
+            &[64, 200],
+            &[0x80],
+            &[255, 200],
+        ];
         let rtcp: [&[u8]; 3] = [&[0x80, 192], &[0x81, 205, 0, 1], &[0x8f, 223, 9]];
         let to_first: Vec<&[u8]> = rtp.into_iter().chain(others).collect();
         let all: Vec<&[u8]> = to_first.iter().copied().chain(rtcp).collect();

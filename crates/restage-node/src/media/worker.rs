@@ -172,7 +172,10 @@ pub(super) fn start(
     failed: &Failed,
 ) -> io::Result<Vec<WorkerHandle>> {
     let routes = Arc::new(Routes::new(all.len()));
-    let ports: Arc<[u16]> = all.iter().map(|(sockets, _)| sockets.media.port()).collect();
+    let ports: Arc<[u16]> = all
+        .iter()
+        .map(|(sockets, _)| sockets.media.port())
+        .collect();
     let mut links = Vec::new();
     let mut prepared = Vec::new();
     for (sockets, config) in all {

@@ -1,5 +1,6 @@
 //! Continuous numbers for a subscriber, whoever feeds the publication: it sees one sender.
 
+mod numbering;
 pub(crate) mod picture;
 pub(crate) mod rtp;
 

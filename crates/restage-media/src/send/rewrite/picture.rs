@@ -1,19 +1,26 @@
 //! Continuous picture ids, TL0PICIDX and KEYIDX across layers and feeds (VP8: RFC 7741 §4.2, VP9: RFC 9628 §4.2).
 
-use restage_codec::{NewNumbers, PictureNumbers};
+use restage_codec::{NewNumbers, PictureId, PictureNumbers};
+
+use super::numbering::Numbering;
 
 const WIDE: u16 = 0x7fff;
 const NARROW: u16 = 0x7f;
 const KEY_IDX: u8 = 0x1f;
+/// What is added to the first picture id of an encoding, so that ids of earlier pictures are positive numbers: a multiple of every width.
+const BASE: u64 = 1 << 32;
 
-/// Adds a constant to each field of an encoding, chosen at the switch so that the fields go on by one.
+/// Numbers the pictures anew: ids go on by one across encodings and where pictures are left out. To the other fields of an encoding a
+/// constant is added, chosen at the switch so that they go on by one.
 #[derive(Debug, Default)]
 pub(crate) struct PictureRewriter {
-    picture_id_offset: u16,
+    ids: Numbering,
+    /// The newest picture id of the present encoding, extended without wrap-around.
+    newest: u64,
+    /// A picture id has been sent.
+    has_id: bool,
     tl0_offset: u8,
     key_offset: u8,
-    /// The newest picture id sent, with 15 bits.
-    picture_id: Option<u16>,
     tl0: Option<u8>,
     key: Option<u8>,
 }
@@ -21,10 +28,15 @@ pub(crate) struct PictureRewriter {
 impl PictureRewriter {
     /// Starts an encoding whose first packet has these numbers.
     pub(crate) fn switch(&mut self, numbers: &PictureNumbers) {
-        self.picture_id_offset = match (self.picture_id, numbers.picture_id) {
-            (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next.value) & WIDE,
-            _ => 0,
-        };
+        if let Some(id) = numbers.picture_id {
+            self.newest = BASE + u64::from(id.value);
+            if !self.has_id {
+                // The first ids are left as they are.
+                self.ids = Numbering::after(self.newest - 1);
+                self.has_id = true;
+            }
+            self.ids.switch(self.newest);
+        }
         self.tl0_offset = match (self.tl0, numbers.tl0_pic_idx) {
             (Some(last), Some(next)) => last.wrapping_add(1).wrapping_sub(next),
             _ => 0,
@@ -35,15 +47,24 @@ impl PictureRewriter {
         };
     }
 
+    /// A picture with these numbers is left out: later ones move down by one.
+    pub(crate) fn skip(&mut self, numbers: &PictureNumbers) {
+        if let Some(id) = numbers.picture_id {
+            let id = self.extend(id);
+            self.ids.skip(id, false);
+        }
+    }
+
     /// The numbers to write into a packet with these; `None` if they are unchanged.
     pub(crate) fn forward(&mut self, numbers: &PictureNumbers) -> Option<NewNumbers> {
+        let mut is_changed = self.tl0_offset != 0 || self.key_offset != 0;
         let picture_id = numbers.picture_id.map_or(0, |id| {
-            let value = id.value.wrapping_add(self.picture_id_offset) & WIDE;
-            if self.picture_id.is_none_or(|newest| is_newer(value, newest)) {
-                self.picture_id = Some(value);
-            }
+            let came = self.extend(id);
             // A 7-bit field cannot be widened without moving the payload; receivers compare only 7 bits then.
-            if id.is_wide { value } else { value & NARROW }
+            let mask = if id.is_wide { WIDE } else { NARROW };
+            let value = self.ids.forward(came).unwrap_or(came) as u16 & mask;
+            is_changed |= value != id.value;
+            value
         });
         let tl0_pic_idx = numbers.tl0_pic_idx.map_or(0, |idx| {
             let value = idx.wrapping_add(self.tl0_offset);
@@ -65,24 +86,30 @@ impl PictureRewriter {
             }
             value
         });
-        let is_changed =
-            self.picture_id_offset != 0 || self.tl0_offset != 0 || self.key_offset != 0;
         is_changed.then_some(NewNumbers {
             picture_id,
             tl0_pic_idx,
             key_idx,
         })
     }
-}
 
-fn is_newer(value: u16, than: u16) -> bool {
-    value.wrapping_sub(than) & WIDE < 0x4000
+    /// The number with these lower bits that is nearest to the newest.
+    fn extend(&mut self, id: PictureId) -> u64 {
+        let (mask, half) = match id.is_wide {
+            true => (WIDE, WIDE / 2 + 1),
+            false => (NARROW, NARROW / 2 + 1),
+        };
+        let ahead = id.value.wrapping_sub(self.newest as u16) & mask;
+        if ahead < half {
+            self.newest += u64::from(ahead);
+            return self.newest;
+        }
+        self.newest.saturating_sub(u64::from(mask - ahead) + 1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use restage_codec::PictureId;
-
     use super::*;
 
     fn came(picture_id: u16, tl0: u8, key: u8) -> PictureNumbers {
@@ -134,6 +161,61 @@ mod tests {
         );
         rewriter.switch(&came(0, 0, 0));
         assert_eq!(rewriter.forward(&came(0, 0, 0)), numbers(309, 12, 4));
+    }
+
+    #[test]
+    fn pictures_that_are_left_out_leave_no_gap_in_the_ids() {
+        let mut rewriter = PictureRewriter::default();
+        rewriter.switch(&came(0x7ffe, 7, 2));
+        assert_eq!(rewriter.forward(&came(0x7ffe, 7, 2)), None);
+        for _ in 0..2 {
+            // Both packets of a picture.
+            rewriter.skip(&came(0x7fff, 7, 2));
+        }
+        assert_eq!(rewriter.forward(&came(0, 7, 2)), numbers(0x7fff, 7, 2));
+        rewriter.skip(&came(1, 7, 2));
+        assert_eq!(rewriter.forward(&came(2, 8, 2)), numbers(0, 8, 2));
+        assert_eq!(
+            rewriter.forward(&came(4, 8, 2)),
+            numbers(2, 8, 2),
+            "3 is lost"
+        );
+        rewriter.skip(&came(5, 8, 2));
+        assert_eq!(
+            rewriter.forward(&came(3, 8, 2)),
+            numbers(1, 8, 2),
+            "and comes late"
+        );
+        rewriter.skip(&came(0x7fff, 8, 2));
+        assert_eq!(
+            rewriter.forward(&came(6, 8, 2)),
+            numbers(3, 8, 2),
+            "too late to matter"
+        );
+        rewriter.switch(&came(900, 50, 9));
+        assert_eq!(rewriter.forward(&came(900, 50, 9)), numbers(4, 9, 3));
+    }
+
+    #[test]
+    fn ids_that_jump_about_are_no_danger() {
+        let mut rewriter = PictureRewriter::default();
+        let mut rng = crate::util::rng::Rng::new(5);
+        rewriter.switch(&came(1, 1, 1));
+        for _ in 0..100_000 {
+            let mut any = came(rng.next_u64() as u16 & WIDE, rng.next_u64() as u8, 1);
+            if rng.next_u64().is_multiple_of(3) {
+                let value = rng.next_u64() as u16 & NARROW;
+                any.picture_id = Some(PictureId {
+                    value,
+                    is_wide: false,
+                });
+            }
+            match rng.next_u64() % 100 {
+                0 => rewriter.switch(&any),
+                1..30 => rewriter.skip(&any),
+                _ => drop(rewriter.forward(&any)),
+            }
+        }
     }
 
     #[test]

@@ -1,33 +1,16 @@
 //! Continuous sequence numbers and timestamps across layers and feeds.
 //!
-//! Within one encoding the distance between the number that comes in and the one that goes out is constant, so loss and
-//! reordering pass through unchanged and a late retransmission gets its place. After a switch the numbers go on right after the
-//! highest one sent. A packet that is withheld on purpose moves later ones down by one, so that receivers do not request it.
+//! What is withheld on purpose leaves no gap, so that receivers do not request it: see [`Numbering`].
 
-use std::collections::VecDeque;
-
-/// Former distances that are remembered within one encoding: how far back a late packet still gets its number.
-const OLDER_MAX: usize = 63;
+use super::numbering::Numbering;
 
 #[derive(Debug)]
 pub(crate) struct RtpRewriter {
-    /// From where the present distance holds. It is kept apart from the others, which hardly any packet needs.
-    newest: Option<Segment>,
-    /// From where former distances held, oldest first.
-    older: VecDeque<Segment>,
-    /// Highest number received of the present encoding.
-    seen: u64,
-    /// Highest number sent, and its timestamp.
-    sent: u64,
+    numbers: Numbering,
+    /// Timestamp of the highest number sent.
     sent_time: u32,
     time_in: u64,
     time_out: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    from: u64,
-    out: u64,
 }
 
 /// The numbers to send.
@@ -43,10 +26,7 @@ impl RtpRewriter {
     /// first packets assumes a rollover counter of 0 (RFC 3711 §3.3.1).
     pub(crate) fn new(seq: u16, time: u32) -> Self {
         Self {
-            newest: None,
-            older: VecDeque::new(),
-            seen: 0,
-            sent: u64::from(seq & 0x7fff),
+            numbers: Numbering::after(u64::from(seq & 0x7fff)),
             sent_time: time,
             time_in: 0,
             time_out: time,
@@ -55,32 +35,21 @@ impl RtpRewriter {
 
     /// Starts an encoding with this packet. `elapsed` is the time since the last packet sent, in timestamp units.
     pub(crate) fn switch(&mut self, seq: u64, time: u64, elapsed: u32) {
-        self.older.clear();
-        self.newest = Some(Segment {
-            from: seq,
-            out: self.sent + 1,
-        });
-        self.seen = seq;
+        self.numbers.switch(seq);
         self.time_in = time;
         self.time_out = self.sent_time.wrapping_add(elapsed);
     }
 
-    /// The numbers for a packet of the present encoding. `None`: it precedes the first packet of the encoding, or is too old.
+    /// The numbers for a packet of the present encoding. `None`: it precedes the first packet of the encoding, was left out, or is too
+    /// old.
     pub(crate) fn forward(&mut self, seq: u64, time: u64) -> Option<Numbers> {
-        let newest = self.newest?;
-        let segment = if newest.from <= seq {
-            newest
-        } else {
-            *self.older.iter().rev().find(|older| older.from <= seq)?
-        };
-        let out = segment.out + (seq - segment.from);
+        let before = self.numbers.sent();
+        let out = self.numbers.forward(seq)?;
         let numbers = Numbers {
             seq: out,
             time: self.time(time),
         };
-        self.seen = self.seen.max(seq);
-        if out > self.sent {
-            self.sent = out;
+        if out > before {
             self.sent_time = numbers.time;
         }
         Some(numbers)
@@ -89,51 +58,22 @@ impl RtpRewriter {
     /// The numbers for a packet of our own before the packet `seq` of the present encoding. `None`: that packet or a later one
     /// has been forwarded already. Later packets move up by one.
     pub(crate) fn insert(&mut self, seq: u64, time: u64) -> Option<Numbers> {
-        let last = self.newest?;
-        if seq < self.seen || seq < last.from || last.out + (seq - last.from) <= self.sent {
-            return None;
-        }
-        let out = last.out + (seq - last.from);
-        if last.from < seq {
-            self.remember(last);
-        }
-        self.newest = Some(Segment {
-            from: seq,
-            out: out + 1,
-        });
-        self.sent = out;
+        let seq = self.numbers.insert(seq)?;
         self.sent_time = self.time(time);
         Some(Numbers {
-            seq: out,
+            seq,
             time: self.sent_time,
         })
     }
 
-    fn remember(&mut self, segment: Segment) {
-        if self.older.len() == OLDER_MAX {
-            self.older.pop_front();
-        }
-        self.older.push_back(segment);
-    }
-
     /// Reads the memory that the next packet needs: see [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self) -> u64 {
-        self.newest.map_or(0, |newest| newest.from) ^ self.sent
+        self.numbers.touch()
     }
 
-    /// Closes the gap of a withheld packet. This is not possible after later packets were sent.
-    pub(crate) fn skip(&mut self, seq: u64) {
-        if seq <= self.seen {
-            return;
-        }
-        let Some(last) = self.newest else {
-            return;
-        };
-        let out = last.out + (seq - last.from);
-        self.seen = seq;
-        self.remember(last);
-        self.newest = Some(Segment { from: seq + 1, out });
-        // `sent` is unchanged: the next packet gets the number of the withheld one.
+    /// Closes the gap of a withheld packet: see [`Numbering::skip`].
+    pub(crate) fn skip(&mut self, seq: u64, with_missing: bool) -> bool {
+        self.numbers.skip(seq, with_missing)
     }
 
     /// The outgoing timestamp for a timestamp of the present encoding. Wraps as RTP does.
@@ -237,8 +177,8 @@ mod tests {
     fn withheld_packets_leave_no_gap() {
         let mut rewriter = rewriter();
         seqs(&mut rewriter, &[70_000]);
-        rewriter.skip(70_001);
-        rewriter.skip(70_002);
+        rewriter.skip(70_001, false);
+        rewriter.skip(70_002, false);
         assert_eq!(
             seqs(&mut rewriter, &[70_003, 70_004]),
             [Some(102), Some(103)]
@@ -278,7 +218,7 @@ mod tests {
     fn a_late_packet_from_before_a_withheld_one_finds_its_place() {
         let mut rewriter = rewriter();
         seqs(&mut rewriter, &[70_000]);
-        rewriter.skip(70_002);
+        rewriter.skip(70_002, false);
         assert_eq!(
             seqs(&mut rewriter, &[70_003, 70_001]),
             [Some(103), Some(102)]
@@ -289,18 +229,17 @@ mod tests {
     fn a_gap_is_left_alone_once_later_packets_were_sent() {
         let mut rewriter = rewriter();
         seqs(&mut rewriter, &[70_000, 70_002]);
-        rewriter.skip(70_001);
+        rewriter.skip(70_001, false);
         assert_eq!(seqs(&mut rewriter, &[70_003]), [Some(104)]);
     }
 
     #[test]
-    fn the_memory_of_gaps_is_bounded() {
+    fn a_long_gap_is_closed() {
         let mut rewriter = rewriter();
         for seq in 1..10_000 {
-            rewriter.skip(70_000 + seq);
+            rewriter.skip(70_000 + seq, false);
         }
-        assert_eq!(rewriter.older.len(), OLDER_MAX);
-        assert_eq!(seqs(&mut rewriter, &[70_001, 80_000]), [None, Some(102)]);
+        assert_eq!(seqs(&mut rewriter, &[80_000]), [Some(102)]);
     }
 
     /// A random sender with loss, reordering, withheld padding, and switches to other encodings.
@@ -323,7 +262,7 @@ mod tests {
                         assert!(used.insert(numbers.seq), "seed {seed}");
                     }
                     if is_padding {
-                        rewriter.skip(seq);
+                        rewriter.skip(seq, false);
                     } else if let Some(numbers) = rewriter.forward(seq, 0) {
                         assert!(
                             used.insert(numbers.seq),

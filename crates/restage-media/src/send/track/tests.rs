@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use restage_codec::vp8;
+
 use super::*;
+use crate::packet::Cuts;
 use crate::rtp::extensions::Extensions;
 use crate::sdp::format::format;
 use crate::util::test::epoch;
@@ -42,6 +45,7 @@ impl Rig {
             time: feed * 1_000_000 + ms * 90,
             marker: true,
             starts_key_frame: vp8::starts_key_frame(payload),
+            frame: vp8::frame_place(payload).unwrap_or_default(),
             lead: None,
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),
@@ -104,11 +108,13 @@ fn ladder(feed: u64) -> [Rung; 3] {
             layer,
             epoch: 0,
         },
+        cut: Cut::WHOLE,
         rid: None,
         size: None,
         bits_per_s: 100 << layer,
         wire_bits_per_s: 100 << layer,
         peak_bits_per_s: 100 << layer,
+        cuts: Cuts::default(),
     })
 }
 
@@ -191,12 +197,14 @@ fn what_is_allotted_bounds_the_layer_and_the_lower_bound_holds() {
     let ladder = ladder(1);
     packet.target = ladder[2].encoding;
     packet.ladder = Some(ladder.into());
-    rig.track.allot(Allotted::UpTo(ladder[1].encoding), false);
+    rig.track
+        .allot(Allotted::UpTo(ladder[1].encoding, Cut::WHOLE), false);
     assert_eq!(rig.track.target(&packet).layer, 1);
     rig.track.descend(&ladder, 150);
     assert_eq!(rig.track.target(&packet).layer, 0, "the hard limit");
     rig.track.climb(&ladder, 10_000);
-    rig.track.allot(Allotted::UpTo(ladder[0].encoding), false);
+    rig.track
+        .allot(Allotted::UpTo(ladder[0].encoding, Cut::WHOLE), false);
     assert_eq!(rig.track.target(&packet).layer, 0, "the network");
     assert!(
         rig.track.descend(&ladder, 10_000).is_none(),
@@ -207,7 +215,8 @@ fn what_is_allotted_bounds_the_layer_and_the_lower_bound_holds() {
     rig.track.climb(&ladder, 10_000);
     assert_eq!(rig.track.target(&packet).layer, 2);
     // Of another feed nothing is known: the smallest is shown.
-    rig.track.allot(Allotted::UpTo(ladder[2].encoding), false);
+    rig.track
+        .allot(Allotted::UpTo(ladder[2].encoding, Cut::WHOLE), false);
     let other = self::ladder(2);
     packet.target = other[2].encoding;
     packet.ladder = Some(other.into());
@@ -242,6 +251,121 @@ fn pictures_that_are_not_wanted_or_do_not_fit_stop_between_two_of_them() {
     }
 }
 
+/// A packet of VP8 with a picture id, TL0PICIDX and a temporal layer.
+fn vp8_of(id: u8, tl0: u8, temporal: u8, is_sync: bool, is_key: bool) -> Vec<u8> {
+    let layer = temporal << 6 | u8::from(is_sync) << 5;
+    vec![0x90, 0xe0, 0x80, id, tl0, layer, u8::from(!is_key)]
+}
+
+/// Sequence number, picture id and TL0PICIDX of what is sent.
+fn numbers_of(outgoing: &Outgoing) -> (u64, u16, u8) {
+    let mut payload = outgoing.payload.to_vec();
+    if let Some(edit) = &outgoing.edit {
+        edit.write(&mut payload);
+    }
+    let numbers = vp8::frame_place(&payload).unwrap().numbers;
+    let id = numbers.picture_id.unwrap().value;
+    (outgoing.seq, id, numbers.tl0_pic_idx.unwrap())
+}
+
+#[test]
+fn a_layer_that_is_cut_has_fewer_frames_and_no_gap_in_any_number() {
+    let mut rig = Rig::new();
+    let layer = rig.packet(1, 0, 0, KEY).encoding;
+    rig.track
+        .allot(Allotted::UpTo(layer, Cut::WHOLE.up_to(1)), false);
+    let mut sent = Vec::new();
+    let mut frame = |rig: &mut Rig, number: u8, temporal, is_sync| {
+        let tl0 = number / 4;
+        let payload = vp8_of(number, tl0, temporal, is_sync, number == 0);
+        // Two packets each, of which the second is not marked as a beginning.
+        let mut rest = payload.clone();
+        rest[0] &= !0x10;
+        for (place, payload) in (0..).zip([payload, rest]) {
+            let (seq, ms) = (100 + 2 * u64::from(number) + place, 33 * u64::from(number));
+            let outgoing = rig.send(1, seq, ms, &payload);
+            sent.extend(outgoing.iter().map(numbers_of));
+        }
+    };
+    for (number, (temporal, is_sync)) in (0..12).zip(
+        [(0, false), (2, true), (1, true), (2, false)]
+            .iter()
+            .cycle(),
+    ) {
+        frame(&mut rig, number, *temporal, *is_sync);
+    }
+    rig.track.allot(Allotted::Any, false);
+    for (number, temporal) in [(12, 0), (13, 2), (14, 1), (15, 2)] {
+        frame(&mut rig, number, temporal, number == 13);
+    }
+    let first = sent[0].0;
+    assert_eq!(sent.len(), 2 * (6 + 4));
+    for (place, (seq, id, tl0)) in (0..).zip(&sent) {
+        assert_eq!((*seq, u64::from(*id)), (first + place, place / 2));
+        // Two frames of each four at first.
+        let expected = match place / 2 {
+            frame @ 0..6 => frame / 2,
+            _ => 3,
+        };
+        assert_eq!(u64::from(*tl0), expected);
+    }
+}
+
+#[test]
+fn a_late_packet_finds_its_number_although_frames_were_left_out_since() {
+    let mut rig = Rig::new();
+    let layer = rig.packet(1, 0, 0, KEY).encoding;
+    rig.track
+        .allot(Allotted::UpTo(layer, Cut::WHOLE.up_to(0)), false);
+    let mut send = |seq, ms, payload: &[u8]| rig.send(1, seq, ms, payload);
+    let first = send(10, 0, &vp8_of(1, 1, 0, false, true)).unwrap();
+    // 11 is missing: nobody knows of which frame.
+    assert!(send(12, 33, &vp8_of(2, 1, 2, true, false)).is_none());
+    // 13 is missing and belongs to the frame that is left out.
+    let mut rest = vp8_of(2, 1, 2, true, false);
+    rest[0] &= !0x10;
+    assert!(send(14, 33, &rest).is_none());
+    let next = send(15, 66, &vp8_of(3, 2, 0, false, false)).unwrap();
+    assert_eq!(next.seq, first.seq + 2);
+    let late = send(11, 0, &vp8_of(1, 1, 0, false, true)).unwrap();
+    assert_eq!(numbers_of(&late), (first.seq + 1, 1, 1));
+    assert!(send(13, 33, &rest).is_none(), "it has no number");
+}
+
+#[test]
+fn a_larger_layer_is_cut_while_the_key_frame_of_the_target_is_awaited() {
+    let mut rig = Rig::new();
+    let ladder = ladder(1);
+    let send = |rig: &mut Rig, layer: u8, seq, temporal, is_key| {
+        let payload = vp8_of(seq as u8, 0, temporal, false, is_key);
+        let mut packet = rig.packet(1, seq, seq * 33, &payload);
+        packet.encoding.layer = layer;
+        packet.target = ladder[2].encoding;
+        packet.ladder = Some(ladder.into());
+        matches!(rig.track.route(&packet, &mut Vec::new()), Verdict::Send(_))
+    };
+    assert!(send(&mut rig, 2, 1, 0, true));
+    assert!(send(&mut rig, 2, 2, 1, false));
+    rig.track.allot(
+        Allotted::UpTo(ladder[0].encoding, Cut::WHOLE.up_to(1)),
+        false,
+    );
+    assert!(!send(&mut rig, 2, 3, 1, false));
+    assert!(send(&mut rig, 2, 4, 0, false));
+    assert!(send(&mut rig, 0, 5, 0, true));
+    assert!(send(&mut rig, 0, 6, 1, false), "as it is allotted");
+    assert!(!send(&mut rig, 0, 7, 2, false));
+    // The other way round the smaller layer goes on whole.
+    rig.track.allot(
+        Allotted::UpTo(ladder[1].encoding, Cut::WHOLE.up_to(0)),
+        false,
+    );
+    assert!(send(&mut rig, 0, 8, 0, true));
+    assert!(send(&mut rig, 0, 9, 2, false));
+    assert!(send(&mut rig, 1, 10, 0, true));
+    assert!(!send(&mut rig, 1, 11, 1, false));
+}
+
 #[test]
 fn on_a_jammed_network_a_layer_is_left_before_the_smaller_one_has_a_key_frame() {
     for is_jammed in [false, true] {
@@ -253,7 +377,7 @@ fn on_a_jammed_network_a_layer_is_left_before_the_smaller_one_has_a_key_frame() 
             packet.target = ladder[2].encoding;
             packet.ladder = Some(ladder.into());
             if seq == 12 {
-                let allotted = Allotted::UpTo(ladder[0].encoding);
+                let allotted = Allotted::UpTo(ladder[0].encoding, Cut::WHOLE);
                 rig.track.allot(allotted, is_jammed);
             }
             match rig.track.route(&packet, &mut Vec::new()) {

@@ -84,6 +84,11 @@ pub struct VideoSource {
     pub parameter_sets: ParameterSets,
     /// The size in key frames of VP8 and VP9.
     pub size: Option<(u16, u16)>,
+    /// The temporal layers of the pictures of VP8, from a key frame on again and again: each with whether it is a sync frame, and how many
+    /// packets it has. Without any all pictures are of layer 0.
+    pub temporal: &'static [(u8, bool, usize)],
+    /// Packets of the frame of each spatial layer of VP9: without any, there is one layer. Each has twice the width of the one below.
+    pub spatial: &'static [usize],
     seq: u64,
     time: u32,
     pub frame: u64,
@@ -114,6 +119,8 @@ impl VideoSource {
             packets_per_keyframe: None,
             parameter_sets: ParameterSets::WithKeyFrames,
             size: None,
+            temporal: &[],
+            spatial: &[],
             seq: 65_000 - seed * 997 % 30_000,
             time: seed as u32 * 1_234_567,
             frame: seed * 1_000_000,
@@ -132,12 +139,19 @@ impl VideoSource {
         let is_key = std::mem::take(&mut self.wants_keyframe)
             || self.since_keyframe >= self.keyframe_interval;
         self.since_keyframe = if is_key { 1 } else { self.since_keyframe + 1 };
+        let turn = (self.since_keyframe - 1) as usize % self.temporal.len().max(1);
+        let layer = self.temporal.get(turn).copied();
+        let (temporal, is_sync, count) = layer.unwrap_or((0, false, self.packets_per_frame));
         let large = self.packets_per_keyframe.filter(|_| is_key);
-        let count = large.unwrap_or(self.packets_per_frame);
+        let count = large.unwrap_or(count);
+        self.tl0 = self.tl0.wrapping_add(u8::from(temporal == 0));
+        if !self.spatial.is_empty() {
+            return self.next_layered(is_key, temporal);
+        }
         let packets = (0..count)
             .map(|index| {
                 let payload = match self.codec {
-                    Codec::Vp8 => self.vp8(is_key, index),
+                    Codec::Vp8 => self.vp8(is_key, index, temporal << 6 | u8::from(is_sync) << 5),
                     Codec::Vp9 => self.vp9(is_key, index, count),
                     Codec::Av1 => self.av1(is_key, index, count),
                     Codec::H265 => self.h265(is_key, index, count),
@@ -153,18 +167,71 @@ impl VideoSource {
                 }
             })
             .collect();
+        self.advance();
+        packets
+    }
+
+    fn advance(&mut self) {
         self.next_at += FRAME;
         self.time = self.time.wrapping_add(3_600);
         self.frame += 1;
         self.picture_id = (self.picture_id + 1) & 0x7fff;
-        self.tl0 = self.tl0.wrapping_add(1);
+    }
+
+    /// A picture of VP9 with a frame for each spatial layer.
+    fn next_layered(&mut self, is_key: bool, temporal: u8) -> Vec<SourcePacket> {
+        let mut packets = Vec::new();
+        for (spatial, count) in (0..).zip(self.spatial) {
+            for index in 0..*count {
+                let payload = self.vp9_layer(is_key, spatial, temporal, index, *count);
+                packets.push(SourcePacket {
+                    seq: self.seq,
+                    time: self.time,
+                    marker: usize::from(spatial) + 1 == self.spatial.len() && index + 1 == *count,
+                    payload: payload.into(),
+                });
+                self.seq += 1;
+            }
+        }
+        self.advance();
         packets
     }
 
-    fn vp8(&self, is_key: bool, index: usize) -> Vec<u8> {
+    /// In non-flexible mode; every picture opens the higher temporal layers. Key frames carry the sizes of all layers.
+    fn vp9_layer(
+        &self,
+        is_key: bool,
+        spatial: u8,
+        temporal: u8,
+        index: usize,
+        count: usize,
+    ) -> Vec<u8> {
+        let [high, low] = self.picture_id.to_be_bytes();
+        let predicted = if is_key { 0 } else { 0x40 };
+        let start = if index == 0 { 0x08 } else { 0 };
+        let end = if index + 1 == count { 0x04 } else { 0 };
+        let begins = is_key && spatial == 0 && index == 0;
+        let head = 0x80 | 0x20 | predicted | start | end | if begins { 0x02 } else { 0 };
+        let uses_lower = u8::from(is_key && spatial > 0);
+        let layer = temporal << 5 | 0x10 | spatial << 1 | uses_lower;
+        let mut payload = vec![head, 0x80 | high, low, layer, self.tl0];
+        if begins {
+            payload.push((self.spatial.len() as u8 - 1) << 5 | 0x10);
+            for layer in 0..self.spatial.len() {
+                payload.extend((160_u16 << layer).to_be_bytes());
+                payload.extend((90_u16 << layer).to_be_bytes());
+            }
+            payload.extend([0x82, 0x49, 0x83, 0x42, 0x20, 0x09, 0xf0, 0x05, 0x90]);
+        } else if index == 0 {
+            payload.push(0x86);
+        }
+        self.fill(payload, index)
+    }
+
+    fn vp8(&self, is_key: bool, index: usize, layer: u8) -> Vec<u8> {
         let [high, low] = self.picture_id.to_be_bytes();
         let start = if index == 0 { 0x10 } else { 0 };
-        let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, 0x00];
+        let mut payload = vec![0x80 | start, 0xe0, 0x80 | high, low, self.tl0, layer];
         payload.push(if is_key { 0x00 } else { 0x01 });
         if let Some((width, height)) = self.size.filter(|_| is_key && index == 0) {
             payload.extend([0, 0, 0x9d, 0x01, 0x2a]);

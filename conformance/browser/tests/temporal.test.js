@@ -1,0 +1,67 @@
+/**
+ * A publisher whose one layer has three temporal layers, and a viewer whose network does not carry all of it: it is shown
+ * pictures of the same size, but fewer, and all of them again. The viewer beside it notices nothing.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { isInLab, runInLab, whyNoLab } from "../support/lab.js";
+import { Scene, seen } from "../support/throttled.js";
+
+const SELF = fileURLToPath(import.meta.url);
+/** The layer and sound take 1.05 Mbit/s; with the middle of the temporal layers 0.65, with the base alone 0.45. */
+const THROTTLED_BPS = 800_000;
+const HEIGHT = 540;
+/** As long as a home router's: key frames of the one layer fit into it. */
+const QUEUE_MS = 1_000;
+/** The share of the other viewer's pictures that counts as about a half. */
+const HALF = { least: 0.35, most: 0.7 };
+/** Shares are measured over this time. */
+const WINDOW_MS = 5_000;
+/** A busy machine may take so many times to get there. */
+const WINDOWS_MAX = 12;
+
+/** Measures one time after the other until a share of the other's pictures is as wanted. */
+async function until(scene, bps, isWanted, what) {
+  let share = 0;
+  for (let tries = 0; tries < WINDOWS_MAX; tries++) {
+    const { viewer, beside } = await scene.during(bps, WINDOW_MS);
+    const [slow, fast] = [seen(viewer), seen(beside)];
+    assert.deepEqual(
+      [...slow.heights, ...fast.heights],
+      [HEIGHT, HEIGHT],
+      "nobody's picture changes its size",
+    );
+    assert.equal(fast.lost, 0, "the viewer beside it loses nothing");
+    share = slow.fps / fast.fps;
+    if (isWanted(share, slow)) return { share, ...slow };
+  }
+  assert.fail(`${what}: ${share.toFixed(2)} of the pictures`);
+}
+
+if (isInLab()) {
+  for (const codec of ["VP8", "AV1"]) {
+    test(`${codec}: a throttled viewer is shown every other picture of the same size, and all again`, async () => {
+      const scene = await Scene.open({ codec, scalabilityMode: "L1T3" });
+      scene.queueMs = QUEUE_MS;
+      try {
+        // Evenly, once the queue before the link is empty again.
+        const isHalf = (share, { freezes }) => share >= HALF.least && share <= HALF.most && freezes === 0;
+        const half = await until(scene, THROTTLED_BPS, isHalf, "half");
+        const all = await until(scene, undefined, share => share > 0.9, "all");
+        console.log(
+          `${codec} throttled: ${half.fps.toFixed(1)} pictures a second (${half.share.toFixed(2)} of all), frozen for ` +
+            `${half.frozenS.toFixed(1)} s, ${half.concealedPercent.toFixed(1)} % of sound concealed; then ${all.fps.toFixed(1)}`,
+        );
+      } finally {
+        await scene.close();
+      }
+    });
+  }
+} else {
+  test("in a network of namespaces", { skip: whyNoLab() }, async () => {
+    await runInLab(["--test", SELF]);
+  });
+}
