@@ -218,7 +218,10 @@ def rows():
         yield Client("werift", codec, node("werift.js"), note=packets, **package("werift"))
     for codec in (VP8, VP9, AV1):
         yield libwebrtc(codec)
+    early = "with `SetFireOnTrackBeforeFirstRTP`, without which it may miss a stream that begins at once"
     for codec in (H264, VP8):
-        yield Client("Pion", codec, (str(PION_BINARY),), version=pion_version, missing=no_pion, note=packets)
+        yield Client(
+            "Pion", codec, (str(PION_BINARY),), version=pion_version, missing=no_pion, note=f"{packets}; {early}"
+        )
     for codec in (H264, VP8):
         yield Client("libdatachannel", codec, node("datachannel.js"), note=f"{packets}", **package("node-datachannel"))

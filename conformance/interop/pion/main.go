@@ -317,7 +317,10 @@ func run(role, target, token, codec string) error {
 	if err := webrtc.RegisterDefaultInterceptors(engine, registry); err != nil {
 		return err
 	}
-	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry))
+	// Otherwise Pion waits for a first packet, and may miss a stream that begins as soon as the handshake is done.
+	settings := webrtc.SettingEngine{}
+	settings.SetFireOnTrackBeforeFirstRTP(true)
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(settings), webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry))
 	peer, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return err
