@@ -45,7 +45,8 @@ async function freePort(bind) {
   throw new Error(`none of ${PORT_TRIES} ports was free`);
 }
 
-function freeTcpPort() {
+/** A TCP port that nobody listens at. */
+export function freeTcpPort() {
   return freePort(port => createServer().listen(port, "127.0.0.1"));
 }
 
