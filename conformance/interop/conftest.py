@@ -1,11 +1,13 @@
 """One server with default settings for the whole matrix, the publishers that are watched, and the table at the end."""
 
+import contextlib
 import dataclasses
 
 import pytest
 
 from matrix import table
-from matrix.clients import H264, VP8
+from matrix.clients import AV1, H264, VP8, VP9, libwebrtc
+from matrix.program import Program
 from support import api
 from support.media import Media
 from support.server import OUTPUT, Server
@@ -68,15 +70,24 @@ class Published:
 
 
 @pytest.fixture(scope="session")
-def published(stages, media):
-    """Returns the publisher of a codec, which starts at first use and runs to the end."""
+def published(server, stages, media):
+    """Returns the publisher of a codec, which starts at first use and runs to the end: aiortc, or libwebrtc."""
     made = {}
+    programs = contextlib.ExitStack()
+
+    def start(codec, token):
+        if codec not in (VP9, AV1):
+            media.publish(token, IDENTITIES[codec], codec)
+            return
+        reference = libwebrtc(codec)
+        argv = reference.argv("publish", f"{server.url}/whip", token)
+        programs.enter_context(Program(argv, f"source-{codec.lower()}", **reference.environment))
 
     def get(codec):
         if codec not in made:
             source, destination = stages.create(f"{codec}-source"), stages.create(f"{codec}-replica")
             participant, token = stages.token(source)
-            media.publish(token, IDENTITIES[codec], codec)
+            start(codec, token)
             eventually(
                 lambda: stages.participants(source).get(participant, {}).get("published"),
                 what=f"the publisher of {codec} publishes",
@@ -85,7 +96,8 @@ def published(stages, media):
             made[codec] = Published(participant, source, destination)
         return made[codec]
 
-    return get
+    with programs:
+        yield get
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -82,6 +82,22 @@ def test_only_stages_of_checks_are_ended(server):
     assert call(server, "path-check", region="EU")[0] == 400
 
 
+def test_a_check_too_many_makes_no_stage(tmp_path):
+    """There may be no more stages than checks, so that a stage for one more would be refused as such."""
+    server = Server(tmp_path / "data", "--limit-stages", str(CHECKS_MAX), name="test_path_check_full").start()
+    for _ in range(CHECKS_MAX):
+        begin(server)
+
+    def refusal():
+        status, answer = call(server, "path-check")
+        assert status in (402, 429), answer
+        # The rate of CreateStage is another reason, which passes.
+        return None if "setting rate-" in answer["message"] else answer["message"]
+
+    assert "run already" in eventually(refusal, what="one too many is refused")
+    server.stop()
+
+
 def test_checks_are_bounded_and_leave_no_stage(server):
     checks = [begin(server) for _ in range(CHECKS_MAX)]
     assert len(listed(server)) == CHECKS_MAX

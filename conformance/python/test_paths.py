@@ -145,17 +145,23 @@ def test_the_relay_is_told_with_the_answer_and_before_the_offer(secured, media, 
     status, headers, _ = post(media, f"http://{secured.address}/whip", token, make_offer(media))
     assert status == 201
     told = links(headers)
+    # Not over UDP, which would keep browsers from the same port without the relay.
     assert [link["url"] for link in told] == [
-        f"turn:127.0.0.1:{secured.media_port}?transport=udp",
         f"turn:127.0.0.1:{secured.http_port}?transport=tcp",
         f"turns:localhost:{secured.http_port}?transport=tcp",
     ]
     expiry, _, name = told[0]["username"].partition(":")
     assert int(expiry) == api.payload(token)["exp"] and name.endswith(f"/{participant}")
     plain = f"http://{secured.address}/whip"
-    for sent, expected in [({"Authorization": f"Bearer {token}"}, told), ({"Authorization": "Bearer x"}, []), ({}, [])]:
+    before = [{**told[0], "url": f"turn:127.0.0.1:{secured.media_port}?transport=udp"}, *told]
+    for sent, expected in [
+        ({"Authorization": f"Bearer {token}"}, before),
+        ({"Authorization": "Bearer x"}, []),
+        ({}, []),
+    ]:
         status, headers, _ = media.request("OPTIONS", plain, headers=sent)
         assert status == 200 and links(headers) == expected
+        assert (headers.get("Access-Control-Expose-Headers") == "link") == bool(expected)
 
 
 @pytest.mark.parametrize("way", ["udp", "tcp", "tls"])

@@ -45,7 +45,8 @@ async function freePort(bind) {
   throw new Error(`none of ${PORT_TRIES} ports was free`);
 }
 
-function freeTcpPort() {
+/** A TCP port that nobody listens at. */
+export function freeTcpPort() {
   return freePort(port => createServer().listen(port, "127.0.0.1"));
 }
 
@@ -66,17 +67,17 @@ export class Server {
   /**
    * @param {string} name Of its log in conformance/output.
    * @param {string} [publicHost] What clients are told to reach it by.
-   * @param {{ scheme?: string, listens?: string, flags?: string[] }} [wishes] How they reach it; where it listens; further
-   *   flags of `serve`.
+   * @param {{ scheme?: string, listens?: string, flags?: string[], host?: import("./lab.js").Host }} [wishes] How they
+   *   reach it; where it listens; further flags of `serve`; the host of a lab on which it runs, if not on this one.
    */
-  static async start(name, publicHost, { scheme = "http", listens = "127.0.0.1", flags = [] } = {}) {
+  static async start(name, publicHost, { scheme = "http", listens = "127.0.0.1", flags = [], host } = {}) {
     const server = new Server();
-    Object.assign(server, { publicHost, scheme, listens, flags });
+    Object.assign(server, { publicHost, scheme, listens, flags, host });
     await mkdir(OUTPUT, { recursive: true });
     server.name = name;
     server.dataDir = await mkdtemp(join(tmpdir(), "restage-"));
     server.httpPort = await freeTcpPort();
-    server.url = `http://127.0.0.1:${server.httpPort}`;
+    server.url = `http://${host?.ip ?? "127.0.0.1"}:${server.httpPort}`;
     server.mediaPort = await freeUdpPort();
     await rm(server.#logFile, { force: true });
     await server.resume();
@@ -90,9 +91,11 @@ export class Server {
     this.log = [];
     const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
     const http = `${this.listens}:${this.httpPort}`;
+    const [program, ...before] = this.host ? ["ip", "netns", "exec", this.host.name, binary] : [binary];
     this.process = spawn(
-      binary,
+      program,
       [
+        ...before,
         "serve",
         "--data-dir",
         this.dataDir,

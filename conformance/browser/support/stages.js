@@ -19,14 +19,16 @@ export class Stages {
   /**
    * @param {import("./server.js").Server} server
    * @param {string} [region]
+   * @param {{ endpoint?: string, ca?: string }} [wishes] Another URL of the server; whom to trust there, in PEM.
    */
-  static async of(server, region = "eu-west-1") {
+  static async of(server, region = "eu-west-1", { endpoint = server.url, ca } = {}) {
     const stages = new Stages();
     stages.client = new IVSRealTimeClient({
-      endpoint: server.url,
+      endpoint,
       region,
       credentials: await server.credentials(),
       maxAttempts: 1,
+      ...(ca && { requestHandler: { httpsAgent: { ca } } }),
     });
     return stages;
   }

@@ -1,6 +1,6 @@
 /**
  * A browser with js/client on a customer's page, without flags or preferences that affect ICE.
- * node browser.js chromium|firefox publish|watch URL TOKEN VP8|H264
+ * node browser.js chromium|firefox publish|watch URL TOKEN VP8|VP9|AV1|H264
  */
 
 import { launch as launchChromium, Site } from "../../browser/support/browser.js";

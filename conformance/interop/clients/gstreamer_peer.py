@@ -1,6 +1,6 @@
 """GStreamer's webrtcbin as a WHIP publisher and a WHEP viewer, as it comes: own RSA certificate, own addresses.
 
-    /usr/bin/python3 gstreamer_peer.py publish|watch URL TOKEN VP8|H264
+    /usr/bin/python3 gstreamer_peer.py publish|watch URL TOKEN VP8|VP9|H264
     /usr/bin/python3 gstreamer_peer.py version
     /usr/bin/python3 gstreamer_peer.py missing      prints the elements that are not there, and exits with 1
 
@@ -30,17 +30,20 @@ ENCODERS = {
     "H264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 "
     "! video/x-h264,profile=constrained-baseline ! rtph264pay config-interval=-1 aggregate-mode=zero-latency",
     "VP8": "vp8enc deadline=1 keyframe-max-dist=30 ! rtpvp8pay",
+    "VP9": "video/x-raw,format=I420 ! vp9enc deadline=1 cpu-used=8 keyframe-max-dist=30 ! rtpvp9pay",
 }
 MICROPHONE = "audiotestsrc is-live=true ! audioconvert ! audioresample ! opusenc ! rtpopuspay"
 DECODERS = {
     "H264": "rtph264depay ! h264parse ! avdec_h264 ! videoconvert ! video/x-raw,format=GRAY8",
     "VP8": "rtpvp8depay ! vp8dec ! videoconvert ! video/x-raw,format=GRAY8",
+    "VP9": "rtpvp9depay ! vp9dec ! videoconvert ! video/x-raw,format=GRAY8",
     "OPUS": "rtpopusdepay ! opusdec ! audioconvert ! audio/x-raw,format=S16LE",
 }
 
 # Which package contains an element differs between systems; only its presence matters.
 ELEMENTS = ("webrtcbin", "nicesrc", "dtlsenc", "srtpenc", "x264enc", "vp8enc", "opusenc", "avdec_h264", "h264parse")
 ELEMENTS += ("vp8dec", "opusdec", "rtph264pay", "rtpvp8pay", "videotestsrc", "videoconvert", "audioresample")
+ELEMENTS += ("vp9enc", "vp9dec", "rtpvp9pay", "rtpvp9depay")
 
 
 def say(**what):

@@ -1,10 +1,10 @@
-/** libwebrtc in Node, with its own encoders and decoders: node wrtc.js publish|watch URL TOKEN VP8 */
+/** libwebrtc in Node, with its own encoders and decoders: node wrtc.js publish|watch URL TOKEN VP8|VP9|AV1 */
 
 import wrtc from "@roamhq/wrtc";
 
 import { main, post } from "./support.js";
 
-const { MediaStream, RTCPeerConnection } = wrtc;
+const { MediaStream, RTCPeerConnection, RTCRtpReceiver } = wrtc;
 const { RTCAudioSink, RTCAudioSource, RTCVideoSink, RTCVideoSource } = wrtc.nonstandard;
 
 const WIDTH = 320;
@@ -31,19 +31,30 @@ function tone(count) {
   return { samples, sampleRate: SAMPLE_RATE, bitsPerSample: 16, channelCount: 1, numberOfFrames: SAMPLES };
 }
 
-function addSources(peer) {
+/** Lets the offer have only this codec of video. */
+function restrict(transceiver, codec) {
+  const { codecs } = RTCRtpReceiver.getCapabilities("video");
+  const wanted = [`video/${codec}`, "video/rtx"];
+  transceiver.setCodecPreferences(codecs.filter(one => wanted.includes(one.mimeType)));
+}
+
+function addSources(peer, codec) {
   const video = new RTCVideoSource();
   const audio = new RTCAudioSource();
   const tracks = [audio.createTrack(), video.createTrack()];
   const stream = new MediaStream(tracks);
-  for (const track of tracks) peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+  for (const track of tracks) {
+    const transceiver = peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+    if (track.kind === "video") restrict(transceiver, codec);
+  }
   let [pictures, tones] = [0, 0];
   setInterval(() => video.onFrame(picture(pictures++)), FRAME_MS);
   setInterval(() => audio.onData(tone(tones++)), AUDIO_MS);
 }
 
-function addSinks(peer, seen) {
-  for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
+function addSinks(peer, seen, codec) {
+  peer.addTransceiver("audio", { direction: "recvonly" });
+  restrict(peer.addTransceiver("video", { direction: "recvonly" }), codec);
   // A sink without a reference is garbage-collected and stops counting.
   const sinks = [];
   let last = Buffer.alloc(0);
@@ -72,10 +83,10 @@ function connected(peer) {
   });
 }
 
-async function open(role, url, token, _codec) {
+async function open(role, url, token, codec) {
   const peer = new RTCPeerConnection({ iceServers: [] });
   const seen = { frames: 0, changes: 0, sounds: 0 };
-  const sinks = role === "publish" ? addSources(peer) : addSinks(peer, seen);
+  const sinks = role === "publish" ? addSources(peer, codec) : addSinks(peer, seen, codec);
   const isGathered = new Promise(resolve => {
     peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && resolve(undefined);
   });

@@ -18,7 +18,12 @@ SYSTEM_PYTHON = os.environ.get("INTEROP_SYSTEM_PYTHON", "/usr/bin/python3")
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
 FIREFOX = os.environ.get("FIREFOX") or "/usr/bin/firefox-esr"
 
+PION = HERE / "pion"
+PION_BINARY = HERE.parents[1] / "target" / "interop-pion"
+
 ASK_S = 60
+# Go fetches and compiles what is not there yet.
+GO_BUILD_S = 300
 
 
 FFMPEG_PUBLISH = shlex.split(
@@ -48,7 +53,7 @@ class Client:
     @property
     def environment(self):
         """Environment of its program: the path of the encoder, for stacks without one."""
-        return {"INTEROP_FFMPEG": ffmpeg()} if self.command[0] == "node" else {}
+        return {"INTEROP_FFMPEG": ffmpeg()} if self.command[0] in ("node", str(PION_BINARY)) else {}
 
     def argv(self, role, url, token):
         """The command for one cell."""
@@ -112,6 +117,23 @@ def no_gstreamer():
     return f"GStreamer has no {elements}" if elements else "GStreamer's Python bindings are not installed"
 
 
+@functools.cache
+def no_pion():
+    """Compiles Pion's client, if Go and the modules can be had."""
+    if not shutil.which("go"):
+        return "Go is not installed"
+    command = ["go", "build", "-C", str(PION), "-o", str(PION_BINARY), "."]
+    environment = {**os.environ, "GOTOOLCHAIN": "local"}
+    built = subprocess.run(command, capture_output=True, text=True, timeout=GO_BUILD_S, env=environment)
+    return (
+        "" if built.returncode == 0 else f"Go does not compile Pion's client: {built.stderr.strip().splitlines()[-1]}"
+    )
+
+
+def pion_version():
+    return short(re.search(r"pion/webrtc/v4 v(\S+)", (PION / "go.mod").read_text())[1])
+
+
 def aiortc_version():
     import aiortc
 
@@ -132,7 +154,20 @@ def gstreamer(*words):
 
 ENCODES_ONLY = "a WHIP muxer sends only; FFmpeg has no WHEP"
 
-H264, VP8 = "H264", "VP8"
+H264, VP8, VP9, AV1 = "H264", "VP8", "VP9", "AV1"
+
+
+def libwebrtc(codec, note="@roamhq/wrtc, built without H.264"):
+    """libwebrtc in Node, which also is the other end for codecs that aiortc lacks."""
+    name = "@roamhq/wrtc"
+    return Client(
+        "libwebrtc in Node",
+        codec,
+        node("wrtc.js"),
+        version=lambda: node_package(name),
+        missing=lambda: no_node_package(name),
+        note=note,
+    )
 
 
 def rows():
@@ -146,15 +181,16 @@ def rows():
         return {"version": lambda: node_package(name), "missing": lambda: no_node_package(name)}
 
     page = "js/client on a page of another origin"
-    yield Client("Chromium", H264, node("browser.js", "chromium"), note=page, **chromium)
-    yield Client("Chromium", VP8, node("browser.js", "chromium"), note=page, **chromium)
-    yield Client(
-        "Firefox",
-        VP8,
-        node("browser.js", "firefox"),
-        note=f"{page}; without Cisco's plug-in it has no H.264",
-        **firefox,
-    )
+    for codec in (H264, VP8, VP9, AV1):
+        yield Client("Chromium", codec, node("browser.js", "chromium"), note=page, **chromium)
+    for codec in (VP8, VP9, AV1):
+        yield Client(
+            "Firefox",
+            codec,
+            node("browser.js", "firefox"),
+            note=f"{page}; without Cisco's plug-in it has no H.264",
+            **firefox,
+        )
     yield Client(
         "FFmpeg, command line",
         H264,
@@ -173,15 +209,19 @@ def rows():
         note="the format `whip` of libavformat",
         only_publishes=ENCODES_ONLY,
     )
-    for codec in (H264, VP8):
+    for codec in (H264, VP8, VP9):
         yield Client("GStreamer webrtcbin", codec, gstreamer(), note="its own RSA certificate; libnice", **gst)
     for codec in (H264, VP8):
         yield Client("aiortc", codec, python("aiortc_peer.py"), note="", **aio)
     packets = "no decoder: whole pictures from a key frame on"
     for codec in (H264, VP8):
         yield Client("werift", codec, node("werift.js"), note=packets, **package("werift"))
-    yield Client(
-        "libwebrtc in Node", VP8, node("wrtc.js"), note="@roamhq/wrtc, built without H.264", **package("@roamhq/wrtc")
-    )
+    for codec in (VP8, VP9, AV1):
+        yield libwebrtc(codec)
+    early = "with `SetFireOnTrackBeforeFirstRTP`, without which it may miss a stream that begins at once"
+    for codec in (H264, VP8):
+        yield Client(
+            "Pion", codec, (str(PION_BINARY),), version=pion_version, missing=no_pion, note=f"{packets}; {early}"
+        )
     for codec in (H264, VP8):
         yield Client("libdatachannel", codec, node("datachannel.js"), note=f"{packets}", **package("node-datachannel"))

@@ -55,6 +55,21 @@ class OtherHost:
         ip(*inside, "link", "set", self.far, "up")
         ip(*inside, "link", "set", "lo", "up")
 
+    def neighbours(self, count):
+        """Gives the host so many further IPv6 addresses, each in a /64 of its own, and returns them."""
+        prefix = f"fd53:{os.getpid() % 65536:x}:{self.near.rpartition('n')[2]}"
+        ip("-6", "route", "add", f"{prefix}::/48", "dev", self.near)
+        found = [f"{prefix}:{number:x}::1" for number in range(1, count + 1)]
+        for address in found:
+            ip("-netns", self.name, "address", "add", f"{address}/64", "dev", self.far, "nodad")
+        ip("-netns", self.name, "-6", "route", "add", f"{self.here6}/128", "dev", self.far)
+        return found
+
+    def start(self, program, *arguments):
+        """Starts a program of this directory there, with pipes."""
+        command = ["ip", "netns", "exec", self.name, sys.executable, str(STUN.with_name(program)), *map(str, arguments)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
     def remove(self):
         # Both interfaces disappear together; a namespace that was never made is no error.
         ip("link", "delete", self.near, check=False)

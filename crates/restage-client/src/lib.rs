@@ -28,6 +28,8 @@ pub mod events;
 #[cfg(feature = "stage")]
 mod frame;
 #[cfg(feature = "stage")]
+mod ice_server;
+#[cfg(feature = "stage")]
 mod packet;
 pub mod paginate;
 #[cfg(feature = "stage")]
@@ -61,6 +63,7 @@ pub use {
     error::{Error, first_line},
     events::{EventStream, EventsClose, StageEvent, StageParticipant, StageState},
     frame::{Codec, EncodedFrame, ReceivedFrame, TrackKind},
+    ice_server::IceServer,
     peer::{ConnectionState, Stats, TrackStats},
     rejoin::Rejoin,
     signal::HttpClient,

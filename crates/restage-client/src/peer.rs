@@ -20,6 +20,7 @@ use url::Url;
 use crate::close::CloseReason;
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame, ReceivedFrame};
+use crate::ice_server::IceServer;
 use crate::packet::RtpPacket;
 use crate::signal::{HttpClient, post_offer, resolve};
 use driver::Driver;
@@ -83,6 +84,7 @@ pub(crate) struct Peer {
     key_frame_requests: watch::Receiver<u64>,
     codecs: Vec<Codec>,
     resumption: Option<String>,
+    ice_servers: Vec<IceServer>,
     task: JoinHandle<Result<(), Error>>,
 }
 
@@ -135,6 +137,7 @@ impl Peer {
             key_frame_requests: request_rx,
             codecs,
             resumption: answered.resumption,
+            ice_servers: answered.ice_servers,
             task: tokio::spawn(driver.run()),
         };
         if let Err(error) = peer.wait_connected(wanted.connect_timeout).await {
@@ -187,6 +190,10 @@ impl Peer {
 
     pub(crate) fn resumption(&self) -> Option<&str> {
         self.resumption.as_deref()
+    }
+
+    pub(crate) fn ice_servers(&self) -> &[IceServer] {
+        &self.ice_servers
     }
 
     pub(crate) fn state(&self) -> ConnectionState {

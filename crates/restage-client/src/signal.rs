@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::error::{Error, chain, first_line, harmless};
+use crate::ice_server::{self, IceServer};
 use crate::trust::Trust;
 
 /// Redirects followed from the given URL to the answer. IVS needs one; its samples allow five.
@@ -105,6 +106,8 @@ pub(crate) struct Answered {
     pub(crate) session: Option<HttpSession>,
     /// The resumption secret, for connections after the token has expired, if the server issued one.
     pub(crate) resumption: Option<String>,
+    /// The relays that the server named.
+    pub(crate) ice_servers: Vec<IceServer>,
 }
 
 /// A WHIP or WHEP session on a server: the target of DELETE.
@@ -197,6 +200,7 @@ pub(crate) async fn post_offer(
                 let given = response.headers().get(RESUMPTION);
                 let resumption = given.and_then(|value| value.to_str().ok());
                 let resumption = resumption.map(str::to_owned);
+                let ice_servers = ice_server::of_headers(response.headers());
                 let status = response.status().as_u16();
                 let sdp = read_body(&url, response, ANSWER_BYTES_MAX).await?;
                 if !sdp.trim_start().starts_with("v=") {
@@ -206,6 +210,7 @@ pub(crate) async fn post_offer(
                     sdp,
                     session,
                     resumption,
+                    ice_servers,
                 });
             }
             _ => return Err(refused(&url, response).await),

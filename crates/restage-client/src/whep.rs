@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::error::Error;
 use crate::frame::{Codec, ReceivedFrame};
+use crate::ice_server::IceServer;
 use crate::peer::{Command, ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
@@ -119,6 +120,13 @@ impl Subscriber {
     /// [`Error::Closed`] once the connection has ended.
     pub async fn request_key_frame(&self) -> Result<(), Error> {
         self.peer.command(Command::RequestKeyFrame).await
+    }
+
+    /// The relays (TURN) that the server named with its answer, for a WebRTC stack of the program's own; this connection does
+    /// not use them. Empty if the server has none.
+    #[must_use]
+    pub fn ice_servers(&self) -> &[IceServer] {
+        self.peer.ice_servers()
     }
 
     /// Codecs that both sides support.

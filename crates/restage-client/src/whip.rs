@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::frame::{Codec, EncodedFrame};
+use crate::ice_server::IceServer;
 use crate::peer::{ConnectionState, Media, Peer, Stats, Wanted};
 use crate::signal::{HttpClient, parse_url};
 use crate::token::ParticipantToken;
@@ -122,6 +123,13 @@ impl Publisher {
     /// once the connection has ended.
     pub async fn write(&self, frame: EncodedFrame) -> Result<(), Error> {
         self.peer.write(frame).await
+    }
+
+    /// The relays (TURN) that the server named with its answer, for a WebRTC stack of the program's own; this connection does
+    /// not use them. Empty if the server has none.
+    #[must_use]
+    pub fn ice_servers(&self) -> &[IceServer] {
+        self.peer.ice_servers()
     }
 
     /// Codecs the server accepted.

@@ -4,14 +4,15 @@
  * (TURN). Each is tried by publishing nothing over it, in a stage that the server makes for the check.
  */
 
+import { askForRelays } from "./ice_servers.js";
 import { offer } from "./signalling.js";
 
 /**
  * @typedef {"ok" | "warn" | "fail"} Verdict
  * @typedef {{check: string, verdict: Verdict, sentence: string}} Finding
  * @typedef {{urls: string, username: string, credential: string}} IceServer
- * @typedef {{ms?: number, offered: string[], iceServers: IceServer[]}} Tried Milliseconds from the answer until media
- * could flow; nothing if it could not.
+ * @typedef {{ms?: number, offered: string[]}} Tried Milliseconds from the answer until media could flow; nothing if it
+ * could not.
  * @typedef {import("./api.js").PathCheck} PathCheck
  */
 
@@ -57,21 +58,16 @@ async function connect(check, isWanted, relay) {
   });
   connection.addTransceiver("audio", { direction: "sendonly" });
   const local = await connection.createOffer();
-  const { resource, answer, iceServers } = await offer(
-    check.whipUrl,
-    check.token,
-    local.sdp ?? "",
-    "PUBLISH_ERROR",
-  );
+  const { resource, answer } = await offer(check.whipUrl, check.token, local.sdp ?? "", "PUBLISH_ERROR");
   try {
     const { sdp, offered } = withCandidates(answer, isWanted);
-    if (offered.length === 0) return { offered, iceServers };
+    if (offered.length === 0) return { offered };
     const answeredMs = performance.now();
     const connected = connectedMs(connection);
     await connection.setLocalDescription(local);
     await connection.setRemoteDescription({ type: "answer", sdp });
     const atMs = await connected;
-    return { ms: atMs && atMs - answeredMs, offered, iceServers };
+    return { ms: atMs && atMs - answeredMs, offered };
   } finally {
     // In this order, since a connection that closes ends its session too, and the DELETE would find nothing.
     await resource.delete();
@@ -124,7 +120,7 @@ export async function tryPaths(check, tell) {
   tell(await ipv6Finding(check));
   const tcp = await connect(check, transport => transport === "tcp");
   tell(tcpFinding(tcp));
-  const relays = await tryRelays(check, udp.iceServers);
+  const relays = await tryRelays(check, await askForRelays(check.whipUrl, check.token));
   for (const found of relays.findings) tell(found);
   tell(verdict(udp, tcp, relays.open));
 }

@@ -17,6 +17,7 @@
 import { errorEvent, StageError } from "./errors.js";
 import { encodingsOf, LayerSwitch, preferRedundancy, restrict } from "./layers.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
+import { restartIce } from "./restart.js";
 import { Retry } from "./retry.js";
 import { offer, Trickle } from "./signalling.js";
 import { Silence } from "./silence.js";
@@ -25,8 +26,13 @@ export { StageError } from "./errors.js";
 export { listen, StageEvents } from "./listen.js";
 export { decodeToken, trickleFragment } from "./signalling.js";
 
-/** A connection that is "disconnected" for this long is replaced. ICE often recovers sooner by itself. */
+/**
+ * A connection that is "disconnected" for this long, and this long after an ICE restart, is replaced. ICE often recovers
+ * sooner.
+ */
 const HEAL_MS = 2000;
+/** ICE restarts that are tried one after the other: a request fails at the moment in which the network changes. */
+const RESTART_TRIES = 2;
 /** The longest wait between attempts to reconnect. */
 const RETRY_LAST_MS = 4000;
 /** Endings for which no message is needed: those of the network, and those after which the same participant continues. */
@@ -89,6 +95,7 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
  * @property {string} answer
  * @property {boolean} hadPath Whether the server was reached over UDP.
  * @property {boolean} wasLive
+ * @property {boolean} isRestarting Whether an ICE restart is under way.
  * @property {Silence} [silence] While the connection is live.
  * @property {Trouble[]} early Reports that arrived before the resource was known.
  * @property {LayerSwitch} layers
@@ -199,11 +206,17 @@ export class MediaSession extends EventTarget {
     // Prevents an "unhandled rejection" when the caller only uses events.
     this.ready.catch(() => {});
     globalThis.addEventListener?.("pagehide", this.#onPageHide);
+    globalThis.addEventListener?.("online", this.#onOnline);
     this.#connect();
   }
 
   #onPageHide = () => {
     this.close();
+  };
+
+  /** The browser has another network. */
+  #onOnline = () => {
+    if (this.#attempt) this.#restart(this.#attempt);
   };
 
   async #connect() {
@@ -214,6 +227,7 @@ export class MediaSession extends EventTarget {
       answer: "",
       hadPath: false,
       wasLive: false,
+      isRestarting: false,
       early: [],
       layers: new LayerSwitch(connection),
     };
@@ -275,8 +289,8 @@ export class MediaSession extends EventTarget {
         break;
       case "disconnected":
         if (!attempt.wasLive) break;
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#onLost(), HEAL_MS);
+        this.#healOrReplace(attempt);
+        this.#restart(attempt);
         attempt.silence?.look();
         break;
       case "failed":
@@ -285,6 +299,35 @@ export class MediaSession extends EventTarget {
         else this.#onNotUp(attempt);
         break;
     }
+  }
+
+  /** @param {Attempt} attempt */
+  #healOrReplace({ connection }) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (connection.connectionState !== "connected") this.#onLost();
+    }, HEAL_MS);
+  }
+
+  /**
+   * Looks for another path to the same session.
+   * @param {Attempt} attempt
+   */
+  async #restart(attempt) {
+    const { connection, resource } = attempt;
+    if (!resource || !attempt.wasLive || attempt.isRestarting) return;
+    attempt.isRestarting = true;
+    for (let tries = 0; tries < RESTART_TRIES && this.#attempt === attempt; tries++) {
+      try {
+        attempt.answer = await restartIce(connection, resource, attempt.answer);
+        if (this.#attempt === attempt && connection.connectionState !== "connected")
+          this.#healOrReplace(attempt);
+        break;
+      } catch {
+        // The connection heals by itself, or is replaced.
+      }
+    }
+    attempt.isRestarting = false;
   }
 
   /**
@@ -304,9 +347,10 @@ export class MediaSession extends EventTarget {
   #watchSilence(attempt) {
     const { connection, resource } = attempt;
     if (!resource || attempt.silence) return;
-    attempt.silence = new Silence(connection, resource, () => {
+    const onGone = () => {
       if (this.#attempt === attempt) this.#onLost();
-    });
+    };
+    attempt.silence = new Silence(connection, resource, onGone, () => this.#restart(attempt));
   }
 
   /** The events socket closes as soon as the server ends. */
@@ -456,6 +500,7 @@ export class MediaSession extends EventTarget {
     }
     if (state === "failed" || state === "closed") {
       globalThis.removeEventListener?.("pagehide", this.#onPageHide);
+      globalThis.removeEventListener?.("online", this.#onOnline);
       this.#stopListening();
       const closed = new StageError("closed before it was live", { code: "CANCELED" });
       this.#settle.reject(this.error ?? closed);

@@ -7,6 +7,23 @@ const SERVERS_MAX = 4;
 const LINK = /<([^<>]*)>((?:\s*;\s*[\w-]+=(?:"(?:[^"\\]|\\.)*"|[^\s",;]+))*)/g;
 const PARAMETER = /;\s*([\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))/g;
 
+/** How long to wait for the answer. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/**
+ * Asks for the relays before an offer, for a connection that may use nothing else. Unlike an answer, this names the relay over
+ * UDP too: a connection that may use other paths as well must not be given it, because browsers would then take nothing
+ * else that comes from the server's UDP port.
+ * @param {string} url The URL to publish to.
+ * @param {string} token
+ */
+export async function askForRelays(url, token) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  const response = await fetch(url, { method: "OPTIONS", cache: "no-store", headers, signal });
+  return iceServers(response.headers.get("Link"));
+}
+
 /**
  * The ICE servers that the `Link` header of an answer names. What cannot be read is left out.
  * @param {string | null} header

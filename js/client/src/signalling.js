@@ -146,6 +146,25 @@ export class Resource {
   }
 
   /**
+   * Begins another ICE session, of which the fragment has the client's credentials.
+   * @param {string} fragment
+   * @returns {Promise<string>} The server's.
+   */
+  async restart(fragment) {
+    const headers = {
+      Authorization: `Bearer ${this.#token}`,
+      "Content-Type": "application/trickle-ice-sdpfrag",
+      "If-Match": "*",
+    };
+    const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+    const response = await request(this.#url, { method: "PATCH", headers, body: fragment, signal });
+    const text = await response.text();
+    if (response.status !== 200) throw new StageError(text, { code: "FAILED", status: response.status });
+    this.#etag = response.headers.get("ETag");
+    return text;
+  }
+
+  /**
    * Whether the session exists. True also when the server does not answer, because the network may be down.
    * @returns {Promise<boolean>}
    */

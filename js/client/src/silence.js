@@ -22,6 +22,7 @@ export class Silence {
   #connection;
   #resource;
   #onGone;
+  #onCutOff;
   #bytesReceived = -1;
   #still = 0;
   #lookedAt = -Infinity;
@@ -33,11 +34,13 @@ export class Silence {
    * @param {RTCPeerConnection} connection
    * @param {Resource} resource
    * @param {() => void} onGone Called once, when the server answers that the session does not exist, or is down.
+   * @param {() => void} onCutOff Called when nothing arrives, and the server still has the session.
    */
-  constructor(connection, resource, onGone) {
+  constructor(connection, resource, onGone, onCutOff) {
     this.#connection = connection;
     this.#resource = resource;
     this.#onGone = onGone;
+    this.#onCutOff = onCutOff;
     this.#timer = setInterval(() => this.#read(), READ_MS);
   }
 
@@ -56,19 +59,22 @@ export class Silence {
       return;
     }
     this.#still += 1;
-    if (this.#still >= STILL_MAX && performance.now() - this.#lookedAt >= LOOK_AGAIN_MS) await this.look();
+    if (this.#still < STILL_MAX || performance.now() - this.#lookedAt < LOOK_AGAIN_MS) return;
+    if ((await this.look()) && this.#still >= STILL_MAX) this.#onCutOff();
   }
 
-  /** Asks the server now, because something else indicates that it is gone. */
+  /** Asks the server now, because something else indicates that it is gone. Returns whether it still has the session. */
   async look() {
-    if (!this.#timer || this.#isLooking) return;
+    if (!this.#timer || this.#isLooking) return false;
     this.#isLooking = true;
     this.#lookedAt = performance.now();
     const isThere = await this.#resource.isThere();
     this.#isLooking = false;
-    if (isThere || !this.#timer) return;
+    if (!this.#timer) return false;
+    if (isThere) return true;
     this.stop();
     this.#onGone();
+    return false;
   }
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { iceServers } from "../src/ice_servers.js";
+import { askForRelays, iceServers } from "../src/ice_servers.js";
 
 const link = (/** @type {string} */ url, /** @type {string} */ more) => `<${url}>; rel="ice-server"${more}`;
 const SIGNED = '; username="7:ann"; credential="cGFzcw=="; credential-type="password"';
@@ -42,4 +42,14 @@ test("what is no relay, or incomplete, is left out", () => {
 test("a header with many relays gives a few", () => {
   const many = Array.from({ length: 50 }, (_, index) => link(`turn:a:${index + 1}`, SIGNED)).join(", ");
   assert.equal(iceServers(many).length, 4);
+});
+
+test("who uses a relay alone asks before the offer", async t => {
+  const asked = t.mock.method(globalThis, "fetch", async () => ({
+    headers: new Headers({ Link: link("turn:192.0.2.1:4081?transport=udp", SIGNED) }),
+  }));
+  const [relay] = await askForRelays("http://sfu.test/whip", "a.b.c");
+  assert.equal(relay.urls, "turn:192.0.2.1:4081?transport=udp");
+  const [url, { method, headers }] = /** @type {any} */ (asked.mock.calls[0].arguments);
+  assert.deepEqual([url, method, headers.Authorization], ["http://sfu.test/whip", "OPTIONS", "Bearer a.b.c"]);
 });

@@ -77,18 +77,19 @@ for (const [what, answer] of /** @type {const} */ ([
   });
 }
 
-test("a connection that is silent stays as long as the server has it, and is asked after now and then", async () => {
+test("a connection that is silent looks for another path as long as the server has it, and asks now and then", async () => {
   const session = await live();
   server.expect("GET", SESSION, { status: 405 });
+  server.expect("PATCH", SESSION, { status: 200, body: "a=ice-ufrag:two\r\na=ice-pwd:second\r\n" });
   await pass(SILENCE_MS + 1000);
-  await settled(() => server.seen.length === 2);
+  await settled(() => server.seen.length === 3);
   assert.equal(session.state, "live");
   // Media continues, so no further request is sent.
   for (let second = 0; second < 2 * (LOOK_AGAIN_MS / 1000); second += 1) {
     bytesReceived += 1;
     await pass(1000);
   }
-  assert.deepEqual([session.state, server.seen.length], ["live", 2]);
+  assert.deepEqual([session.state, server.seen.length], ["live", 3]);
   server.expect("DELETE", SESSION, { status: 200 });
   await session.close();
   await pass(10_000);

@@ -297,6 +297,17 @@ async fn a_proxy_without_its_server_is_a_connection_that_is_lost() {
 }
 
 #[tokio::test]
+async fn the_relays_of_the_answer_are_told() {
+    let server = Server::start().await;
+    let publisher = publisher(&server).await;
+    let [relay] = publisher.ice_servers() else {
+        panic!("{:?}", publisher.ice_servers());
+    };
+    assert_eq!(relay.url, "turns:relay.example:443?transport=tcp");
+    assert_eq!((&*relay.username, &*relay.credential), ("7:ann", "p=="));
+}
+
+#[tokio::test]
 async fn a_codec_that_was_not_offered_is_refused() {
     let server = Server::start().await;
     let publisher = publisher(&server).await;

@@ -20,6 +20,9 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{broadcast, mpsc, watch};
 
+/// The relay that comes with each answer.
+const RELAY: &str = "<turns:relay.example:443?transport=tcp>; rel=\"ice-server\"; username=\"7:ann\"; credential=\"p==\"";
+
 pub(crate) const TOKEN: &str = "e30.e30.c2ln";
 
 /// An order for the task of a session.
@@ -293,7 +296,11 @@ async fn answer(
     };
     tokio::spawn(session.run(receiver));
     let location = format!("/session/{id}");
-    (StatusCode::CREATED, [(header::LOCATION, location)], answer).into_response()
+    let headers = [
+        (header::LOCATION, location),
+        (header::LINK, RELAY.to_owned()),
+    ];
+    (StatusCode::CREATED, headers, answer).into_response()
 }
 
 struct Session {

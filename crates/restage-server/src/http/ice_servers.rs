@@ -11,7 +11,21 @@ const HTTPS_PORT: u16 = 443;
 
 /// The URLs of the relay (RFC 7065), the fastest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IceServers(Vec<String>);
+pub struct IceServers {
+    udp: Option<String>,
+    others: Vec<String>,
+}
+
+/// When a client is told of the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Because it asks, before its offer.
+    Before,
+    /// With the answer to its offer. The relay is not named there over UDP, which would help nobody: its address is one
+    /// of those at which the server takes media. And libwebrtc gives all that comes from there to its TURN client, so
+    /// that no check without the relay succeeds.
+    WithAnswer,
+}
 
 impl IceServers {
     /// The relay at the media port of this address, at this TCP address, and, with TLS, at the public URL.
@@ -26,12 +40,21 @@ impl IceServers {
                 bracketed(uri.host()?)
             ))
         });
-        Self([udp, tcp, tls].into_iter().flatten().collect())
+        Self {
+            udp,
+            others: [tcp, tls].into_iter().flatten().collect(),
+        }
+    }
+
+    /// The URLs that a client is told.
+    fn urls(&self, told: Told) -> impl Iterator<Item = &String> {
+        let udp = self.udp.iter().filter(move |_| told == Told::Before);
+        udp.chain(&self.others)
     }
 
     /// Adds a `Link` header for each URL.
-    pub(super) fn tell(&self, credential: &RelayCredential, headers: &mut HeaderMap) {
-        for url in &self.0 {
+    pub(super) fn tell(&self, told: Told, credential: &RelayCredential, headers: &mut HeaderMap) {
+        for url in self.urls(told) {
             let RelayCredential { username, password } = credential;
             let value = format!(
                 "<{url}>; rel=\"ice-server\"; username=\"{}\"; credential=\"{}\"; credential-type=\"password\"",
@@ -95,16 +118,19 @@ mod tests {
                 "turn:[2001:db8::7]:443?transport=tcp",
                 tls,
             ];
-            assert_eq!(servers.0, all);
+            assert_eq!(servers.urls(Told::Before).collect::<Vec<_>>(), all);
+            let with_answer: Vec<_> = servers.urls(Told::WithAnswer).collect();
+            assert_eq!(with_answer, all[1..]);
         }
-        assert!(IceServers::new(None, None, None).0.is_empty());
+        let none = IceServers::new(None, None, None);
+        assert_eq!(none.urls(Told::Before).count(), 0);
     }
 
     #[test]
     fn a_link_has_the_form_of_the_standard() {
         let servers = IceServers::new(Some("192.0.2.1:1".parse().unwrap()), None, None);
         let mut headers = HeaderMap::new();
-        servers.tell(&credential("7:a\"b"), &mut headers);
+        servers.tell(Told::Before, &credential("7:a\"b"), &mut headers);
         assert_eq!(
             headers[LINK],
             "<turn:192.0.2.1:1?transport=udp>; rel=\"ice-server\"; username=\"7:a\\\"b\"; \
@@ -112,7 +138,7 @@ mod tests {
         );
         assert!(headers[LINK].is_sensitive());
         let mut headers = HeaderMap::new();
-        servers.tell(&credential("7:a\nb"), &mut headers);
+        servers.tell(Told::Before, &credential("7:a\nb"), &mut headers);
         assert!(headers.is_empty());
     }
 }

@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, body::Bytes};
 use http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+    ACCEPT, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG,
+    IF_MATCH, LINK, LOCATION, REFERRER_POLICY, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use restage_core::Fault;
@@ -24,6 +24,7 @@ use super::address::Id;
 use super::bearer;
 use super::bearer::{Bearer, SESSIONS, Token};
 use super::content::Content;
+use super::ice_servers::Told;
 use super::if_match::if_match;
 use super::metrics::{REQUEST_ID, RequestId};
 use super::refusal::Refusal;
@@ -127,7 +128,12 @@ pub(super) async fn advertise(State(app): State<App>, request: Request, next: Ne
         };
         // A token that is not good is refused when it is used.
         if let Ok(Some(credential)) = credential {
-            app.ice_servers.tell(&credential, headers);
+            app.ice_servers.tell(Told::Before, &credential, headers);
+            // The CORS layer takes it for the question whether one may ask, whose answer no page reads.
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("link"),
+            );
         }
     }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -243,7 +249,8 @@ async fn join(
     )
         .into_response();
     if let Some(credential) = &joined.relay {
-        app.ice_servers.tell(credential, response.headers_mut());
+        let headers = response.headers_mut();
+        app.ice_servers.tell(Told::WithAnswer, credential, headers);
     }
     Ok(response)
 }

@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 33] = [
+pub(super) const FILES: [(&str, &str, &str); 34] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -50,6 +50,7 @@ pub(super) const FILES: [(&str, &str, &str); 33] = [
     ("listen.js", SCRIPT, client!("listen.js")),
     ("path.js", SCRIPT, client!("path.js")),
     ("resumption.js", SCRIPT, client!("resumption.js")),
+    ("restart.js", SCRIPT, client!("restart.js")),
     ("retry.js", SCRIPT, client!("retry.js")),
     ("signalling.js", SCRIPT, client!("signalling.js")),
     ("silence.js", SCRIPT, client!("silence.js")),

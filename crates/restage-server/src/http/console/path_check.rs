@@ -51,15 +51,21 @@ impl PathChecks {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, arn: &str) -> Result<(), ApiError> {
-        let mut checks = self.lock();
-        if checks.len() >= CHECKS_MAX {
-            return Err(ApiError::throttling(format!(
-                "{CHECKS_MAX} checks of the network run already; try again when one of them has ended"
-            )));
+    /// Whether one more may begin. The caller holds `begins` until it has begun.
+    ///
+    /// # Errors
+    /// As many as there may be are in progress.
+    fn admit(&self) -> Result<(), ApiError> {
+        if self.lock().len() < CHECKS_MAX {
+            return Ok(());
         }
-        checks.insert(arn.to_owned());
-        Ok(())
+        Err(ApiError::throttling(format!(
+            "{CHECKS_MAX} checks of the network run already; try again when one of them has ended"
+        )))
+    }
+
+    fn begin(&self, arn: &str) {
+        self.lock().insert(arn.to_owned());
     }
 
     /// Whether the check was in progress.
@@ -102,6 +108,7 @@ pub(super) async fn begin(
         app.throttle
             .admit(&caller, Operation::CreateStage, clock::steady())?;
         let _begins = app.path_checks.begins.lock().await;
+        app.path_checks.admit()?;
         remove_left(&app, &caller).await?;
         create(&app, &caller).await
     };
@@ -139,10 +146,7 @@ async fn create(app: &App, caller: &Caller) -> Result<Check, ApiError> {
     });
     let created: Created = operate(app, caller, Operation::CreateStage, &wished).await?;
     let arn = created.stage.arn;
-    if let Err(full) = app.path_checks.begin(&arn) {
-        delete(app, caller, &arn).await?;
-        return Err(full);
-    }
+    app.path_checks.begin(&arn);
     end_by_time(app.clone(), caller.clone(), arn.clone());
     let [token] = <[CreatedToken; 1]>::try_from(created.participant_tokens)
         .map_err(|_| ApiError::internal_server("the stage was created without its token"))?;

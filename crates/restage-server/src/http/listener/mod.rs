@@ -46,7 +46,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time limit for requests under way at shutdown.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Listens at an address; at one of IPv6 without serving IPv4 there, if that has a listener of its own.
+/// Listens at an address. At all addresses of IPv6 (`[::]`) it also serves IPv4, whatever the system's default is, unless
+/// `is_ipv6_only`, because IPv4 has a listener of its own at this port.
 ///
 /// # Errors
 /// The system's errors: the address is in use, or does not belong to this machine.
@@ -57,8 +58,8 @@ pub(crate) fn listen(address: SocketAddr, is_ipv6_only: bool) -> io::Result<TcpL
     };
     // Otherwise a restart would have to wait for the previous run's sockets in TIME_WAIT.
     socket.set_reuseaddr(true)?;
-    if address.is_ipv6() && is_ipv6_only {
-        setsockopt(&socket, Ipv6V6Only, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&socket, Ipv6V6Only, &is_ipv6_only)?;
     }
     socket.bind(address)?;
     socket.listen(BACKLOG)

@@ -219,6 +219,20 @@ async fn a_newcomer_takes_the_place_of_who_waits_for_nothing() {
     );
 }
 
+#[tokio::test]
+async fn a_listener_at_all_addresses_of_ipv6_serves_ipv4_unless_that_has_its_own() {
+    for is_ipv6_only in [false, true] {
+        let Ok(listener) = listen("[::]:0".parse().unwrap(), is_ipv6_only) else {
+            println!("skipped: this machine has no IPv6");
+            return;
+        };
+        let port = listener.local_addr().unwrap().port();
+        let over_ipv4 = TcpStream::connect(("127.0.0.1", port)).await;
+        assert_eq!(over_ipv4.is_err(), is_ipv6_only);
+        TcpStream::connect(("::1", port)).await.unwrap();
+    }
+}
+
 /// A client that a proxy names has the usual limit; clients that it does not name are not counted.
 #[tokio::test]
 async fn one_client_has_so_many_connections() {
