@@ -89,7 +89,7 @@ fn a_network_that_does_not_carry_every_picture_is_sent_as_many_as_it_carries() {
     let bob = world.subscriber(3, 1);
     world.run_ms(8_000);
     assert!(pictures(&got_in(&mut world, ann, 2_000)) >= 33);
-    for (kbit, highest, count) in [(330, 1, 125), (225, 0, 63), (1_500, 2, 250)] {
+    for (kbit, highest, count) in [(360, 1, 125), (225, 0, 63), (1_500, 2, 250)] {
         match world.links.first_mut() {
             Some(link) => link.bits_per_s = kbit * KBIT,
             None => narrow(&mut world, ann, kbit),
@@ -103,6 +103,8 @@ fn a_network_that_does_not_carry_every_picture_is_sent_as_many_as_it_carries() {
                 .collect();
             newest.iter().max() == Some(&highest)
         });
+        // The first estimate after a fall may be too low.
+        world.run_ms(6_000);
         let got = got_in(&mut world, ann, 10_000);
         assert!(
             got.iter().all(|got| temporal(got) <= highest),
