@@ -1,5 +1,5 @@
 /**
- * A publisher whose one layer has three temporal layers, and a viewer whose network does not carry all of it: it is shown
+ * A publisher whose one layer, of VP8 or AV1, has three temporal layers, and a viewer whose network does not carry all of it: it is shown
  * pictures of the same size, but fewer, and all of them again. The viewer beside it notices nothing.
  */
 

@@ -235,7 +235,7 @@ impl TrackIn {
         let layers = self.layers.iter().enumerate();
         let mut rungs: Vec<Rung> = layers
             .filter(|(_, layer)| layer.is_there(now))
-            .flat_map(|(index, layer)| layer.rungs(self.encoding(index)))
+            .flat_map(|(index, layer)| layer.rungs(self.encoding(index), self.layers.len() == 1))
             .collect();
         let pixels = |rung: &Rung| rung.size.map(PictureSize::pixels);
         rungs.sort_by_key(|rung| (pixels(rung), rung.bits_per_s));
@@ -305,10 +305,12 @@ pub(crate) struct Described {
 }
 
 impl Layer {
-    /// The layer as it stands on the ladder: one rung for each of its spatial layers.
-    fn rungs(&self, encoding: Encoding) -> impl Iterator<Item = Rung> {
+    /// The layer as it stands on the ladder. If it `is_alone` it has one rung for each of its spatial layers; of several encodings the
+    /// ladder would become too long.
+    fn rungs(&self, encoding: Encoding, is_alone: bool) -> impl Iterator<Item = Rung> {
+        const { assert!(SPATIAL_LAYERS_MAX <= LAYERS_MAX) };
         let top = self.cuts.spatial_layers() - 1;
-        let lower = (0..).zip(&self.sizes).take(top);
+        let lower = (0..).zip(&self.sizes).take(if is_alone { top } else { 0 });
         let lower = lower.filter_map(move |(spatial, size)| {
             let cut = Cut {
                 spatial,

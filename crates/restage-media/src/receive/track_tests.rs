@@ -165,6 +165,28 @@ fn a_dependency_descriptor_makes_rungs_and_cuts() {
 }
 
 #[test]
+fn the_ladder_is_never_longer_than_there_may_be_layers() {
+    let mut rig = Rig::new();
+    let vp9 = Arc::new(format(98, Codec::Vp9, ""));
+    let mut longest = 0;
+    for ms in (0..2_000).step_by(10) {
+        for rid in 0..LAYERS_MAX as u64 {
+            for spatial in 0..8_u8 {
+                let at = rig.epoch + Duration::from_millis(ms);
+                let seq = ms * 8 + u64::from(spatial);
+                let rid = rid.to_string();
+                let mut packet = received(Some(&rid), 1, seq, ms * 90, at, 300);
+                packet.payload = [0x28, (ms % 8) as u8 * 32 | spatial << 1, 1, 0].into();
+                let packet = rig.track.on_packet(packet, &vp9, &mut rig.clock);
+                let ladder = packet.and_then(|packet| packet.ladder);
+                longest = longest.max(ladder.map_or(0, |ladder| ladder.len()));
+            }
+        }
+    }
+    assert_eq!(longest, LAYERS_MAX);
+}
+
+#[test]
 fn layers_are_bounded() {
     let mut rig = Rig::new();
     for layer in 0..LAYERS_MAX {

@@ -42,6 +42,7 @@ impl RtpRewriter {
 
     /// The numbers for a packet of the present encoding. `None`: it precedes the first packet of the encoding, was left out, or is too
     /// old.
+    #[inline]
     pub(crate) fn forward(&mut self, seq: u64, time: u64) -> Option<Numbers> {
         let before = self.numbers.sent();
         let out = self.numbers.forward(seq)?;
@@ -77,6 +78,7 @@ impl RtpRewriter {
     }
 
     /// The outgoing timestamp for a timestamp of the present encoding. Wraps as RTP does.
+    #[inline]
     pub(crate) fn time(&self, time: u64) -> u32 {
         self.time_out
             .wrapping_add(time.wrapping_sub(self.time_in) as u32)
