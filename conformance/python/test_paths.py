@@ -178,7 +178,11 @@ def test_picture_and_sound_go_through_the_relay_alone(secured, relay_only, secur
     publisher = media.publish(token, identity=21, url=f"{plain}/whip")
     watcher = media.watch(secured_stages.token(arn)[1], ann, url=f"{plain}/whep")
     watcher.wait_for(21, frames=15)
-    assert value(secured, "restage_turn_allocations") >= 2
+    destination = secured_stages.create(f"relay-{way}-destination")
+    secured_stages.replicate(arn, destination, ann)
+    beside = media.watch(secured_stages.token(destination)[1], ann, url=f"{plain}/whep")
+    beside.wait_for(21, frames=15)
+    assert value(secured, "restage_turn_allocations") >= 3
     # Disconnected participants lose their allocations, too.
     publisher_allocations = value(secured, "restage_turn_allocations")
     secured_stages.ivs.disconnect_participant(stageArn=arn, participantId=ann)
@@ -186,6 +190,7 @@ def test_picture_and_sound_go_through_the_relay_alone(secured, relay_only, secur
         lambda: value(secured, "restage_turn_allocations") < publisher_allocations, what="the allocation is ended"
     )
     publisher.drop()
+    beside.drop()
 
 
 @pytest.fixture(scope="module")
