@@ -134,6 +134,7 @@ pub struct Estimator {
     sent_at: Micros,
     desired: u64,
     is_limited: bool,
+    was_limited: bool,
     /// Numbers of packets that were lost, until they are taken.
     lost: Vec<u16>,
 }
@@ -162,6 +163,7 @@ impl Estimator {
             sent_at: 0,
             desired: 0,
             is_limited: true,
+            was_limited: false,
             lost: Vec::new(),
             config,
         }

@@ -25,6 +25,16 @@ impl Estimator {
             let rate = self.fallback.grow(now, self.control.rate());
             self.control.set(rate.max(bits_per_s as f64));
         }
+        self.note_limit();
+    }
+
+    /// Whether the receiver has ever said that its network does not carry everything.
+    pub fn was_limited(&self) -> bool {
+        self.was_limited
+    }
+
+    fn note_limit(&mut self) {
+        self.was_limited |= self.rate() < self.config.max;
     }
 
     /// A report block of the receiver (RFC 3550 §6.4.1): packets lost since the one before, in 256ths, and the round trip that
@@ -51,5 +61,6 @@ impl Estimator {
             true => self.control.lower(now, rate),
             false => self.control.set(rate),
         }
+        self.note_limit();
     }
 }

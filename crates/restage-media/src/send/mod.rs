@@ -151,7 +151,9 @@ impl Sender {
     /// What the path carries, in bits per second, if that is known.
     pub(crate) fn estimate(&self) -> Option<u64> {
         let estimate = self.estimator.estimate();
-        (self.estimator.has_feedback() || estimate < RATE_MAX).then_some(estimate)
+        // One that has been limited climbs by the rules, also when it says that everything fits.
+        let is_known = self.estimator.has_feedback() || self.estimator.was_limited();
+        (is_known || estimate < RATE_MAX).then_some(estimate)
     }
 
     /// Sends a burst of one kind: at once, or bit by bit if it is large.

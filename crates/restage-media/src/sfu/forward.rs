@@ -124,10 +124,24 @@ impl Sfu {
         if is_mismatched {
             self.judge_codecs(index);
         }
-        if let Some(wanted) = wanted {
+        if let Some(wanted) = wanted
+            && self.may_switch(now, index, publication, wanted.layer)
+        {
             self.want_keyframe(now, publication, wanted.layer);
         }
         true
+    }
+
+    /// Whether a key frame of a layer may be asked for so that a subscriber can be shown it. One that was asked for already is for
+    /// everybody.
+    fn may_switch(&mut self, now: Instant, peer: Index, publication: Index, layer: u8) -> bool {
+        let publication = self.publications.get_mut(publication);
+        let requester = publication.and_then(|publication| publication.inlet.key_frames(layer));
+        let is_further = requester.is_some_and(|requester| requester.is_idle());
+        let peer = self.peers.get_mut(peer);
+        let may = !is_further || peer.is_none_or(|peer| peer.may_switch(now));
+        self.stats.keyframes_refused += u64::from(!may);
+        may
     }
 
     /// Packets of publishers that wait to be forwarded.

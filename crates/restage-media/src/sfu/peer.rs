@@ -57,6 +57,8 @@ pub(crate) struct Peer {
     tracks: [Option<TrackOut>; 2],
     /// Key frames that a subscriber may ask for.
     pub(crate) key_frames: KeyframeBudget,
+    /// It has wished for something else since the last key frame of its budget was spent.
+    owes_key_frame: bool,
     /// What a subscriber cannot decode, as far as it has been reported.
     pub(crate) undecodable: Vec<(MediaKind, String)>,
     /// Counts what a publisher sends, if that is limited.
@@ -126,6 +128,7 @@ impl Peer {
             formats: formats.into(),
             tracks,
             key_frames: KeyframeBudget::new(now),
+            owes_key_frame: false,
             undecodable: Vec::new(),
             upload: None,
             share: None,
@@ -144,11 +147,22 @@ impl Peer {
         self.receiver = Some(Box::new(Receiver::new(now, download, wish)));
     }
 
-    /// What this subscriber wishes from now on.
+    /// What this subscriber wishes from now on. A key frame that this takes is one that it has asked for.
     pub(crate) fn set_wish(&mut self, wish: Wish) {
         if let Some(receiver) = &mut self.receiver {
+            self.owes_key_frame |= receiver.wish != wish;
             receiver.wish = wish;
         }
+    }
+
+    /// Whether a further key frame may be asked for on behalf of this subscriber, which is shown other pictures: not before it has
+    /// earned it, if that is by its own wish.
+    pub(crate) fn may_switch(&mut self, now: Instant) -> bool {
+        if self.owes_key_frame && !self.key_frames.spend(now) {
+            return false;
+        }
+        self.owes_key_frame = false;
+        true
     }
 
     /// When this subscriber is due to take what it is allotted.

@@ -261,3 +261,32 @@ fn wishes_of_a_subscriber_on_another_worker_change_nothing_for_anybody_else() {
     let video: Vec<&Got> = pair.0[AWAY].clients[far].video_got().collect();
     assert_continuous(&video);
 }
+
+#[test]
+fn wishes_do_not_make_a_publisher_send_more_key_frames_than_requests_do() {
+    type Pair = [Wish; 2];
+    let paused = Wish {
+        is_paused: true,
+        ..Wish::default()
+    };
+    let cases: [(&str, Pair); 2] = [
+        ("paused", [paused, Wish::default()]),
+        ("layers", [preferring("low"), preferring("hi")]),
+    ];
+    for (name, pair) in cases {
+        let (mut world, publisher, ann) = streaming();
+        world.run_ms(3_000);
+        let before = world.clients[publisher].keyframe_requests.len();
+        for round in 0..136 {
+            wish(&mut world, 2, pair[round % 2].clone());
+            world.run_ms(110);
+        }
+        let asked = world.clients[publisher].keyframe_requests.len() - before;
+        // Four at once and one every three seconds, in fifteen seconds.
+        assert!((1..=10).contains(&asked), "{name}: {asked}");
+        // The last wish holds, as soon as that is earned.
+        world.wait("the layer", Duration::from_secs(8), |world| {
+            shown(world, ann) == Some(2)
+        });
+    }
+}
