@@ -176,7 +176,7 @@ fn the_ladder_is_never_longer_than_there_may_be_layers() {
                 let seq = ms * 8 + u64::from(spatial);
                 let rid = rid.to_string();
                 let mut packet = received(Some(&rid), 1, seq, ms * 90, at, 300);
-                packet.payload = [0x28, (ms % 8) as u8 * 32 | spatial << 1, 1, 0].into();
+                packet.payload = [0x28, ((ms % 8) as u8) << 5 | spatial << 1, 1, 0].into();
                 let packet = rig.track.on_packet(packet, &vp9, &mut rig.clock);
                 let ladder = packet.and_then(|packet| packet.ladder);
                 longest = longest.max(ladder.map_or(0, |ladder| ladder.len()));
