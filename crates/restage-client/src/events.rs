@@ -79,6 +79,15 @@ pub struct StageParticipant {
     /// Whether the participant publishes.
     #[serde(default)]
     pub is_publishing: bool,
+    /// Whether it is published in another stage and replicated into this one.
+    #[serde(default)]
+    pub is_replica: bool,
+    /// Whether it says that it sends no sound at present.
+    #[serde(default)]
+    pub audio_muted: bool,
+    /// Whether it says that it sends no pictures at present.
+    #[serde(default)]
+    pub video_stopped: bool,
 }
 
 /// The code and the reason with which a server closed an events socket.

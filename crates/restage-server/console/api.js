@@ -212,7 +212,7 @@ export async function beginPathCheck(region) {
 
 /** @param {PathCheck} check */
 export const endPathCheck = ({ stageArn }) =>
-  call("api/path-check/end", { method: "POST", body: JSON.stringify({ stageArn }) });
+  call("api/path-check/end", { method: "POST", body: JSON.stringify({ stageArn }), keepalive: true });
 
 /** @type {Map<string, {grant: Grant, untilS: number}>} */
 const grants = new Map();

@@ -41,6 +41,9 @@ export class Network {
     this.#status.textContent = "Trying each path; this takes some seconds…";
     /** @type {import("./api.js").PathCheck | undefined} */
     let check;
+    // The server need not wait for a check whose page is left.
+    const leave = () => void (check && endPathCheck(check).catch(() => {}));
+    addEventListener("pagehide", leave);
     try {
       check = await beginPathCheck(this.#region());
       await tryPaths(check, found => this.#show(found));
@@ -48,6 +51,7 @@ export class Network {
       this.#problem.textContent = describeError(error);
       this.#status.textContent = "";
     }
+    removeEventListener("pagehide", leave);
     if (check) await endPathCheck(check).catch(() => {});
     this.#isChecking = false;
     this.#again.disabled = false;

@@ -226,7 +226,7 @@ fn check_sections(
     {
         let codecs = match kind {
             MediaKind::Audio => "Opus",
-            MediaKind::Video => "H.264 or VP8",
+            MediaKind::Video => "H.264, VP8, VP9, AV1 or H.265",
         };
         return Err(OfferError::new(
             OfferErrorKind::NoUsableCodec(kind),

@@ -98,6 +98,11 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// Whether it says that it does not send something.
+    pub(super) fn is_muted(&self) -> bool {
+        self.muted != Muted::default()
+    }
+
     pub(super) fn new(
         stage: StageId,
         participant: ParticipantId,

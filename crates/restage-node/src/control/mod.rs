@@ -362,6 +362,10 @@ impl Control {
             }
         };
         self.remember(&connection, &live, Ending::of_rules(reason));
+        if let Some(publication) = live.publication().as_ref().filter(|_| live.is_muted()) {
+            // The connection that replaces it says nothing of the kind, and the participant's row stays the same.
+            self.inner.hub.mark_publication(publication);
+        }
         if reason == CloseReason::LimitExceeded {
             self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);
         }
@@ -490,7 +494,10 @@ impl Control {
                 let heard = heard.into_iter();
                 heard
                     .filter_map(|(handle, level)| {
-                        Some((connections.publication_of(handle)?.clone(), level))
+                        let publication = connections.publication_of(handle)?.clone();
+                        // Viewers are told that it is muted, whatever it sends.
+                        let is_muted = connections.muted(&publication).audio;
+                        Some((publication, if is_muted { i8::MIN + 1 } else { level }))
                     })
                     .collect()
             };

@@ -29,7 +29,7 @@ pub enum WishError {
     )]
     NoSubscription(ParticipantId),
     /// Too many changes.
-    #[error("participant {0} changes its wishes more than {per_second} times a second; wait a moment", per_second = WISHES.per_second)]
+    #[error("participant {0} changes what it wishes or sends more than {per_second} times a second; wait a moment", per_second = WISHES.per_second)]
     TooOften(ParticipantId),
 }
 

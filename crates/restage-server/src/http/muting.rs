@@ -12,6 +12,9 @@ pub(super) fn configure(
     socket: &EventsSocket,
     payload: &Value,
 ) -> (&'static str, Value) {
+    if !payload.is_object() {
+        return refused("INVALID", None, "payload must be an object");
+    }
     let (audio, video) = match (read(payload, AUDIO), read(payload, VIDEO)) {
         (Ok(audio), Ok(video)) => (audio, video),
         (Err(member), _) | (_, Err(member)) => {

@@ -20,6 +20,8 @@ use super::refusal::Refusal;
 
 /// Media connections in one answer.
 const CONNECTIONS_PER_PAGE_MAX: usize = 100;
+/// Longest session in a token of such an answer.
+const SESSION_LEN_MAX: usize = 64;
 /// Shortest time between two STATS on one events socket,
 const EVERY_MIN: Duration = Duration::from_secs(1);
 /// and the longest that can be asked for.
@@ -40,8 +42,8 @@ pub(super) struct ConnectionBody {
     round_trip_ms: Option<f64>,
     /// Bits per second.
     estimate: Option<u64>,
-    /// Bits per second; a publisher has none.
-    reserved: u64,
+    /// Bits per second; `None` for a publisher, and where nothing is estimated.
+    reserved: Option<u64>,
     /// 0 to 1.
     loss: Option<f64>,
     is_paused: bool,
@@ -93,7 +95,7 @@ impl From<ConnectionStats> for ConnectionBody {
             }),
             round_trip_ms: stats.round_trip.map(millis),
             estimate: stats.estimate,
-            reserved: stats.reserved,
+            reserved: stats.estimate.map(|_| stats.reserved),
             loss: stats.loss,
             is_paused: stats.pause.is_some(),
             pause_reason: stats.pause.map(|reason| match reason {
@@ -140,12 +142,20 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
+fn whole(value: &Value) -> Option<u64> {
+    let number = value.as_f64().filter(|number| number.fract() == 0.0);
+    value
+        .as_u64()
+        .or_else(|| number.map(|number| number as u64))
+        .filter(|_| value.as_f64().is_some_and(|number| number >= 0.0))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ConnectionsQuery {
-    stage_arn: String,
+    stage_arn: Option<String>,
     participant_id: Option<String>,
-    max_results: Option<usize>,
+    max_results: Option<String>,
     next_token: Option<String>,
 }
 
@@ -162,21 +172,40 @@ pub(super) async fn connections(
     State(app): State<App>,
     query: Result<Query<ConnectionsQuery>, QueryRejection>,
 ) -> Result<Json<ConnectionsBody>, Refusal> {
-    let invalid = |message: String| Refusal::new(StatusCode::BAD_REQUEST, "INVALID", message);
-    let Query(query) = query.map_err(|rejected| invalid(rejected.body_text()))?;
-    let stage = StageArn::parse(&query.stage_arn)
+    let Query(query) =
+        query.map_err(|_| invalid("the query names a parameter twice, or is not UTF-8"))?;
+    let stage = query
+        .stage_arn
+        .as_deref()
+        .and_then(StageArn::parse)
         .filter(|stage| stage.account == app.account)
-        .ok_or_else(|| {
-            invalid("stageArn must be the ARN of one of this account's stages".to_owned())
-        })?;
-    let count = query.max_results.unwrap_or(CONNECTIONS_PER_PAGE_MAX);
-    if !(1..=CONNECTIONS_PER_PAGE_MAX).contains(&count) {
-        return Err(invalid(format!(
+        .ok_or_else(|| invalid("stageArn must be the ARN of one of this account's stages"))?;
+    let count = match &query.max_results {
+        None => Some(CONNECTIONS_PER_PAGE_MAX),
+        Some(count) => count.parse().ok(),
+    };
+    let count = count.filter(|count| (1..=CONNECTIONS_PER_PAGE_MAX).contains(count));
+    let count = count.ok_or_else(|| {
+        invalid(&format!(
             "maxResults must be an integer from 1 to {CONNECTIONS_PER_PAGE_MAX}"
-        )));
+        ))
+    })?;
+    let after = match &query.next_token {
+        None => None,
+        Some(token) => Some(after(&stage, token).ok_or_else(|| {
+            invalid("nextToken must be that of an earlier answer about the same stage")
+        })?),
+    };
+    let found = app.control.store().get_stage(&stage.id).await;
+    let found = found.map_err(|_| {
+        let message = "the database cannot be read; look into the server's log";
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+    })?;
+    if found.is_none_or(|found| found.account != stage.account || found.region != stage.region) {
+        let message = format!("there is no stage {stage}");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message));
     }
     let participant = query.participant_id.map(ParticipantId::new);
-    let after = query.next_token.map(ConnectionId::new);
     let page = app
         .control
         .stats_of(&stage.id, participant.as_ref(), after.as_ref(), count);
@@ -187,8 +216,22 @@ pub(super) async fn connections(
             .into_iter()
             .map(ConnectionBody::from)
             .collect(),
-        next_token: page.next.map(|session| session.to_string()),
+        next_token: page.next.map(|session| format!("{}.{session}", stage.id)),
     }))
+}
+
+fn invalid(message: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "INVALID", message.to_owned())
+}
+
+/// The session after which the page begins that a token names.
+fn after(stage: &StageArn, token: &str) -> Option<ConnectionId> {
+    let (of, session) = token.split_once('.')?;
+    let is_session = (1..=SESSION_LEN_MAX).contains(&session.len())
+        && session
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    (of == stage.id.as_str() && is_session).then(|| ConnectionId::new(session))
 }
 
 /// When an events socket is told its statistics.
@@ -204,7 +247,8 @@ impl Schedule {
     pub(super) fn configure(&mut self, payload: &Value) -> (&'static str, Value) {
         let every = match payload.get("everyMs") {
             Some(Value::Null) => Some(0),
-            given => given.and_then(Value::as_u64),
+            // Languages without integers may write 2000.0.
+            given => given.and_then(whole),
         };
         let (least, most) = (EVERY_MIN.as_millis() as u64, EVERY_MAX.as_millis() as u64);
         let Some(every) = every.filter(|every| *every == 0 || (least..=most).contains(every))
@@ -356,5 +400,33 @@ mod tests {
         schedule.configure(&json!({ "everyMs": 60_000 }));
         schedule.due().await;
         assert!(begun.elapsed() >= EVERY_MIN - Duration::from_millis(100));
+    }
+
+    #[test]
+    fn a_token_is_of_one_stage_and_names_a_session() {
+        let stage = StageArn::parse("arn:aws:ivs:eu-west-1:123456789012:stage/hT5vN1cGy8Ud");
+        let stage = stage.unwrap();
+        let session = after(&stage, "hT5vN1cGy8Ud.a-B_9").unwrap();
+        assert_eq!(session.as_str(), "a-B_9");
+        let long = format!("hT5vN1cGy8Ud.{}", "x".repeat(SESSION_LEN_MAX + 1));
+        for wrong in [
+            "",
+            "abc",
+            "other.a-B_9",
+            "hT5vN1cGy8Ud.",
+            "hT5vN1cGy8Ud.a/b",
+            &long,
+        ] {
+            assert!(after(&stage, wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_any_form_are_taken() {
+        assert_eq!(whole(&json!(2_000)), Some(2_000));
+        assert_eq!(whole(&json!(2000.0)), Some(2_000));
+        for wrong in [json!(1.5), json!(-1), json!("1"), json!(null)] {
+            assert_eq!(whole(&wrong), None, "{wrong}");
+        }
     }
 }

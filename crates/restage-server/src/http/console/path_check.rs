@@ -3,7 +3,6 @@
 //! A path is tried by publishing over it, so each check has a stage of its own with a token. The page ends it; a stage
 //! whose page does not, such as one that was closed, ends by time.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use http::StatusCode;
 use restage_api::{ApiError, Operation};
 use restage_store::system::clock;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::{Where, region};
 use crate::http::api::{self, Caller};
@@ -26,6 +26,8 @@ use crate::http::{App, handler};
 const CHECKS_MAX: usize = 8;
 /// How long a check may take; then its stage is deleted.
 const CHECK_MAX: Duration = Duration::from_secs(180);
+/// A check that has taken this long was most probably given up with its page: if there is no room for another one, it ends.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(30);
 /// The name of such a stage.
 const NAME: &str = "restage-path-check";
 /// The tag of such a stage. It tells it from a stage that somebody else has given this name.
@@ -40,41 +42,51 @@ const TOKEN_MIN: u32 = 5;
 /// The checks in progress.
 #[derive(Default)]
 pub struct PathChecks {
-    /// The ARNs of their stages.
-    stages: Mutex<HashSet<String>>,
+    /// The ARNs of their stages and when they began, the oldest first.
+    stages: Mutex<Vec<(String, Instant)>>,
     /// Held while one begins, since another one would take its stage for one that was left.
     begins: tokio::sync::Mutex<()>,
 }
 
 impl PathChecks {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, Instant)>> {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether one more may begin. The caller holds `begins` until it has begun.
+    /// Makes room for one more: the oldest check ends if it was given up, and its stage is returned. The caller holds `begins` until the
+    /// new one has begun.
     ///
     /// # Errors
-    /// As many as there may be are in progress.
-    fn admit(&self) -> Result<(), ApiError> {
-        if self.lock().len() < CHECKS_MAX {
-            return Ok(());
+    /// As many as there may be are in progress, and none of them is old enough.
+    fn admit(&self, now: Instant) -> Result<Option<String>, ApiError> {
+        let mut stages = self.lock();
+        if stages.len() < CHECKS_MAX {
+            return Ok(None);
+        }
+        let age = now.saturating_duration_since(stages[0].1);
+        if age >= GIVEN_UP_AFTER {
+            return Ok(Some(stages.remove(0).0));
         }
         Err(ApiError::throttling(format!(
-            "{CHECKS_MAX} checks of the network run already; try again when one of them has ended"
+            "{CHECKS_MAX} checks of the network run already; try again in {} seconds",
+            (GIVEN_UP_AFTER - age).as_secs() + 1
         )))
     }
 
-    fn begin(&self, arn: &str) {
-        self.lock().insert(arn.to_owned());
+    fn begin(&self, now: Instant, arn: &str) {
+        self.lock().push((arn.to_owned(), now));
     }
 
     /// Whether the check was in progress.
     fn end(&self, arn: &str) -> bool {
-        self.lock().remove(arn)
+        let mut stages = self.lock();
+        let before = stages.len();
+        stages.retain(|(stage, _)| stage != arn);
+        stages.len() < before
     }
 
     fn has(&self, arn: &str) -> bool {
-        self.lock().contains(arn)
+        self.lock().iter().any(|(stage, _)| stage == arn)
     }
 }
 
@@ -108,7 +120,19 @@ pub(super) async fn begin(
         app.throttle
             .admit(&caller, Operation::CreateStage, clock::steady())?;
         let _begins = app.path_checks.begins.lock().await;
-        app.path_checks.admit()?;
+        if let Some(given_up) = app.path_checks.admit(Instant::now())? {
+            let region = restage_core::StageArn::parse(&given_up).map(|stage| stage.region);
+            let region = region.unwrap_or_else(|| caller.region.clone());
+            delete(
+                &app,
+                &Caller {
+                    region,
+                    ..caller.clone()
+                },
+                &given_up,
+            )
+            .await?;
+        }
         remove_left(&app, &caller).await?;
         create(&app, &caller).await
     };
@@ -146,7 +170,7 @@ async fn create(app: &App, caller: &Caller) -> Result<Check, ApiError> {
     });
     let created: Created = operate(app, caller, Operation::CreateStage, &wished).await?;
     let arn = created.stage.arn;
-    app.path_checks.begin(&arn);
+    app.path_checks.begin(Instant::now(), &arn);
     end_by_time(app.clone(), caller.clone(), arn.clone());
     let [token] = <[CreatedToken; 1]>::try_from(created.participant_tokens)
         .map_err(|_| ApiError::internal_server("the stage was created without its token"))?;
@@ -261,4 +285,29 @@ async fn operate<T: for<'de> Deserialize<'de>>(
     let answer = Box::pin(handler::call(app, caller, operation, input)).await?;
     serde_json::from_slice(&answer.body)
         .map_err(|error| ApiError::internal_server(format!("{}: {error}", operation.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_was_given_up_makes_room_and_one_in_progress_does_not() {
+        let checks = PathChecks::default();
+        let begun = Instant::now();
+        for place in 0..CHECKS_MAX {
+            assert_eq!(checks.admit(begun).unwrap(), None);
+            checks.begin(begun, &format!("stage {place}"));
+        }
+        let soon = begun + Duration::from_secs(12);
+        let refused = checks.admit(soon).unwrap_err();
+        assert!(
+            refused.message.ends_with("try again in 19 seconds"),
+            "{refused:?}"
+        );
+        let later = begun + GIVEN_UP_AFTER;
+        assert_eq!(checks.admit(later).unwrap().as_deref(), Some("stage 0"));
+        assert!(!checks.end("stage 0") && checks.end("stage 1"));
+        assert_eq!(checks.admit(later).unwrap(), None);
+    }
 }

@@ -20,6 +20,9 @@ pub(crate) fn json(state: &StageState) -> Value {
                 "userId": one.user_id,
                 "attributes": one.attributes,
                 "isPublishing": one.is_publishing,
+                "isReplica": one.is_replica,
+                "audioMuted": one.audio_muted,
+                "videoStopped": one.video_stopped,
             })
         })
         .collect();
@@ -84,6 +87,14 @@ fn shown(one: &StageParticipant) -> String {
     let mut text = printable(&one.id);
     if !one.user_id.is_empty() {
         text.push_str(&format!("  {}", printable(&one.user_id)));
+    }
+    let said = [
+        (one.is_replica, "replica"),
+        (one.audio_muted, "muted"),
+        (one.video_stopped, "without pictures"),
+    ];
+    for (_, word) in said.into_iter().filter(|(is_so, _)| *is_so) {
+        text.push_str(&format!("  ({word})"));
     }
     for (name, value) in &one.attributes {
         text.push_str(&format!("  {}={}", printable(name), printable(value)));
