@@ -171,6 +171,25 @@ def test_who_speaks_is_told_in_both_stages_and_silence_is_not(stages, media, pai
         assert last()["speaking"] == []
 
 
+def test_who_publishes_anew_is_not_muted_any_more_and_everybody_is_told(stages, media, pair, ann):
+    who, token, _ = ann
+    own = media.events(token)
+    listeners = [media.events(stages.token(stage)[1]) for stage in pair]
+
+    def said(events):
+        states = of_type(events, "STAGE_STATE")
+        members = [one for one in states[-1]["participants"] if one["id"] == who] if states else []
+        return [(one["audioMuted"], one["videoStopped"]) for one in members]
+
+    kind, _ = ask(own, "PUBLISH_CONFIGURE", {"audioMuted": True, "videoStopped": True})
+    assert kind == "PUBLISH_CONFIGURED"
+    for events in listeners:
+        eventually(lambda events=events: said(events) == [(True, True)], what="it is told")
+    media.publish(token)
+    for events in listeners:
+        eventually(lambda events=events: said(events) == [(False, False)], what="the new connection says nothing")
+
+
 def test_who_is_muted_is_told_to_everybody_and_to_newcomers(stages, media, pair, ann):
     source, destination = pair
     who, token, _ = ann

@@ -132,6 +132,7 @@ mod tests {
         let ann =
             json!({"id": "a", "userId": "ann", "attributes": {"order": "1"}, "isPublishing": true});
         let quiet = json!({"id": "a", "userId": "ann", "attributes": {"order": "1"}, "isPublishing": false});
+        let muted = json!({"id": "a", "userId": "ann", "attributes": {"order": "1"}, "isPublishing": false, "isReplica": true, "audioMuted": true});
         let ben = json!({"id": "b", "userId": "\u{1b}[2J", "isPublishing": true});
         let steps = [
             (json!([]), vec!["nobody publishes"]),
@@ -141,7 +142,14 @@ mod tests {
                 json!([quiet, ben]),
                 vec!["silent      a  ann  order=1", "publishing  b  \u{fffd}[2J"],
             ),
-            (json!([ben]), vec!["gone        a  ann  order=1"]),
+            (
+                json!([muted, ben]),
+                vec!["changed     a  ann  (replica)  (muted)  order=1"],
+            ),
+            (
+                json!([ben]),
+                vec!["gone        a  ann  (replica)  (muted)  order=1"],
+            ),
             (json!([]), vec!["gone        b  \u{fffd}[2J"]),
         ];
         for (participants, expected) in steps {
@@ -155,8 +163,8 @@ mod tests {
 
     #[test]
     fn the_json_is_what_the_socket_carried() {
-        let participants =
-            json!([{"id": "a", "userId": "", "attributes": {}, "isPublishing": true}]);
+        let participants = json!([{"id": "a", "userId": "", "attributes": {}, "isPublishing": true,
+                "isReplica": true, "audioMuted": true, "videoStopped": false}]);
         let message = json(&state(participants.clone()));
         assert_eq!(message["type"], "STAGE_STATE");
         assert_eq!(message["payload"]["participants"], participants);
