@@ -74,6 +74,15 @@ export function refusal(status, body, category) {
 }
 
 /**
+ * The error of a connection whose place another one with the same token has taken.
+ * @param {ErrorCategory} category
+ * @param {string} [message] The server's.
+ */
+export function replaced(category, message = "a newer connection with this token took its place") {
+  return new StageError(message, { code: "REPLACED", category });
+}
+
+/**
  * An event that carries an error, like `ErrorEvent`, which some runtimes lack.
  * @param {string} type
  * @param {StageError} error

@@ -1,12 +1,11 @@
 // @ts-check
 /** One publication or subscription, which reconnects by itself. */
 
-import { errorEvent, StageError } from "./errors.js";
-import { LayerSwitch } from "./layers.js";
+import { Attempt } from "./attempt.js";
+import { errorEvent, replaced, StageError } from "./errors.js";
 import { Mutes } from "./mute.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
 import { Reports } from "./reports.js";
-import { restartIce } from "./restart.js";
 import { Retry } from "./retry.js";
 import { offer, Trickle } from "./signalling.js";
 import { Silence } from "./silence.js";
@@ -16,8 +15,6 @@ import { Silence } from "./silence.js";
  * sooner.
  */
 const HEAL_MS = 2000;
-/** ICE restarts that are tried one after the other: a request fails at the moment in which the network changes. */
-const RESTART_TRIES = 2;
 /** The longest wait between attempts to reconnect. */
 const RETRY_LAST_MS = 4000;
 /** Endings for which no message is needed: those of the network, and those after which the session continues. */
@@ -34,8 +31,6 @@ const ENDED_TIMEOUT_MS = 1000;
 const PATH_TIMEOUT_MS = 10_000;
 /** After this many attempts in a row without a media path, the caller decides whether to try again. */
 const PATH_TRIES_MAX = 4;
-/** Reports kept of a connection whose own address is not known yet; further ones are dropped. */
-const EARLY_MAX = 4;
 /** How long to wait for the server's reason why an attempt failed. */
 const REASON_TIMEOUT_MS = 2000;
 /** When the server is told again what is muted, if it did not take it: it takes ten such messages a second. */
@@ -48,8 +43,6 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
 
 /**
  * @typedef {import("./errors.js").ErrorCategory} ErrorCategory
- * @typedef {import("./listen.js").Trouble} Trouble
- * @typedef {import("./signalling.js").Resource} Resource
  *
  * @typedef {"connecting" | "live" | "waiting" | "reconnecting" | "unreachable" | "failed" | "closed"} SessionState
  * - `connecting`: first attempt under way
@@ -71,19 +64,6 @@ const CONFIGURATION = { bundlePolicy: "max-bundle" };
  * @typedef {object} SessionOptions
  * @property {EventsSource} [events] Reports to the session what only the server knows, such as a codec that this
  * browser lacks.
- *
- * @typedef {object} Attempt One attempt to connect.
- * @property {RTCPeerConnection} connection
- * @property {Resource} [resource]
- * @property {string} answer
- * @property {boolean} hadPath Whether the server was reached over UDP.
- * @property {boolean} wasLive
- * @property {boolean} isRestarting Whether an ICE restart is under way.
- * @property {Silence} [silence] While the connection is live.
- * @property {Trouble[]} early Reports that arrived before the resource was known.
- * @property {LayerSwitch} layers
- * @property {import("./layers.js").LayersWanted} [earlyLayers] The newest that arrived before the resource was known.
- * @property {number} toldAgain How often the server was told again what is muted.
  *
  * @typedef {object} Purpose What a session is for.
  * @property {ErrorCategory} category
@@ -146,8 +126,8 @@ export class MediaSession extends EventTarget {
     this.#category = purpose.category;
     this.#purpose = purpose;
     this.#reports = new Reports(options.events, {
-      trouble: trouble => this.#onTrouble(trouble),
-      layerswanted: wanted => this.#onLayersWanted(wanted),
+      trouble: trouble => this.#warn(this.#attempt?.warningIn(trouble)),
+      layerswanted: wanted => this.#attempt?.sendLayers(wanted),
       refused: refusal => this.#onWordRefused(refusal),
       statechange: state => this.#onEventsState(state),
     });
@@ -251,17 +231,7 @@ export class MediaSession extends EventTarget {
   async #connect() {
     const connection = new RTCPeerConnection(CONFIGURATION);
     this.#open.add(connection);
-    /** @type {Attempt} */
-    const attempt = {
-      connection,
-      answer: "",
-      hadPath: false,
-      wasLive: false,
-      isRestarting: false,
-      early: [],
-      layers: new LayerSwitch(connection),
-      toldAgain: 0,
-    };
+    const attempt = new Attempt(connection);
     this.#attempt = attempt;
     const trickle = new Trickle(connection);
     connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
@@ -279,10 +249,7 @@ export class MediaSession extends EventTarget {
         await resource.delete();
         return;
       }
-      attempt.resource = resource;
-      attempt.answer = answer;
-      for (const trouble of attempt.early) this.#applyReport(trouble);
-      if (attempt.earlyLayers) this.#applyLayers(attempt, attempt.earlyLayers);
+      for (const warning of attempt.onAnswer(resource, answer)) this.#warn(warning);
       this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
       // A browser looks for paths from the moment it is given its own description, and must know the relay by then.
       if (iceServers.length > 0) connection.setConfiguration({ ...CONFIGURATION, iceServers });
@@ -361,20 +328,10 @@ export class MediaSession extends EventTarget {
    * @param {Attempt} attempt
    */
   async #restart(attempt) {
-    const { connection, resource } = attempt;
-    if (!resource || !attempt.wasLive || attempt.isRestarting) return;
-    attempt.isRestarting = true;
-    for (let tries = 0; tries < RESTART_TRIES && this.#attempt === attempt; tries++) {
-      try {
-        attempt.answer = await restartIce(connection, resource, attempt.answer);
-        if (this.#attempt === attempt && connection.connectionState !== "connected")
-          this.#healOrReplace(attempt);
-        break;
-      } catch {
-        // The connection heals by itself, or is replaced.
-      }
-    }
-    attempt.isRestarting = false;
+    const isInUse = () => this.#attempt === attempt;
+    const isRestarted = await attempt.restart(isInUse);
+    if (isRestarted && isInUse() && attempt.connection.connectionState !== "connected")
+      this.#healOrReplace(attempt);
   }
 
   /**
@@ -483,34 +440,11 @@ export class MediaSession extends EventTarget {
     this.dispatchEvent(errorEvent("error", error));
   }
 
-  /** @param {Trouble} trouble */
-  #onTrouble(trouble) {
-    const attempt = this.#attempt;
-    if (attempt?.resource) this.#applyReport(trouble);
-    else if (attempt && attempt.early.length < EARLY_MAX) attempt.early.push(trouble);
-  }
-
-  /** @param {import("./layers.js").LayersWanted} wanted */
-  #onLayersWanted(wanted) {
-    const attempt = this.#attempt;
-    if (attempt?.resource) this.#applyLayers(attempt, wanted);
-    else if (attempt) attempt.earlyLayers = wanted;
-  }
-
-  /**
-   * @param {Attempt} attempt
-   * @param {import("./layers.js").LayersWanted} wanted
-   */
-  #applyLayers(attempt, { session, layers }) {
-    if (session === attempt.resource?.id) attempt.layers.set(layers);
-  }
-
-  /** @param {Trouble} trouble */
-  #applyReport({ error, session }) {
-    // When the connection is over, it ends by itself, and the session's URL has the reason.
-    if (error.isOver || !session || session !== this.#attempt?.resource?.id) return;
-    this.warning = error;
-    this.dispatchEvent(errorEvent("warning", error));
+  /** @param {StageError | undefined} warning */
+  #warn(warning) {
+    if (!warning) return;
+    this.warning = warning;
+    this.dispatchEvent(errorEvent("warning", warning));
   }
 
   /** @param {number} [waitedMs] How much of the pause has passed already. */
@@ -554,13 +488,4 @@ export class MediaSession extends EventTarget {
     }
     this.dispatchEvent(new Event("statechange"));
   }
-}
-
-/**
- * The error when another connection has this one's place.
- * @param {ErrorCategory} category
- * @param {string} [message] The server's.
- */
-function replaced(category, message = "a newer connection with this token took its place") {
-  return new StageError(message, { code: "REPLACED", category });
 }

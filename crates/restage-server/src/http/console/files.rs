@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 37] = [
+pub(super) const FILES: [(&str, &str, &str); 38] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -43,6 +43,7 @@ pub(super) const FILES: [(&str, &str, &str); 37] = [
     ("network.css", STYLE, own!("network.css")),
     ("network.js", SCRIPT, own!("network.js")),
     ("paths.js", SCRIPT, own!("paths.js")),
+    ("attempt.js", SCRIPT, client!("attempt.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
     ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
