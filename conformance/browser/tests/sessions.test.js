@@ -109,3 +109,32 @@ test("of two pages that watch with one token the newer one goes on, and the olde
   const { state, told } = await stateOf(newer);
   assert.deepEqual([state, told], ["live", []]);
 });
+
+test("what is unmuted while the events socket is away is told when it is back", async () => {
+  const arn = await stages.create("sessions-socket");
+  const { participantId, token } = await stages.token(arn, { userId: "ann" });
+  const publisher = await openPeer(`role=publish&events=1&token=${token}`);
+  await stages.waitFor(arn, participantId, "CONNECTED");
+  const viewer = await watcherPage(arn, participantId);
+  const isToldMuted = isMuted =>
+    eventuallySeen(
+      () => viewer.evaluate("window.readMembers()"),
+      members => members.some(member => member.id === participantId && member.audioMuted === isMuted),
+      isMuted ? "muted" : "unmuted",
+    );
+  await becomes(publisher, "live");
+  await publisher.evaluate("window.setMuted('audio', true)");
+  await isToldMuted(true);
+  await publisher.evaluate(() => {
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (data) {
+      // The page has no other socket; it is gone before it has said what it was given.
+      WebSocket.prototype.send = send;
+      this.close();
+      return send.call(this, data);
+    };
+    window.setMuted("audio", false);
+  });
+  await isToldMuted(false);
+  assert.equal((await stateOf(publisher)).state, "live");
+});
