@@ -21,6 +21,9 @@ events?.addEventListener("speakerchange", () => heard.speakers.push(events.speak
 events?.addEventListener("mutechange", event => heard.mutes.push(/** @type {any} */ (event).mute));
 events?.addEventListener("stats", event => heard.stats.push(/** @type {any} */ (event).stats));
 
+/** What this page publishes. @type {MediaStream | undefined} */
+let camera;
+
 /** The picture of conformance/python/support/card.py, as far as it identifies the publisher. */
 const BLOCK = 20;
 const IDENTITY_BITS = 8;
@@ -83,7 +86,7 @@ async function openSession() {
   const size = simulcast
     ? { width: 960, height: 540, frameRate: 10 }
     : { width: 640, height: 360, frameRate: 20 };
-  const camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: size });
+  camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: size });
   const videoCodec = /** @type {"H264" | "VP8" | "VP9" | "AV1"} */ (wishes.get("codec") ?? "H264");
   return publish(wishes.get("whip") ?? decodeToken(token).whip_url, token, camera, {
     videoCodec,
@@ -139,6 +142,7 @@ Object.assign(window, {
   askForStats: (/** @type {number} */ everyMs) => events?.askForStats(everyMs),
   setMuted: (/** @type {"audio" | "video"} */ kind, /** @type {boolean} */ isMuted) =>
     session.setMuted(kind, isMuted),
+  readEnabled: () => camera?.getTracks().map(track => track.enabled),
   readMembers: () => events?.participants,
   readIdentity,
   readRepeated,

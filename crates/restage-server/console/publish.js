@@ -1,7 +1,7 @@
 // @ts-check
 /** Publishes this browser's camera and microphone into a stage, with a participant token that the user pastes. */
 
-import { decodeToken, publish } from "./client.js";
+import { canSend, decodeToken, publish } from "./client.js";
 import { describeError, describeSession, whyNoCamera } from "./explain.js";
 import { byId } from "./names.js";
 
@@ -67,7 +67,9 @@ export class Publishing {
     });
     this.#preview.srcObject = this.#camera;
     this.#preview.play().catch(() => {});
-    const media = publish(payload.whip_url, token, this.#camera, { videoCodec: "H264" });
+    // Firefox has H.264 only with a plug-in.
+    const videoCodec = canSend("H264") ? "H264" : undefined;
+    const media = publish(payload.whip_url, token, this.#camera, { videoCodec });
     this.#media = media;
     for (const event of ["statechange", "error"]) {
       media.addEventListener(event, () => this.#show(media, payload));

@@ -9,6 +9,7 @@
  * @property {number} [status] The HTTP status; 0 when there was no answer or no request.
  * @property {ErrorCategory} [category]
  * @property {boolean} [isOver] Whether the connection ended with it.
+ * @property {unknown} [cause] What was thrown.
  */
 
 /** Statuses after which the same request may succeed later. */
@@ -17,16 +18,16 @@ const PASSING = [0, 404, 408, 409, 425, 429];
 /**
  * A failure with its code. Codes are the names of the service's own SDK where it has one: TOKEN_MALFORMED,
  * TOKEN_EXPIRED, TOKEN_NOT_ALLOWED, TIMEOUT (no answer), FAILED, STAGE_AT_CAPACITY, CODEC_MISMATCH, STAGE_DELETED,
- * PARTICIPANT_DISCONNECTED. For other failures there are NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, and the codes of the
- * server. New codes may be added, so show the message for unknown ones.
+ * PARTICIPANT_DISCONNECTED. For other failures there are NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, REPLACED (another session
+ * with the token took the place), NO_TOKEN (the function that fetches it failed), NO_TRACKS, and the codes of the server. New codes may be added, so show the message for unknown ones.
  */
 export class StageError extends Error {
   /**
    * @param {string} message
    * @param {ErrorDetails} details
    */
-  constructor(message, { code, status = 0, category = "JOIN_ERROR", isOver = true }) {
-    super(message);
+  constructor(message, { code, status = 0, category = "JOIN_ERROR", isOver = true, cause }) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = "StageError";
     this.code = code;
     this.status = status;
@@ -34,10 +35,10 @@ export class StageError extends Error {
     this.isOver = isOver;
   }
 
-  /** Whether the same attempt may succeed later: no answer, an overloaded server, or nobody publishing. */
+  /** Whether the same attempt may succeed later: no answer, no token yet, an overloaded server, or nobody publishing. */
   get isPassing() {
     if (this.status === 0)
-      return ["TIMEOUT", "NO_MEDIA_PATH", "DTLS_FAILED", "ICE_FAILED"].includes(this.code);
+      return ["TIMEOUT", "NO_TOKEN", "NO_MEDIA_PATH", "DTLS_FAILED", "ICE_FAILED"].includes(this.code);
     return PASSING.includes(this.status) || this.status >= 500;
   }
 }
@@ -70,6 +71,15 @@ export function readReason(body) {
 export function refusal(status, body, category) {
   const { code = "FAILED", message = `the server answered ${status}` } = readReason(body);
   return new StageError(message, { code, status, category });
+}
+
+/**
+ * The error of a connection whose place another one with the same token has taken.
+ * @param {ErrorCategory} category
+ * @param {string} [message] The server's.
+ */
+export function replaced(category, message = "a newer connection with this token took its place") {
+  return new StageError(message, { code: "REPLACED", category });
 }
 
 /**

@@ -1,6 +1,8 @@
 // @ts-check
 /** What a publisher sends: its codec, its layers, and which of these it leaves out because nobody wants them. */
 
+import { StageError } from "./errors.js";
+
 /**
  * @typedef {object} LayerWanted
  * @property {string} rid
@@ -30,15 +32,40 @@ export function encodingsOf({ simulcast, maxBitrate }) {
 }
 
 /**
+ * The codecs of video that the browser sends.
+ * @returns {RTCRtpCodec[]}
+ */
+const videoCodecs = () => RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+
+/**
+ * Whether a codec is of this name.
+ * @param {RTCRtpCodec} codec
+ * @param {string} name
+ */
+const isNamed = ({ mimeType }, name) => mimeType.toLowerCase() === `video/${name}`.toLowerCase();
+
+/**
+ * Whether the browser can send video in this codec, such as H264.
+ * @param {string} name
+ */
+export function canSend(name) {
+  return videoCodecs().some(codec => isNamed(codec, name));
+}
+
+/**
  * Restricts the offer to this codec and its retransmission formats, because a server may prefer another codec.
  * @param {RTCRtpTransceiver} transceiver
  * @param {string} name
+ * @throws {StageError} CODEC_MISMATCH, if the browser lacks it.
  */
 export function restrict(transceiver, name) {
-  const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-  const wanted = [`video/${name}`, "video/rtx"].map(type => type.toLowerCase());
-  const kept = codecs.filter(codec => wanted.includes(codec.mimeType.toLowerCase()));
-  if (kept.some(codec => codec.mimeType.toLowerCase() === wanted[0])) transceiver.setCodecPreferences(kept);
+  if (!canSend(name)) {
+    const message = `this browser cannot send video in ${name}`;
+    throw new StageError(message, { code: "CODEC_MISMATCH", category: "PUBLISH_ERROR" });
+  }
+  transceiver.setCodecPreferences(
+    videoCodecs().filter(codec => isNamed(codec, name) || isNamed(codec, "rtx")),
+  );
 }
 
 /**

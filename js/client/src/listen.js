@@ -18,12 +18,15 @@ const RESUMPTION_PROTOCOL = "restage-resumption.";
 /** Attempts in a row without a message from the server before the socket gives up: about five minutes. */
 const TRIES_MAX = 65;
 
-/** Close codes after which the same token is refused again. */
+/** The intervals of statistics that the server takes, in milliseconds. */
+const STATS_MS = { min: 1000, max: 60_000 };
+
+/** Close codes after which the socket must not be opened again: the token is refused, or another socket has its place. */
 const FINAL = new Map([
   [4401, "TOKEN_MALFORMED"],
   [4403, "TOKEN_NOT_ALLOWED"],
   [4404, "STAGE_DELETED"],
-  [4409, "CANCELED"],
+  [4409, "REPLACED"],
   [4410, "PARTICIPANT_DISCONNECTED"],
 ]);
 
@@ -42,13 +45,18 @@ const FINAL = new Map([
  * @property {StageError} error Its category says whether it was publishing or watching.
  * @property {string | undefined} session The last part of the session's address, if there was a session.
  * @property {string | undefined} remoteParticipantId The participant to be watched.
+ *
+ * @typedef {object} Refusal The server did not take a message.
+ * @property {string} type Of the message, such as SUBSCRIBE_CONFIGURE.
+ * @property {StageError} error
  */
 
 /**
  * One events socket, which reconnects by itself. Fires `statechange`, `stagestate` (see `participants`),
  * `speakerchange` (see `speaker`), `trouble` with a {@link Trouble} as its `trouble`, `layerswanted` with `wanted`
- * (src/layers.js), `mutechange` with the payload of STAGE_STREAM_MUTE_CHANGED as its `mute`, and `stats` with that
- * of STATS as its `stats`, after {@link StageEvents.askForStats}.
+ * (src/layers.js), `mutechange` with the payload of STAGE_STREAM_MUTE_CHANGED as its `mute`, `stats` with that
+ * of STATS as its `stats`, after {@link StageEvents.askForStats}, and `refused` with a {@link Refusal} as its `refusal`, when
+ * the server does not take what it was told.
  */
 export class StageEvents extends EventTarget {
   /** @type {EventsState} */
@@ -78,6 +86,8 @@ export class StageEvents extends EventTarget {
   #tries = 0;
   #settle = () => {};
   #statsEveryMs = 0;
+  /** Whether the socket has been admitted. */
+  #isAdmitted = false;
 
   /**
    * Use {@link listen}.
@@ -105,9 +115,16 @@ export class StageEvents extends EventTarget {
 
   /**
    * Asks for `stats` about the participant's own connections, at this interval.
-   * @param {number} everyMs From 1000 to 60000; 0 for no more.
+   * @param {number} everyMs An integer from 1000 to 60000; 0 for no more.
+   * @throws {RangeError} For any other interval. Those asked for before go on.
    */
   askForStats(everyMs) {
+    const isPossible = everyMs === 0 || (everyMs >= STATS_MS.min && everyMs <= STATS_MS.max);
+    if (!Number.isInteger(everyMs) || !isPossible) {
+      throw new RangeError(
+        `statistics come every ${STATS_MS.min} to ${STATS_MS.max} ms, or 0 for none: ${everyMs}`,
+      );
+    }
     this.#statsEveryMs = everyMs;
     this.tell("STATS_CONFIGURE", { everyMs });
   }
@@ -127,6 +144,7 @@ export class StageEvents extends EventTarget {
     const socket = new WebSocket(this.#url, [this.#token, ...beside]);
     this.#socket = socket;
     this.#unanswered = 0;
+    this.#isAdmitted = false;
     socket.addEventListener("message", ({ data }) => {
       if (this.#socket === socket) this.#take(data);
     });
@@ -160,11 +178,21 @@ export class StageEvents extends EventTarget {
       case "STAGE_STATE":
         this.participants = Array.isArray(payload.participants) ? payload.participants : [];
         this.dispatchEvent(new Event("stagestate"));
+        this.#forgetSpeakers();
         break;
       case "STAGE_ACTIVE_SPEAKER_CHANGED":
         this.speaker = payload.participantId ?? undefined;
         this.speaking = Array.isArray(payload.speaking) ? payload.speaking : [];
         this.dispatchEvent(new Event("speakerchange"));
+        break;
+      case "STATS_CONFIGURE_ERROR":
+        if (payload.code === "INVALID") this.#statsEveryMs = 0;
+        this.#onRefused(message.type, payload);
+        break;
+      case "PUBLISH_CONFIGURE_ERROR":
+      case "SUBSCRIBE_CONFIGURE_ERROR":
+      case "TOKEN_EXCHANGE_ERROR":
+        this.#onRefused(message.type, payload);
         break;
       case "PUBLISH_LAYERS_WANTED": {
         const wanted = readLayers(payload);
@@ -187,6 +215,28 @@ export class StageEvents extends EventTarget {
         );
         break;
     }
+  }
+
+  /** Forgets speakers that do not publish any more, and with a new socket all of them: it tells who speaks, if anybody has spoken. */
+  #forgetSpeakers() {
+    const isThere = (/** @type {string} */ id) =>
+      this.#isAdmitted && this.participants.some(participant => participant?.id === id);
+    const speaking = this.speaking.filter(isThere);
+    const speaker = this.speaker !== undefined && isThere(this.speaker) ? this.speaker : undefined;
+    this.#isAdmitted = true;
+    if (speaker === this.speaker && speaking.length === this.speaking.length) return;
+    this.speaker = speaker;
+    this.speaking = speaking;
+    this.dispatchEvent(new Event("speakerchange"));
+  }
+
+  /**
+   * @param {string} type Of the answer.
+   * @param {any} payload
+   */
+  #onRefused(type, payload) {
+    const refusal = { type: type.replace(/_ERROR$/, ""), error: readTrouble("JOIN_ERROR", payload).error };
+    this.dispatchEvent(Object.assign(new Event("refused"), { refusal }));
   }
 
   #schedulePing() {
@@ -258,7 +308,7 @@ function closeError(closeCode, reason) {
 }
 
 /**
- * @param {"PUBLISH_ERROR" | "SUBSCRIBE_ERROR"} category
+ * @param {import("./errors.js").ErrorCategory} category
  * @param {any} payload
  * @returns {Trouble}
  */

@@ -132,7 +132,11 @@ test("a refusal for good ends in failed with the server's sentence", async () =>
       message: "the participant token lacks the capability PUBLISH",
     }),
   });
-  const session = publish("http://sfu.test/whip", "a.b.c", /** @type {any} */ ({ getTracks: () => [] }));
+  const session = publish(
+    "http://sfu.test/whip",
+    "a.b.c",
+    /** @type {any} */ ({ getTracks: () => [{ kind: "audio", enabled: true }] }),
+  );
   await assert.rejects(session.ready, {
     name: "StageError",
     status: 403,
@@ -209,7 +213,11 @@ test("what is closed before its offer is ready asks for nothing", async () => {
 
 test("a stage that is not there is not published to again", async () => {
   server.expect("POST", "http://sfu.test/whip", { status: 404 });
-  const session = publish("http://sfu.test/whip", "a.b.c", /** @type {any} */ ({ getTracks: () => [] }));
+  const session = publish(
+    "http://sfu.test/whip",
+    "a.b.c",
+    /** @type {any} */ ({ getTracks: () => [{ kind: "audio", enabled: true }] }),
+  );
   await assert.rejects(session.ready, { status: 404, message: "the server answered 404" });
 });
 

@@ -27,6 +27,16 @@ export async function settled(isDone) {
   }
 }
 
+/**
+ * A microphone and a camera.
+ * @returns {{stream: MediaStream, tracks: {kind: string, enabled: boolean}[], enabled: () => boolean[]}}
+ */
+export function fakeCamera() {
+  const tracks = ["audio", "video"].map(kind => ({ kind, enabled: true }));
+  const stream = /** @type {any} */ ({ getTracks: () => tracks });
+  return { stream, tracks, enabled: () => tracks.map(track => track.enabled) };
+}
+
 /** A peer connection that a test controls. */
 export class FakeConnection extends EventTarget {
   /** @type {FakeConnection[]} */
@@ -44,7 +54,15 @@ export class FakeConnection extends EventTarget {
     FakeConnection.made.push(this);
   }
 
-  addTransceiver() {
+  /** Of tracks that were given to be sent. @type {{track: any, enabledAtFirst: boolean, transport: any}[]} */
+  senders = [];
+
+  /** @param {any} kindOrTrack */
+  addTransceiver(kindOrTrack) {
+    if (typeof kindOrTrack === "object") {
+      const { transport } = this;
+      this.senders.push({ track: kindOrTrack, enabledAtFirst: kindOrTrack.enabled, transport });
+    }
     return { setCodecPreferences() {} };
   }
 
@@ -52,7 +70,7 @@ export class FakeConnection extends EventTarget {
   transport = Object.assign(new EventTarget(), { state: "new" });
 
   getSenders() {
-    return [];
+    return this.senders;
   }
 
   getReceivers() {

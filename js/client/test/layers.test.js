@@ -123,3 +123,74 @@ test("who speaks, what is muted and statistics are told by the events socket", (
   ]);
   events.close();
 });
+
+/** A participant of STAGE_STATE. @param {string} id */
+const publishing = id => ({ id, userId: "", attributes: {}, isPublishing: true });
+
+test("who does not publish any more does not speak", () => {
+  const events = listen(TOKEN);
+  /** @type {unknown[]} */
+  const told = [];
+  events.addEventListener("speakerchange", () => told.push([events.speaker, events.speaking]));
+  const publish = (/** @type {string[]} */ ...ids) =>
+    latest().say({ type: "STAGE_STATE", payload: { participants: ids.map(publishing) } });
+  const speak = (/** @type {string} */ participantId, /** @type {string[]} */ ...speaking) =>
+    latest().say({ type: "STAGE_ACTIVE_SPEAKER_CHANGED", payload: { participantId, speaking } });
+  latest().dispatchEvent(new Event("open"));
+  publish("a", "b", "c");
+  speak("a", "a", "b");
+  publish("a", "b");
+  publish("b");
+  publish();
+  assert.deepEqual(told, [
+    ["a", ["a", "b"]],
+    [undefined, ["b"]],
+    [undefined, []],
+  ]);
+  events.close();
+});
+
+test("a socket that is opened again tells anew who speaks", async () => {
+  const events = listen(TOKEN);
+  const state = { type: "STAGE_STATE", payload: { participants: [publishing("a")] } };
+  latest().dispatchEvent(new Event("open"));
+  latest().say(state);
+  latest().say({ type: "STAGE_ACTIVE_SPEAKER_CHANGED", payload: { participantId: "a", speaking: ["a"] } });
+  latest().end(1006);
+  await settled(() => FakeSocket.made.length === 2);
+  latest().dispatchEvent(new Event("open"));
+  latest().say(state);
+  assert.deepEqual([events.speaker, events.speaking], [undefined, []]);
+  events.close();
+});
+
+test("an interval of statistics that cannot be is an error, and is not asked for again", async () => {
+  const events = listen(TOKEN);
+  latest().dispatchEvent(new Event("open"));
+  events.askForStats(2000);
+  for (const everyMs of [500, 60_001, 1000.5, Number.NaN, Number.POSITIVE_INFINITY, -1]) {
+    assert.throws(() => events.askForStats(everyMs), RangeError);
+  }
+  assert.throws(() => events.askForStats(/** @type {any} */ ("2000")), RangeError);
+  assert.equal(latest().sent.length, 1);
+  /** @type {any[]} */
+  const refusals = [];
+  events.addEventListener("refused", event => refusals.push(/** @type {any} */ (event).refusal));
+  latest().say({ type: "STATS_CONFIGURE_ERROR", payload: { code: "INVALID", message: "not so often" } });
+  latest().say({
+    type: "SUBSCRIBE_CONFIGURE_ERROR",
+    payload: { code: "TOO_OFTEN", message: "ten a second" },
+  });
+  assert.deepEqual(
+    refusals.map(({ type, error }) => [type, error.code, error.message]),
+    [
+      ["STATS_CONFIGURE", "INVALID", "not so often"],
+      ["SUBSCRIBE_CONFIGURE", "TOO_OFTEN", "ten a second"],
+    ],
+  );
+  latest().end(1006);
+  await settled(() => FakeSocket.made.length === 2);
+  latest().dispatchEvent(new Event("open"));
+  assert.deepEqual(latest().sent, []);
+  events.close();
+});

@@ -75,7 +75,7 @@ test("what the server closes for good stays closed, with its code", () => {
     [4401, "TOKEN_EXPIRED", "TOKEN_EXPIRED"],
     [4401, "the token is not for this stage", "TOKEN_MALFORMED"],
     [4404, "STAGE_DELETED", "STAGE_DELETED"],
-    [4409, "a newer connection took this one's place", "CANCELED"],
+    [4409, "a newer connection took this one's place", "REPLACED"],
     [4410, "", "PARTICIPANT_DISCONNECTED"],
   ]) {
     const events = listen(TOKEN);

@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 34] = [
+pub(super) const FILES: [(&str, &str, &str); 38] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -43,15 +43,19 @@ pub(super) const FILES: [(&str, &str, &str); 34] = [
     ("network.css", STYLE, own!("network.css")),
     ("network.js", SCRIPT, own!("network.js")),
     ("paths.js", SCRIPT, own!("paths.js")),
+    ("attempt.js", SCRIPT, client!("attempt.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
     ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
     ("layers.js", SCRIPT, client!("layers.js")),
     ("listen.js", SCRIPT, client!("listen.js")),
+    ("mute.js", SCRIPT, client!("mute.js")),
     ("path.js", SCRIPT, client!("path.js")),
+    ("reports.js", SCRIPT, client!("reports.js")),
     ("resumption.js", SCRIPT, client!("resumption.js")),
     ("restart.js", SCRIPT, client!("restart.js")),
     ("retry.js", SCRIPT, client!("retry.js")),
+    ("session.js", SCRIPT, client!("session.js")),
     ("signalling.js", SCRIPT, client!("signalling.js")),
     ("silence.js", SCRIPT, client!("silence.js")),
     ("stats.js", SCRIPT, client!("stats.js")),
