@@ -282,8 +282,8 @@ fn wishes_do_not_make_a_publisher_send_more_key_frames_than_requests_do() {
             world.run_ms(110);
         }
         let asked = world.clients[publisher].keyframe_requests.len() - before;
-        // Four at once and one every three seconds, in fifteen seconds.
-        assert!((1..=10).contains(&asked), "{name}: {asked}");
+        // Four at once and one every three seconds, in fifteen seconds, and a few of them twice; thirty without a budget.
+        assert!((1..=15).contains(&asked), "{name}: {asked}");
         // The last wish holds, as soon as that is earned.
         world.wait("the layer", Duration::from_secs(8), |world| {
             shown(world, ann) == Some(2)
