@@ -95,6 +95,32 @@ fn without_retransmissions_of_its_own_a_packet_keeps_its_number_and_its_nonce() 
     assert_eq!(number(&rig.send(14, &[100]).concat()[0]), 7);
 }
 
+/// REMB for the video stream (draft-alvestrand-rmcat-remb-03 §2.2): a mantissa of 18 bits and an exponent.
+fn remb(mantissa: u32, exponent: u32) -> Vec<u8> {
+    let mut message = vec![0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0];
+    message.extend(b"REMB");
+    message.extend((1 << 24 | exponent << 18 | mantissa).to_be_bytes());
+    message.extend(VIDEO.to_be_bytes());
+    message
+}
+
+#[test]
+fn who_has_been_limited_has_an_estimate_also_when_it_says_that_everything_fits() {
+    let mut rig = Rig::new(true);
+    rig.hear(&remb(250_000, 12));
+    assert!(rig.sender.estimator_mut().is_none(), "1 Gbit/s: no limit");
+    for seq in 0..50 {
+        rig.send(seq, &[900; 3]);
+        rig.now += 20 * MS;
+    }
+    rig.hear(&remb(200_000, 0));
+    assert_eq!(rig.sender.estimate(), Some(200_000));
+    rig.now += 1_000 * MS;
+    // Without an estimate it would be shown the largest layer at once, without the rules for climbing.
+    rig.hear(&remb(250_000, 12));
+    assert_eq!(rig.sender.estimate(), Some(RATE_MAX));
+}
+
 #[test]
 fn feedback_reaches_the_estimator() {
     let mut rig = Rig::numbered(true);
