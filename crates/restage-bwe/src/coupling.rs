@@ -40,7 +40,7 @@ pub struct Coupling {
     holds_until: Option<Instant>,
     /// Who may probe, and until when.
     token: Option<(FlowId, Instant)>,
-    /// Who has said that it probes, and when.
+    /// The connection that has said that it probes, and the time at which it did.
     probed: Option<(FlowId, Instant)>,
 }
 
@@ -164,7 +164,7 @@ impl Coupling {
         self.probed = Some((flow, now));
     }
 
-    /// Whether another connection probes, as far as that is known.
+    /// True while another connection probes, as far as that is known.
     pub fn is_probed(&self, flow: FlowId, now: Instant) -> bool {
         self.probed
             .is_some_and(|(by, at)| by != flow && now < at + PROBE_SAID_MAX)

@@ -1,4 +1,4 @@
-//! How long packets and their feedback take.
+//! The times that packets and their feedback take.
 
 use crate::records::Micros;
 
@@ -44,12 +44,12 @@ impl Delays {
         self.0.get()
     }
 
-    /// How long a packet waited in queues if this was its delay.
+    /// The time that a packet with this delay waited in queues.
     pub(crate) fn waited(&self, delay: Micros) -> Micros {
         self.0.get().map_or(0, |least| delay - least)
     }
 
-    /// How long the newest packet waited in queues.
+    /// The time that the newest packet waited in queues.
     pub(crate) fn newest_waited(&self) -> Micros {
         self.waited(self.0.newest)
     }

@@ -74,7 +74,7 @@ pub const PROBE_BUCKET_BYTES: usize = 16_000;
 pub const CLIMB_GROWTH: f64 = 0.9;
 /// and on a path that has not shown a limit yet by three quarters.
 pub const CLIMB_GROWTH_UNBOUNDED: f64 = 2.25;
-/// How long a climbing probe stays at its highest rate: so long that a token bucket would show, at least this long
+/// A climbing probe stays at its highest rate until a token bucket would show, at least this long
 pub const CLIMB_HOLD_MIN: Duration = Duration::from_millis(200);
 /// and at most this long.
 pub const CLIMB_HOLD_MAX: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What a receiver without transport-wide feedback says.
+//! The estimate of a receiver without transport-wide feedback: REMB and reports of loss move it.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ impl Estimator {
         self.note_limit();
     }
 
-    /// Whether the receiver has ever said that its network does not carry everything.
+    /// True if the receiver has ever said that its network does not carry everything.
     pub fn was_limited(&self) -> bool {
         self.was_limited
     }

@@ -495,7 +495,7 @@ impl Control {
                 heard
                     .filter_map(|(handle, level)| {
                         let publication = connections.publication_of(handle)?.clone();
-                        // Viewers are told that it is muted, whatever it sends.
+                        // Viewers are told that it is muted, so it counts as silent (-127 dBov) whatever it sends.
                         let is_muted = connections.muted(&publication).audio;
                         Some((publication, if is_muted { i8::MIN + 1 } else { level }))
                     })

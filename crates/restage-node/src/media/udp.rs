@@ -152,7 +152,8 @@ impl Socket {
     /// The kernel cannot do that. Then this socket goes on to receive everything.
     #[cfg(target_os = "linux")]
     pub(super) fn split_rtcp(&self, places: &MediaPlaces) -> io::Result<Self> {
-        // Allowed after binding, so that a server that is started on a port in use is refused: its first socket does not share.
+        // The option is set after binding: so a server that is started on a port in use is refused, because its first socket does not
+        // share.
         setsockopt(&self.socket, sockopt::ReusePort, &true)?;
         let rtcp = self.join_rtcp(places);
         if rtcp.is_err() {
