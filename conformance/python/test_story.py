@@ -251,7 +251,10 @@ def check_wrong_replications(stages, row, bob, third):
     with refused("ConflictException", 409):
         stages.replicate(destination, third, ann)
     with refused("ConflictException", 409, f"{bob} is not publishing"):
-        stages.replicate(destination, third, bob)
+        # At once: nothing is to be waited for.
+        stages.ivs.start_participant_replication(
+            sourceStageArn=destination, destinationStageArn=third, participantId=bob
+        )
     assert stages.replicas(source, ann) == [row]
 
 

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import time
 
 import boto3
 import botocore.config
@@ -12,6 +13,8 @@ from . import shapes
 
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
+# How long a publisher that is connected by its own account may be unknown to the server.
+CONNECTING_S = 10
 
 
 def client(server, region=REGION, checked=True, keys=None, url=None, trust=None, **config):
@@ -110,9 +113,22 @@ class Stages:
         return pages.build_full_result()["replicas"]
 
     def replicate(self, source, destination, participant, **options):
-        return self.ivs.start_participant_replication(
-            sourceStageArn=source, destinationStageArn=destination, participantId=participant, **options
-        )
+        """Starts a replication. A publisher knows that it is connected a moment before the server does: this waits."""
+        ends_at = time.monotonic() + CONNECTING_S
+        while True:
+            try:
+                return self.ivs.start_participant_replication(
+                    sourceStageArn=source, destinationStageArn=destination, participantId=participant, **options
+                )
+            except self.ivs.exceptions.ConflictException:
+                if time.monotonic() > ends_at or not self.is_connecting(source, participant):
+                    raise
+            time.sleep(0.02)
+
+    def is_connecting(self, arn, participant):
+        """Whether it has joined and has not published yet."""
+        found = self.participants(arn).get(participant)
+        return found is not None and found["state"] == "CONNECTED" and not found["published"]
 
     def stop(self, source, destination, participant):
         return self.ivs.stop_participant_replication(
