@@ -22,6 +22,8 @@ ARROWS = {
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
+    "restage-record": ("restage-codec",),
+    "restage-storage": ("restage-record",),
     "restage-stun": (),
     "restage-turn": ("restage-stun",),
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
@@ -55,7 +57,7 @@ DEV_ARROWS = {
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
 PURE = (
     *("restage-api", "restage-bwe", "restage-codec", "restage-core"),
-    *("restage-media", "restage-stun", "restage-turn"),
+    *("restage-media", "restage-record", "restage-stun", "restage-turn"),
 )
 # Crates whose only use is to reach outside.
 OUTSIDE_CRATES = {

@@ -1,0 +1,1 @@
+//! Recordings: the packets of a publication become segments, playlists and documents.

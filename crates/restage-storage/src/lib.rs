@@ -1,0 +1,1 @@
+//! Where recordings are kept: buckets, and the spool before them.
