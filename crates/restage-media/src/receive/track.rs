@@ -339,6 +339,7 @@ impl Layer {
             bits_per_s: rate.bits_per_s(),
             wire_bits_per_s: rate.wire_bits_per_s(),
             peak_bits_per_s: rate.peak_bits_per_s(),
+            least_bits_per_s: rate.least_bits_per_s(),
             cuts: self.cuts.cuts(spatial, cut),
         }
     }
