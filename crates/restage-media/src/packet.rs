@@ -77,6 +77,8 @@ pub(crate) struct Rung {
     pub(crate) wire_bits_per_s: u64,
     /// The most that `wire_bits_per_s` was in the last three seconds.
     pub(crate) peak_bits_per_s: u64,
+    /// The same, the lowest: without what a key frame adds for a moment.
+    pub(crate) least_bits_per_s: u64,
     /// What it can be cut to, the smallest first.
     pub(crate) cuts: Cuts,
 }
@@ -136,6 +138,8 @@ pub(crate) struct CutRate {
     pub(crate) cut: Cut,
     pub(crate) wire_bits_per_s: u64,
     pub(crate) peak_bits_per_s: u64,
+    /// The same, the lowest: without what a key frame adds for a moment.
+    pub(crate) least_bits_per_s: u64,
     pub(crate) frames_per_s: u64,
 }
 

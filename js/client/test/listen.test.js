@@ -52,6 +52,24 @@ test("the token is the sub-protocol, and who publishes is told", () => {
   assert.equal(FakeSocket.made.length, 1);
 });
 
+test("a server that does not know a type says so, and the socket stays as it is", () => {
+  const events = listen(TOKEN);
+  latest().dispatchEvent(new Event("open"));
+  /** @type {any[]} */
+  const refusals = [];
+  events.addEventListener("refused", event => refusals.push(/** @type {any} */ (event).refusal));
+  latest().say({
+    type: "ERROR",
+    payload: { code: "UNKNOWN_TYPE", message: "type is unknown", member: "type" },
+  });
+  latest().say({ type: "ERROR" });
+  assert.equal(refusals.length, 2);
+  const [{ type, error }] = refusals;
+  assert.deepEqual([type, error.code, error.message], ["ERROR", "UNKNOWN_TYPE", "type is unknown"]);
+  assert.deepEqual([events.state, FakeSocket.made.length], ["open", 1]);
+  events.close();
+});
+
 test("a socket that is lost is opened again, one that is silent too", () => {
   const events = listen(TOKEN);
   latest().dispatchEvent(new Event("open"));

@@ -114,6 +114,7 @@ fn ladder(feed: u64) -> [Rung; 3] {
         bits_per_s: 100 << layer,
         wire_bits_per_s: 100 << layer,
         peak_bits_per_s: 100 << layer,
+        least_bits_per_s: 100 << layer,
         cuts: Cuts::default(),
     })
 }
