@@ -93,7 +93,7 @@ async fn each_fault_by_a_sentence_of_its_own() {
         ),
         ("DELETE FROM stage_counts", "stages that are not counted"),
         (
-            "UPDATE recordings SET settings = '[]'",
+            "UPDATE recordings SET settings = '{bad'",
             "settings of recording",
         ),
         (
