@@ -25,6 +25,9 @@ use tracks::Taken;
 /// Media times of runs begin at whole milliseconds, which are whole ticks of every track.
 const ORIGIN_STEP_US: i64 = 1_000;
 
+/// How much later than sound pictures may come after both were away.
+const AWAY_US: i64 = 1_000_000;
+
 /// Makes segments.
 #[derive(Debug)]
 pub(crate) struct Muxer {
@@ -32,6 +35,8 @@ pub(crate) struct Muxer {
     run: Option<Run>,
     /// Since when there is sound but no run, as a key frame is awaited; on the server's clock.
     waiting_us: Option<i64>,
+    /// The newest run has pictures.
+    had_pictures: bool,
     /// Where the next run begins at the earliest: media time in microseconds.
     end_us: i64,
 }
@@ -72,6 +77,7 @@ impl Muxer {
             },
             run: None,
             waiting_us: None,
+            had_pictures: false,
             end_us: i64::try_from(resumed.duration_us).unwrap_or(i64::MAX / 16),
         }
     }
@@ -113,18 +119,9 @@ impl Muxer {
         if unit.begins_clock && self.run.as_ref().is_some_and(Run::has_heard) {
             self.end_run(None, cx);
         }
-        if self
-            .run
-            .as_ref()
-            .is_some_and(|run| run.lacks_pictures_at(at_us))
-        {
-            self.end_run(Some(at_us), cx);
-            self.start_run(|origin| Run::new(origin, at_us, None, true));
-        }
+        self.drop_pictures(at_us, cx);
         if self.run.is_none() {
-            let waiting = *self.waiting_us.get_or_insert(at_us);
-            let is_patient = at_us.saturating_sub(waiting) < HOLE_MAX_US as i64;
-            if cx.has_pictures && is_patient {
+            if self.awaits_pictures(at_us, cx) {
                 cx.drops
                     .count(MediaKind::Audio, DropReason::AwaitsKeyFrame, 1);
                 return;
@@ -176,9 +173,38 @@ impl Muxer {
         self.run.as_ref().map_or(0, Run::bytes)
     }
 
+    /// Ends a run whose pictures have been missing for too long. If the sound goes on, so does it, without them.
+    fn drop_pictures(&mut self, at_us: i64, cx: &mut Context<'_>) {
+        let Some(run) = &self.run else {
+            return;
+        };
+        if !run.lacks_pictures_at(at_us) {
+            return;
+        }
+        if run.lacks_sound_at(at_us) {
+            self.end_run(None, cx);
+        } else {
+            self.end_run(Some(at_us), cx);
+            self.start_run(|origin| Run::new(origin, at_us, None, true));
+        }
+    }
+
+    /// Whether sound waits for the key frame with which a run begins. Pictures that come again after everything was away are waited for, too.
+    fn awaits_pictures(&mut self, at_us: i64, cx: &Context<'_>) -> bool {
+        let waiting = *self.waiting_us.get_or_insert(at_us);
+        let patience_us = match (cx.has_pictures, self.had_pictures) {
+            (true, _) => HOLE_MAX_US as i64,
+            (false, true) => AWAY_US,
+            (false, false) => 0,
+        };
+        at_us.saturating_sub(waiting) < patience_us
+    }
+
     fn start_run(&mut self, make: impl FnOnce(i64) -> Run) {
         let steps = self.end_us.saturating_add(ORIGIN_STEP_US - 1) / ORIGIN_STEP_US;
-        self.run = Some(make(steps * ORIGIN_STEP_US));
+        let run = make(steps * ORIGIN_STEP_US);
+        self.had_pictures = run.video.is_some();
+        self.run = Some(run);
         self.waiting_us = None;
     }
 }

@@ -65,6 +65,14 @@ impl Run {
         newest.is_some_and(|newest| at_us.saturating_sub(newest) > HOLE_MAX_US as i64)
     }
 
+    /// Whether sound has been missing for too long.
+    pub(super) fn lacks_sound_at(&self, at_us: i64) -> bool {
+        self.audio.as_ref().is_some_and(|audio| {
+            let end = audio.end_us().saturating_add(self.distance_us);
+            at_us.saturating_sub(end) > HOLE_MAX_US as i64
+        })
+    }
+
     /// Whether sound has come.
     pub(super) fn has_heard(&self) -> bool {
         self.audio

@@ -6,7 +6,7 @@ use restage_codec::{Codec, h264};
 use restage_record::{EncodingId, Packet, SenderReport};
 
 /// Pictures per second.
-pub const FRAMES_PER_S: u64 = 30;
+pub(crate) const FRAMES_PER_S: u64 = 30;
 /// Bytes of payload of a packet.
 const PACKET_BYTES: usize = 1_000;
 /// Bytes of a key frame and of another picture.
@@ -17,7 +17,7 @@ const TOC: u8 = 0xf8;
 const BEEP: &[u8; 4] = b"beep";
 
 /// Parameter sets as openh264 writes them, of this size.
-pub fn parameter_sets(width: usize, height: usize) -> Vec<Vec<u8>> {
+pub(crate) fn parameter_sets(width: usize, height: usize) -> Vec<Vec<u8>> {
     let mut encoder = openh264::encoder::Encoder::new().unwrap();
     let picture = openh264::formats::YUVBuffer::new(width, height);
     let stream = encoder.encode(&picture).unwrap().to_vec();
@@ -27,21 +27,21 @@ pub fn parameter_sets(width: usize, height: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-pub fn sets() -> &'static [Vec<u8>] {
+pub(crate) fn sets() -> &'static [Vec<u8>] {
     static SETS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     SETS.get_or_init(|| parameter_sets(320, 192))
 }
 
 /// How a publisher sends.
 #[derive(Debug, Clone)]
-pub struct Card {
+pub(crate) struct Card {
     /// By how much the clocks of sound and pictures are fast, in parts per million.
-    pub audio_ppm: i64,
-    pub video_ppm: i64,
+    pub(crate) audio_ppm: i64,
+    pub(crate) video_ppm: i64,
     /// A key frame every so many pictures; 0 for only when one is asked for.
-    pub key_every: u64,
-    pub has_audio: bool,
-    pub has_video: bool,
+    pub(crate) key_every: u64,
+    pub(crate) has_audio: bool,
+    pub(crate) has_video: bool,
 }
 
 impl Default for Card {
@@ -66,26 +66,26 @@ impl Card {
         (ticks / 1_000_000_000_000) as u64
     }
 
-    pub fn audio_timestamp(&self, us: u64) -> u64 {
+    pub(crate) fn audio_timestamp(&self, us: u64) -> u64 {
         AUDIO_ZERO + Self::ticks(us, 48_000, self.audio_ppm)
     }
 
-    pub fn video_timestamp(&self, us: u64) -> u64 {
+    pub(crate) fn video_timestamp(&self, us: u64) -> u64 {
         VIDEO_ZERO + Self::ticks(us, 90_000, self.video_ppm)
     }
 
     /// When the packet of sound of this number begins, in microseconds of the publisher's time.
-    pub fn audio_us(&self, number: u64) -> u64 {
+    pub(crate) fn audio_us(&self, number: u64) -> u64 {
         let us = i128::from(number) * 20_000 * 1_000_000 / i128::from(1_000_000 + self.audio_ppm);
         us as u64
     }
 
-    pub fn video_us(number: u64) -> u64 {
+    pub(crate) fn video_us(number: u64) -> u64 {
         number * 1_000_000 / FRAMES_PER_S
     }
 
     /// A packet of sound; the one in which a second begins says so, and at which sample.
-    pub fn audio(&self, number: u64, sequence: u64) -> Packet {
+    pub(crate) fn audio(&self, number: u64, sequence: u64) -> Packet {
         let (from, to) = (self.audio_us(number), self.audio_us(number + 1));
         let second = from.div_ceil(1_000_000);
         let mut payload = vec![TOC];
@@ -113,7 +113,7 @@ impl Card {
     }
 
     /// The packets of a picture.
-    pub fn video(&self, number: u64, is_key: bool, sequence: &mut u64) -> Vec<Packet> {
+    pub(crate) fn video(&self, number: u64, is_key: bool, sequence: &mut u64) -> Vec<Packet> {
         let mut slice = vec![if is_key { 0x65 } else { 0x41 }, 0x88];
         slice.extend_from_slice(&(number as u32).to_be_bytes());
         slice.resize(if is_key { KEY_BYTES } else { DELTA_BYTES }, 0x55);
@@ -156,7 +156,7 @@ impl Card {
     }
 
     /// A sender report of sound or pictures, `ntp_us` being the publisher's time.
-    pub fn report(&self, is_audio: bool, us: u64, lie_us: i64) -> SenderReport {
+    pub(crate) fn report(&self, is_audio: bool, us: u64, lie_us: i64) -> SenderReport {
         const NTP_ZERO_US: i64 = 4_000_000_000_000_000;
         let timestamp = if is_audio {
             self.audio_timestamp(us)
@@ -171,7 +171,7 @@ impl Card {
 }
 
 /// The second of a beep and its sample in the packet.
-pub fn beep_of(sample: &[u8]) -> Option<(u64, u64)> {
+pub(crate) fn beep_of(sample: &[u8]) -> Option<(u64, u64)> {
     let body = sample.get(1..)?.strip_prefix(BEEP)?;
     let second = u32::from_be_bytes(body.get(..4)?.try_into().ok()?);
     let offset = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
@@ -179,6 +179,6 @@ pub fn beep_of(sample: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// The number of a picture.
-pub fn number_of(sample: &[u8]) -> Option<u64> {
+pub(crate) fn number_of(sample: &[u8]) -> Option<u64> {
     Some(u32::from_be_bytes(sample.get(6..10)?.try_into().ok()?).into())
 }

@@ -3,17 +3,18 @@
 //! Time is simulated and everything is made from a seed: the same settings give the same recording.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-pub mod card;
-pub mod path;
-pub mod reader;
-pub mod run;
+pub(crate) mod card;
+pub(crate) mod checks;
+pub(crate) mod path;
+pub(crate) mod reader;
+pub(crate) mod run;
 
 /// A small generator of random numbers (splitmix64).
 #[derive(Debug, Clone)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,12 +23,12 @@ impl Random {
     }
 
     /// Below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
     /// True so many times in a thousand.
-    pub fn chance(&mut self, per_mille: u64) -> bool {
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
         self.below(1_000) < per_mille
     }
 }

@@ -8,19 +8,19 @@ use super::Random;
 
 /// What the path does. Times are in microseconds.
 #[derive(Debug, Clone)]
-pub struct Path {
-    pub delay_us: u64,
+pub(crate) struct Path {
+    pub(crate) delay_us: u64,
     /// Most that comes on top of the delay.
-    pub jitter_us: u64,
-    pub loss_per_mille: u64,
+    pub(crate) jitter_us: u64,
+    pub(crate) loss_per_mille: u64,
     /// How many packets in a row a loss takes.
-    pub burst: u64,
+    pub(crate) burst: u64,
     /// How often what is lost comes again, in a thousand, after `repair_us`.
-    pub repaired_per_mille: u64,
-    pub repair_us: u64,
+    pub(crate) repaired_per_mille: u64,
+    pub(crate) repair_us: u64,
     /// How often a packet is late by `reorder_us`, in a thousand.
-    pub reorder_per_mille: u64,
-    pub reorder_us: u64,
+    pub(crate) reorder_per_mille: u64,
+    pub(crate) reorder_us: u64,
 }
 
 impl Default for Path {
@@ -40,7 +40,7 @@ impl Default for Path {
 
 /// Packets on their way, by their time of arrival.
 #[derive(Debug)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     path: Path,
     random: Random,
     losing: u64,
@@ -49,7 +49,7 @@ pub struct Pipe {
 }
 
 impl Pipe {
-    pub fn new(path: Path, seed: u64) -> Self {
+    pub(crate) fn new(path: Path, seed: u64) -> Self {
         Self {
             path,
             random: Random(seed),
@@ -59,7 +59,7 @@ impl Pipe {
         }
     }
 
-    pub fn send(&mut self, now_us: u64, packet: Packet) {
+    pub(crate) fn send(&mut self, now_us: u64, packet: Packet) {
         let mut at = now_us + self.path.delay_us + self.random.below(self.path.jitter_us + 1);
         if self.losing == 0 && self.random.chance(self.path.loss_per_mille) {
             self.losing = self.path.burst;
@@ -79,7 +79,7 @@ impl Pipe {
     }
 
     /// The next packet that has arrived by now.
-    pub fn receive(&mut self, now_us: u64) -> Option<Packet> {
+    pub(crate) fn receive(&mut self, now_us: u64) -> Option<Packet> {
         let entry = self.flying.first_entry()?;
         let at = entry.key().0;
         if at > now_us {

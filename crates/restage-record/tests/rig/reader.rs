@@ -5,28 +5,28 @@ use restage_record::{Output, Recorder};
 
 /// A sample of a track. Times are in microseconds.
 #[derive(Debug, Clone)]
-pub struct Sample {
-    pub at_us: f64,
-    pub duration_us: f64,
-    pub data: Vec<u8>,
-    pub segment: u64,
-    pub is_sync: bool,
+pub(crate) struct Sample {
+    pub(crate) at_us: f64,
+    pub(crate) duration_us: f64,
+    pub(crate) data: Vec<u8>,
+    pub(crate) segment: u64,
+    pub(crate) is_sync: bool,
 }
 
 /// What was recorded.
 #[derive(Debug, Default)]
-pub struct Recording {
-    pub outputs: Vec<Output>,
-    pub video: Vec<Sample>,
-    pub audio: Vec<Sample>,
+pub(crate) struct Recording {
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) video: Vec<Sample>,
+    pub(crate) audio: Vec<Sample>,
 }
 
-pub const VIDEO: u32 = 1;
-pub const AUDIO: u32 = 2;
+pub(crate) const VIDEO: u32 = 1;
+pub(crate) const AUDIO: u32 = 2;
 
 impl Recording {
     /// Takes all outputs of a recorder. Answers whether a key frame is asked for.
-    pub fn take(&mut self, recorder: &mut Recorder) -> bool {
+    pub(crate) fn take(&mut self, recorder: &mut Recorder) -> bool {
         let mut wants_key_frame = false;
         while let Some(output) = recorder.poll() {
             match &output {
@@ -39,21 +39,21 @@ impl Recording {
         wants_key_frame
     }
 
-    pub fn segments(&self) -> impl Iterator<Item = &restage_record::Segment> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &restage_record::Segment> {
         self.outputs.iter().filter_map(|output| match output {
             Output::Segment(segment) => Some(segment),
             _ => None,
         })
     }
 
-    pub fn inits(&self) -> impl Iterator<Item = &restage_record::Init> {
+    pub(crate) fn inits(&self) -> impl Iterator<Item = &restage_record::Init> {
         self.outputs.iter().filter_map(|output| match output {
             Output::Init(init) => Some(init),
             _ => None,
         })
     }
 
-    pub fn notes(&self) -> Vec<&str> {
+    pub(crate) fn notes(&self) -> Vec<&str> {
         let note = |output: &Output| match output {
             Output::Note(note) => Some(*note),
             _ => None,
@@ -62,7 +62,7 @@ impl Recording {
     }
 
     /// How many segments follow a discontinuity.
-    pub fn discontinuities(&self) -> usize {
+    pub(crate) fn discontinuities(&self) -> usize {
         self.segments()
             .filter(|segment| segment.entry.discontinuity)
             .count()

@@ -10,13 +10,13 @@ use super::path::{Path, Pipe};
 use super::reader::Recording;
 
 /// When the publisher begins, by the server's steady clock.
-pub const BEGIN_US: u64 = 7_000_000_000;
+pub(crate) const BEGIN_US: u64 = 7_000_000_000;
 /// How long a request for a key frame is on its way.
 const REQUEST_US: u64 = 50_000;
 
 /// Which sender reports there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reports {
+pub(crate) enum Reports {
     True,
     Missing,
     /// Those of pictures are all wrong by so much.
@@ -30,12 +30,12 @@ pub enum Reports {
 }
 
 #[derive(Debug, Clone)]
-pub struct Scene {
-    pub card: Card,
-    pub path: Path,
-    pub reports: Reports,
-    pub seconds: u64,
-    pub seed: u64,
+pub(crate) struct Scene {
+    pub(crate) card: Card,
+    pub(crate) path: Path,
+    pub(crate) reports: Reports,
+    pub(crate) seconds: u64,
+    pub(crate) seed: u64,
 }
 
 impl Default for Scene {
@@ -50,7 +50,7 @@ impl Default for Scene {
     }
 }
 
-pub fn config() -> RecorderConfig {
+pub(crate) fn config() -> RecorderConfig {
     RecorderConfig {
         media_types: MediaTypes::AudioVideo,
         segment_seconds: 6,
@@ -63,28 +63,30 @@ pub fn config() -> RecorderConfig {
 }
 
 /// A scene that is being played.
-pub struct Player {
+pub(crate) struct Player {
     scene: Scene,
     audio: Pipe,
     video: Pipe,
     random: Random,
     /// Microseconds of the publisher's time.
-    pub at_us: u64,
+    pub(crate) at_us: u64,
     audio_number: u64,
     video_number: u64,
     video_sequence: u64,
     key_at_us: Option<u64>,
-    pub recorder: Recorder,
-    pub recording: Recording,
+    pub(crate) recorder: Recorder,
+    pub(crate) recording: Recording,
     audio_report: Option<SenderReport>,
     video_report: Option<SenderReport>,
     /// Nothing is sent of a kind.
-    pub mute_audio: bool,
-    pub mute_video: bool,
+    pub(crate) mute_audio: bool,
+    pub(crate) mute_video: bool,
+    /// Requests for key frames are ignored.
+    pub(crate) is_deaf: bool,
 }
 
 impl Player {
-    pub fn new(scene: Scene, config: RecorderConfig) -> Self {
+    pub(crate) fn new(scene: Scene, config: RecorderConfig) -> Self {
         let pipe = |more| Pipe::new(scene.path.clone(), scene.seed.wrapping_mul(77) + more);
         Self {
             audio: pipe(1),
@@ -102,15 +104,16 @@ impl Player {
             video_report: None,
             mute_audio: false,
             mute_video: false,
+            is_deaf: false,
         }
     }
 
-    pub fn now_us(&self) -> u64 {
+    pub(crate) fn now_us(&self) -> u64 {
         BEGIN_US + self.at_us
     }
 
     /// Plays until so many seconds of the publisher's time.
-    pub fn play_to(&mut self, seconds: f64) {
+    pub(crate) fn play_to(&mut self, seconds: f64) {
         let end = (seconds * 1e6) as u64;
         while self.at_us < end {
             self.report();
@@ -121,7 +124,7 @@ impl Player {
         }
     }
 
-    pub fn finish(mut self) -> Recording {
+    pub(crate) fn finish(mut self) -> Recording {
         self.recorder.finish(self.now_us());
         self.recording.take(&mut self.recorder);
         self.recording
@@ -176,7 +179,7 @@ impl Player {
                 continue;
             }
             let every = self.scene.card.key_every;
-            let is_asked = self.key_at_us.is_some_and(|at| at <= self.at_us);
+            let is_asked = !self.is_deaf && self.key_at_us.is_some_and(|at| at <= self.at_us);
             let is_key = is_asked || every > 0 && number % every == 0;
             if is_key {
                 self.key_at_us = None;
@@ -210,14 +213,14 @@ impl Player {
         }
     }
 
-    pub fn collect(&mut self) {
+    pub(crate) fn collect(&mut self) {
         if self.recording.take(&mut self.recorder) && self.key_at_us.is_none() {
             self.key_at_us = Some(self.at_us + REQUEST_US);
         }
     }
 }
 
-pub fn play(scene: Scene) -> Recording {
+pub(crate) fn play(scene: Scene) -> Recording {
     let seconds = scene.seconds;
     let mut player = Player::new(scene, config());
     player.play_to(seconds as f64);
@@ -225,7 +228,7 @@ pub fn play(scene: Scene) -> Recording {
 }
 
 /// Sound minus pictures at each beep of which both are there, in milliseconds.
-pub fn differences(recording: &Recording) -> Vec<f64> {
+pub(crate) fn differences(recording: &Recording) -> Vec<f64> {
     let mut flashes = BTreeMap::new();
     for sample in &recording.video {
         if let Some(number) =
