@@ -274,6 +274,18 @@ fn a_short_outage_is_bridged_and_a_long_one_is_a_discontinuity() {
     }
 }
 
+#[test]
+fn a_publisher_that_freezes_leaves_a_segment() {
+    let mut player = Player::new(straight(), config());
+    player.play_to(4.0);
+    (player.mute_audio, player.mute_video) = (true, true);
+    player.play_to(6.9);
+    assert_eq!(player.recording.segments().count(), 0);
+    player.play_to(7.4);
+    assert_eq!(player.recording.segments().count(), 1);
+    assert_eq!(player.recorder.buffered_bytes(), 0);
+}
+
 /// Every beep is at the time at which it was, by the date of its run. In a run, beeps keep their distance.
 fn check_dates(recording: &Recording) {
     for sample in &recording.audio {
