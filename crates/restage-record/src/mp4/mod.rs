@@ -1,0 +1,15 @@
+//! Fragmented MP4 (ISO/IEC 14496-12): what a file says of its formats, inits, and segments.
+
+mod entry;
+mod format;
+mod init;
+mod segment;
+
+pub(crate) use format::{OPUS, VideoFormat};
+pub(crate) use init::init;
+pub(crate) use segment::{AUDIO_TRACK, Run, Sample, VIDEO_TRACK, segment};
+
+/// Ticks per second of a track of pictures: those of RTP.
+pub(crate) const VIDEO_TIMESCALE: u32 = 90_000;
+/// Ticks per second of a track of sound: the samples of Opus.
+pub(crate) const AUDIO_TIMESCALE: u32 = 48_000;
