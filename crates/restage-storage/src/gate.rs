@@ -3,7 +3,7 @@
 #[cfg(not(test))]
 pub(crate) use self::open::Gate;
 #[cfg(test)]
-pub(crate) use crate::crash::Gate;
+pub(crate) use crate::tests::crash::Gate;
 
 #[cfg(not(test))]
 mod open {

@@ -8,17 +8,13 @@
 #![deny(missing_docs)]
 
 pub mod bucket;
-#[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
-mod fixture;
 mod folder;
 mod gate;
 mod key;
 mod reader;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 pub mod upload;
 
 pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};

@@ -20,12 +20,8 @@ use super::{Asked, BucketError, ContentType, Credentials, Encryption, Object, S3
 
 /// Longest time until a connection is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time of a request, beside what its bytes take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The slowest rate, in bytes per second, at which an upload is waited for: less than any recording makes.
 const RATE_MIN: u64 = 32 << 10;
-/// Longest silence within an answer that is read.
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest code of an error that is shown.
 const CODE_CHARS_MAX: usize = 64;
 /// The client's name of a setting for which it has no public type.
@@ -52,6 +48,8 @@ pub(super) struct S3Bucket {
     account: String,
     /// What the bucket is looked for in, for messages.
     service: String,
+    /// Longest time of a request beside what its bytes take, and longest silence within an answer.
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for S3Bucket {
@@ -105,6 +103,7 @@ impl S3Bucket {
             name,
             account: account.to_owned(),
             service,
+            timeout: settings.request_timeout,
         })
     }
 
@@ -117,7 +116,7 @@ impl S3Bucket {
             attributes,
             ..PutOptions::default()
         };
-        let timeout = REQUEST_TIMEOUT + Duration::from_secs(bytes.len() as u64 / RATE_MIN);
+        let timeout = self.timeout + Duration::from_secs(bytes.len() as u64 / RATE_MIN);
         let put = self.store.put_opts(&path, PutPayload::from(bytes), options);
         match tokio::time::timeout(timeout, put).await {
             Ok(Ok(_)) => Ok(()),
@@ -139,7 +138,7 @@ impl S3Bucket {
             range,
             ..GetOptions::default()
         };
-        let got = tokio::time::timeout(REQUEST_TIMEOUT, self.store.get_opts(&path, options));
+        let got = tokio::time::timeout(self.timeout, self.store.get_opts(&path, options));
         let found = match got.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return Err(self.fault(&error, key, "read")),
@@ -150,10 +149,11 @@ impl S3Bucket {
             "{} broke off while the bucket {} was read: try again",
             self.service, self.name
         ));
+        let silence = self.timeout;
         let bytes = stream::try_unfold(found.into_stream(), move |mut pieces| {
             let broken = broken.clone();
             async move {
-                match tokio::time::timeout(READ_TIMEOUT, pieces.next()).await {
+                match tokio::time::timeout(silence, pieces.next()).await {
                     Ok(Some(Ok(piece))) => Ok(Some((piece, pieces))),
                     Ok(None) => Ok(None),
                     Ok(Some(Err(_))) | Err(_) => Err(broken),
@@ -173,7 +173,7 @@ impl S3Bucket {
 
     /// Makes sure that there are credentials, so that their absence is not taken for a fault of the bucket.
     async fn authenticate(&self) -> Result<(), BucketError> {
-        let asked = tokio::time::timeout(REQUEST_TIMEOUT, self.store.credentials().get_credential());
+        let asked = tokio::time::timeout(self.timeout, self.store.credentials().get_credential());
         let reason = match asked.await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(Error::Generic { store: "credentials", source })) => source.to_string(),
