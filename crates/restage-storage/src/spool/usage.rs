@@ -179,7 +179,11 @@ impl Room {
         let logged = self.logged.swap(level as u64, Ordering::Relaxed);
         let (bytes, max) = (self.bytes(), self.bounds.bytes_max);
         if level as u64 > logged {
-            tracing::warn!(bytes, max, "the spool fills up: recordings wait for their buckets");
+            tracing::warn!(
+                bytes,
+                max,
+                "the spool fills up: recordings wait for their buckets"
+            );
         } else if level == Level::Ok && logged > Level::Ok as u64 {
             tracing::info!(bytes, max, "the spool has room again");
         }

@@ -126,6 +126,10 @@ impl Gate {
         }
     }
 
+    pub(crate) fn syncs(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn named(&self, path: &Path) {
         self.with(|disk| {
             disk.names.entry(path.to_owned()).or_insert(None);

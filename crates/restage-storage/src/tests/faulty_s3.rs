@@ -67,7 +67,10 @@ pub(super) struct FaultyS3 {
 
 impl FaultyS3 {
     /// Starts a service with these buckets.
-    pub(super) async fn start(buckets: &[&str], script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+    pub(super) async fn start(
+        buckets: &[&str],
+        script: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
@@ -96,7 +99,12 @@ impl FaultyS3 {
     }
 
     pub(super) fn make(&self, bucket: &str) {
-        self.state.lock().unwrap().objects.entry(bucket.to_owned()).or_default();
+        self.state
+            .lock()
+            .unwrap()
+            .objects
+            .entry(bucket.to_owned())
+            .or_default();
     }
 
     /// The settings with which it is reached.
@@ -114,9 +122,15 @@ impl FaultyS3 {
     pub(super) fn buckets(&self, dir: &std::path::Path) -> Buckets {
         use std::os::unix::fs::PermissionsExt as _;
         let path = dir.join("credentials");
-        std::fs::write(&path, "[default]\naws_access_key_id=AKIATEST\naws_secret_access_key=secret\n").unwrap();
+        std::fs::write(
+            &path,
+            "[default]\naws_access_key_id=AKIATEST\naws_secret_access_key=secret\n",
+        )
+        .unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        Buckets::new(StorageSettings::all(Backend::S3(self.settings(Credentials::File(path)))))
+        Buckets::new(StorageSettings::all(Backend::S3(
+            self.settings(Credentials::File(path)),
+        )))
     }
 
     /// The objects of a bucket below a prefix.
@@ -131,7 +145,13 @@ impl FaultyS3 {
     }
 
     pub(super) fn stored(&self, bucket: &str, key: &str) -> Option<Stored> {
-        self.state.lock().unwrap().objects.get(bucket)?.get(key).cloned()
+        self.state
+            .lock()
+            .unwrap()
+            .objects
+            .get(bucket)?
+            .get(key)
+            .cloned()
     }
 
     pub(super) fn requests(&self) -> u64 {
@@ -150,9 +170,21 @@ impl FaultyS3 {
     /// Serves one request; `None`: the connection is to be closed.
     async fn serve(&self, stream: &mut TcpStream) -> Option<()> {
         let (request, length) = self.read_head(stream).await?;
-        *self.state.lock().unwrap().open.entry(request.bucket.clone()).or_default() += 1;
+        *self
+            .state
+            .lock()
+            .unwrap()
+            .open
+            .entry(request.bucket.clone())
+            .or_default() += 1;
         let served = self.answer(stream, &request, length).await;
-        *self.state.lock().unwrap().open.entry(request.bucket.clone()).or_default() -= 1;
+        *self
+            .state
+            .lock()
+            .unwrap()
+            .open
+            .entry(request.bucket.clone())
+            .or_default() -= 1;
         served
     }
 
@@ -201,12 +233,18 @@ impl FaultyS3 {
         let head = String::from_utf8(head).unwrap();
         let mut lines = head.lines();
         let mut first = lines.next()?.split(' ');
-        let (method, path) = (first.next()?.to_owned(), first.next()?.trim_start_matches('/').to_owned());
+        let (method, path) = (
+            first.next()?.to_owned(),
+            first.next()?.trim_start_matches('/').to_owned(),
+        );
         let (bucket, key) = path.split_once('/')?;
         let fields = lines.filter_map(|line| line.split_once(": "));
-        let headers: BTreeMap<String, String> =
-            fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        let headers: BTreeMap<String, String> = fields
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let length = headers
+            .get("content-length")
+            .map_or(0, |length| length.parse().unwrap());
         let mut state = self.state.lock().unwrap();
         state.requests += 1;
         let request = Request {
@@ -221,14 +259,20 @@ impl FaultyS3 {
 
     fn store(&self, request: &Request, bytes: Vec<u8>) -> bool {
         let mut state = self.state.lock().unwrap();
-        let Some(bucket) = state.objects.get_mut(&request.bucket) else { return false };
+        let Some(bucket) = state.objects.get_mut(&request.bucket) else {
+            return false;
+        };
         let stored = Stored {
             bytes,
             headers: request.headers.clone(),
         };
         if let Some(before) = bucket.insert(request.key.clone(), stored) {
             let is_rewritten = request.key.ends_with(".m3u8") || request.key.contains("latest");
-            assert!(is_rewritten || before.bytes == bucket[&request.key].bytes, "{} changed", request.key);
+            assert!(
+                is_rewritten || before.bytes == bucket[&request.key].bytes,
+                "{} changed",
+                request.key
+            );
         }
         state.order.push(request.key.clone());
         true
@@ -236,14 +280,27 @@ impl FaultyS3 {
 
     async fn read(&self, stream: &mut TcpStream, request: &Request) -> Option<()> {
         let Some(stored) = self.stored(&request.bucket, &request.key) else {
-            let has_bucket = self.state.lock().unwrap().objects.contains_key(&request.bucket);
-            let code = if has_bucket { "NoSuchKey" } else { "NoSuchBucket" };
+            let has_bucket = self
+                .state
+                .lock()
+                .unwrap()
+                .objects
+                .contains_key(&request.bucket);
+            let code = if has_bucket {
+                "NoSuchKey"
+            } else {
+                "NoSuchBucket"
+            };
             return write_error(stream, 404, code).await;
         };
         let fixed = "Last-Modified: Fri, 02 Oct 2026 09:12:40 GMT\r\nETag: \"1\"\r\n";
         let size = stored.bytes.len();
         let range = request.headers.get("range").map(|range| {
-            let (from, to) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            let (from, to) = range
+                .strip_prefix("bytes=")
+                .unwrap()
+                .split_once('-')
+                .unwrap();
             match (from.parse::<usize>(), to.parse::<usize>()) {
                 (Ok(from), Ok(to)) => from..size.min(to + 1),
                 (Ok(from), Err(_)) => from..size,
@@ -254,8 +311,18 @@ impl FaultyS3 {
             None => write(stream, "200 OK", fixed, &stored.bytes).await,
             Some(range) if range.is_empty() => write_error(stream, 416, "InvalidRange").await,
             Some(range) => {
-                let content = format!("Content-Range: bytes {}-{}/{size}\r\n", range.start, range.end - 1);
-                write(stream, "206 Partial Content", &format!("{fixed}{content}"), &stored.bytes[range]).await
+                let content = format!(
+                    "Content-Range: bytes {}-{}/{size}\r\n",
+                    range.start,
+                    range.end - 1
+                );
+                write(
+                    stream,
+                    "206 Partial Content",
+                    &format!("{fixed}{content}"),
+                    &stored.bytes[range],
+                )
+                .await
             }
         }
     }
@@ -270,7 +337,10 @@ async fn write_error(stream: &mut TcpStream, status: u16, code: &str) -> Option<
 }
 
 async fn write(stream: &mut TcpStream, status: &str, headers: &str, body: &[u8]) -> Option<()> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(body).await.ok()
 }

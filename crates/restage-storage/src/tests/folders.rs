@@ -24,7 +24,13 @@ fn explicit(root: &Path) -> Buckets {
 
 async fn put(buckets: &Buckets, key: &str, bytes: &'static [u8]) -> Result<(), BucketError> {
     let bucket = buckets.bucket(ACCOUNT, REGION, BUCKET)?;
-    bucket.put(&Key::parse(key)?, Bytes::from_static(bytes), ContentType::Text).await
+    bucket
+        .put(
+            &Key::parse(key)?,
+            Bytes::from_static(bytes),
+            ContentType::Text,
+        )
+        .await
 }
 
 async fn get(buckets: &Buckets, key: &str, asked: Asked) -> Result<Vec<u8>, BucketError> {
@@ -52,7 +58,11 @@ async fn in_the_default_root_buckets_are_made_for_the_server_alone() {
         assert_eq!(mode(private), 0o700);
     }
     assert_eq!(mode(&folder.join("a/b/c.txt")), 0o600);
-    assert_eq!(std::fs::read_dir(folder.join("a/b")).unwrap().count(), 1, "nothing stays beside it");
+    assert_eq!(
+        std::fs::read_dir(folder.join("a/b")).unwrap().count(),
+        1,
+        "nothing stays beside it"
+    );
 }
 
 #[tokio::test]
@@ -64,7 +74,10 @@ async fn in_a_root_of_the_operator_a_missing_bucket_is_an_error() {
     assert!(error.to_string().contains("storage-root"), "{error}");
     std::fs::create_dir(place.root()).unwrap();
     let error = buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap_err();
-    assert!(matches!(&error, BucketError::NotFound(text) if text.contains("make it")), "{error}");
+    assert!(
+        matches!(&error, BucketError::NotFound(text) if text.contains("make it")),
+        "{error}"
+    );
     std::fs::create_dir(place.root().join(BUCKET)).unwrap();
     buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap();
 }
@@ -76,10 +89,17 @@ async fn objects_are_read_in_parts_and_pieces() {
     let large: &'static [u8] = Box::leak((0..200_000_u32).map(|at| at as u8).collect());
     put(&buckets, "a/large", large).await.unwrap();
     assert_eq!(get(&buckets, "a/large", Asked::Whole).await.unwrap(), large);
-    let part = get(&buckets, "a/large", Asked::Between(70_000, 190_000)).await.unwrap();
+    let part = get(&buckets, "a/large", Asked::Between(70_000, 190_000))
+        .await
+        .unwrap();
     assert_eq!(part, large[70_000..190_000]);
-    assert_eq!(get(&buckets, "a/large", Asked::Last(3)).await.unwrap(), large[199_997..]);
-    let outside = get(&buckets, "a/large", Asked::From(200_000)).await.unwrap_err();
+    assert_eq!(
+        get(&buckets, "a/large", Asked::Last(3)).await.unwrap(),
+        large[199_997..]
+    );
+    let outside = get(&buckets, "a/large", Asked::From(200_000))
+        .await
+        .unwrap_err();
     assert!(matches!(outside, BucketError::Invalid(_)));
     for absent in ["a/none", "b/large", "a/large/x"] {
         let error = get(&buckets, absent, Asked::Whole).await.unwrap_err();
@@ -99,9 +119,17 @@ async fn symbolic_links_below_the_root_are_not_followed() {
     symlink(outside.join("secret"), bucket.join("file")).unwrap();
     symlink(outside.join("secret"), bucket.join(".file.new")).unwrap();
     let buckets = explicit(&place.root());
-    for (key, is_denied) in [("folder/secret", true), ("folder/new", true), ("file", true)] {
+    for (key, is_denied) in [
+        ("folder/secret", true),
+        ("folder/new", true),
+        ("file", true),
+    ] {
         let error = get(&buckets, key, Asked::Whole).await.unwrap_err();
-        assert_eq!(matches!(error, BucketError::Denied(_)), is_denied, "{error:?}");
+        assert_eq!(
+            matches!(error, BucketError::Denied(_)),
+            is_denied,
+            "{error:?}"
+        );
     }
     let error = put(&buckets, "folder/new", b"x").await.unwrap_err();
     assert!(matches!(error, BucketError::Denied(_)), "{error:?}");
@@ -121,7 +149,10 @@ async fn symbolic_links_below_the_root_are_not_followed() {
     std::fs::rename(place.root().join("moved"), &bucket).unwrap();
     let linked = place.dir.path().join("linked");
     symlink(place.root(), &linked).unwrap();
-    explicit(&linked).probe(ACCOUNT, REGION, BUCKET).await.unwrap();
+    explicit(&linked)
+        .probe(ACCOUNT, REGION, BUCKET)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::crash::{Crash, Random};
 use super::faulty_s3::{Answer, FaultyS3};
 use super::fixture::{
-    BUCKET, ID, PREFIX, Place, Reports, SEGMENT_US, START_US, destination, init, quick, read_playlist, segment, to_bucket,
-    until,
+    BUCKET, ID, PREFIX, Place, Reports, SEGMENT_US, START_US, destination, init, quick,
+    read_playlist, segment, to_bucket, until,
 };
 use crate::spool::Level;
 use crate::{Destination, Spool, SpoolBounds};
@@ -61,14 +61,25 @@ async fn everything_arrives_whatever_the_service_does() {
         let spool = place.spool(&Crash::never().gate());
         record(&spool, ID, &destination());
         let reports = Reports::default();
-        let (handle, work) = reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(seed));
+        let (handle, work) =
+            reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(seed));
         until("the end is reported", || !reports.all().is_empty()).await;
         judge(&s3, BUCKET);
         let finished = reports.all();
-        assert_eq!((finished.len(), finished[0].failure.clone()), (1, None), "seed {seed}");
+        assert_eq!(
+            (finished.len(), finished[0].failure.clone()),
+            (1, None),
+            "seed {seed}"
+        );
         assert_eq!(finished[0].duration_ms, SEGMENTS * SEGMENT_US / 1_000);
         let order = s3.order();
-        assert!(order.last().unwrap().ends_with("events/recording-ended.json"), "the end is the last object");
+        assert!(
+            order
+                .last()
+                .unwrap()
+                .ends_with("events/recording-ended.json"),
+            "the end is the last object"
+        );
         until("the folder is gone", || spool.recordings().is_empty()).await;
         until("the failures are counted", || handle.status().failures > 0).await;
         assert_eq!(spool.usage().bytes, 0);
@@ -105,21 +116,29 @@ async fn a_refusal_pauses_uploads_with_a_reason_and_is_no_failure() {
         let spool = place.spool(&Crash::never().gate());
         record(&spool, ID, &destination());
         let reports = Reports::default();
-        let (handle, work) = reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(1));
+        let (handle, work) =
+            reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(1));
         until("the bucket refused some times", || {
             handle.status().lanes.iter().any(|lane| lane.failures > 3)
         })
         .await;
         let lane = handle.status().lanes[0].clone();
-        assert_eq!((lane.account.as_str(), lane.bucket.as_str()), ("000000000000", BUCKET));
+        assert_eq!(
+            (lane.account.as_str(), lane.bucket.as_str()),
+            ("000000000000", BUCKET)
+        );
         assert!(lane.error.unwrap().contains(words));
         assert!(reports.all().is_empty());
-        assert_eq!(s3.most_open(), 1, "a bucket that refuses is asked for one object at a time");
+        assert_eq!(
+            s3.most_open(),
+            1,
+            "a bucket that refuses is asked for one object at a time"
+        );
         s3.set_script(|_| Answer::Well);
         until("the end is reported", || !reports.all().is_empty()).await;
         assert_eq!(reports.all()[0].failure, None);
         judge(&s3, BUCKET);
-        assert_eq!(handle.status().finished, 1);
+        until("the end is counted", || handle.status().finished == 1).await;
         work.abort();
     }
 }
@@ -168,9 +187,15 @@ async fn a_recording_that_goes_on_has_a_playlist_of_what_is_in_the_bucket() {
         .await;
     }
     assert!(!read_playlist(&s3.objects(BUCKET, PREFIX)).is_over);
-    assert_eq!(spool.usage().bytes, 0, "what is in the bucket is not in the spool");
+    assert_eq!(
+        spool.usage().bytes,
+        0,
+        "what is in the bucket is not in the spool"
+    );
     assert!(reports.all().is_empty());
-    writer.ended(START_US + 3 * SEGMENT_US as i64, None).unwrap();
+    writer
+        .ended(START_US + 3 * SEGMENT_US as i64, None)
+        .unwrap();
     until("the end is reported", || !reports.all().is_empty()).await;
     assert!(read_playlist(&s3.objects(BUCKET, PREFIX)).is_over);
     work.abort();
@@ -220,7 +245,10 @@ async fn an_end_that_cannot_be_stored_is_reported_again() {
     let work = tokio::spawn(work);
     until("the folder is gone", || spool.recordings().is_empty()).await;
     let all = reports.all();
-    assert!(all.len() == 3 && all.iter().all(|other| *other == all[0]), "{all:?}");
+    assert!(
+        all.len() == 3 && all.iter().all(|other| *other == all[0]),
+        "{all:?}"
+    );
     work.abort();
 }
 
@@ -243,7 +271,11 @@ async fn the_end_waits_for_the_writer_and_is_a_failure_if_it_says_nothing() {
     let place = Place::new();
     let spool = place.spool(&Crash::never().gate());
     let reports = Reports::default();
-    let (handle, work) = reports.uploader(spool.clone(), place.buckets(&Crash::never().gate()), quick(1));
+    let (handle, work) = reports.uploader(
+        spool.clone(),
+        place.buckets(&Crash::never().gate()),
+        quick(1),
+    );
     let mut writer = spool.create(ID, &destination()).unwrap();
     writer.started(START_US).unwrap();
     writer.init(&init(0)).unwrap();
@@ -254,7 +286,10 @@ async fn the_end_waits_for_the_writer_and_is_a_failure_if_it_says_nothing() {
     drop(writer);
     until("the end is reported", || !reports.all().is_empty()).await;
     let end = reports.all()[0].clone();
-    assert_eq!((end.duration_ms, end.failure.unwrap().code.as_str()), (6_000, "InternalServerException"));
+    assert_eq!(
+        (end.duration_ms, end.failure.unwrap().code.as_str()),
+        (6_000, "InternalServerException")
+    );
     assert!(read_playlist(&place.objects()).is_over);
     work.abort();
 }
@@ -265,7 +300,9 @@ async fn a_recording_that_is_too_old_is_given_up() {
     let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Status(403, "AccessDenied")).await;
     record(&place.spool(&Crash::never().gate()), ID, &destination());
     let old = std::time::SystemTime::now() - Duration::from_secs(3_600);
-    let segment = std::fs::File::options().write(true).open(place.recording_path().join("3.mp4"));
+    let segment = std::fs::File::options()
+        .write(true)
+        .open(place.recording_path().join("3.mp4"));
     segment.unwrap().set_modified(old).unwrap();
     let bounds = SpoolBounds {
         age_max: Duration::from_secs(4_000),
@@ -285,7 +322,10 @@ async fn a_recording_that_is_too_old_is_given_up() {
     let (handle, work) = reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(1));
     until("it is given up", || !reports.all().is_empty()).await;
     let end = reports.all()[0].clone();
-    assert_eq!((end.duration_ms, end.failure.unwrap().code.as_str()), (0, "InternalServerException"));
+    assert_eq!(
+        (end.duration_ms, end.failure.unwrap().code.as_str()),
+        (0, "InternalServerException")
+    );
     assert!(end.message.unwrap().contains("too long"));
     until("its folder is gone", || spool.recordings().is_empty()).await;
     assert_eq!(handle.status().given_up, 1);

@@ -16,10 +16,20 @@ const REGION: &str = "eu-west-1";
 async fn put(buckets: &Buckets, key: &str, bytes: &'static [u8]) -> Result<(), BucketError> {
     let bucket = buckets.bucket(ACCOUNT, REGION, BUCKET)?;
     let key = Key::parse(key)?;
-    bucket.put(&key, Bytes::from_static(bytes), ContentType::of_key(key.as_str())).await
+    bucket
+        .put(
+            &key,
+            Bytes::from_static(bytes),
+            ContentType::of_key(key.as_str()),
+        )
+        .await
 }
 
-async fn get(buckets: &Buckets, key: &str, asked: Asked) -> Result<(u64, std::ops::Range<u64>, Vec<u8>), BucketError> {
+async fn get(
+    buckets: &Buckets,
+    key: &str,
+    asked: Asked,
+) -> Result<(u64, std::ops::Range<u64>, Vec<u8>), BucketError> {
     let bucket = buckets.bucket(ACCOUNT, REGION, BUCKET)?;
     let object = bucket.get(&Key::parse(key)?, asked).await?;
     let pieces: Vec<Bytes> = object.bytes.try_collect().await?;
@@ -49,7 +59,9 @@ async fn objects_are_put_with_their_type_and_read_in_parts() {
     }
     let missing = get(&buckets, "a/b/1.mp4", Asked::Whole).await.unwrap_err();
     assert!(matches!(missing, BucketError::NoObject(_)), "{missing}");
-    let outside = get(&buckets, "a/b/0.mp4", Asked::From(10)).await.unwrap_err();
+    let outside = get(&buckets, "a/b/0.mp4", Asked::From(10))
+        .await
+        .unwrap_err();
     assert!(outside.is_of_object(), "{outside:?}");
 }
 
@@ -70,7 +82,12 @@ async fn encryption_and_region_are_as_the_settings_say() {
         put(&buckets, "a.mp4", b"x").await.unwrap();
         let headers = s3.stored(BUCKET, "a.mp4").unwrap().headers;
         assert_eq!(headers["x-amz-server-side-encryption"], expected);
-        assert_eq!(headers.get("x-amz-server-side-encryption-aws-kms-key-id").map(String::as_str), key);
+        assert_eq!(
+            headers
+                .get("x-amz-server-side-encryption-aws-kms-key-id")
+                .map(String::as_str),
+            key
+        );
         assert!(headers["authorization"].contains("/us-west-2/s3/"));
     }
 }
@@ -86,7 +103,10 @@ async fn a_probe_writes_one_object_with_a_fixed_key() {
     assert_eq!(s3.order(), [PROBE_KEY, PROBE_KEY]);
     let absent = buckets.probe(ACCOUNT, REGION, "absent").await.unwrap_err();
     assert!(matches!(absent, BucketError::NotFound(_)), "{absent:?}");
-    let wrong = buckets.probe(ACCOUNT, REGION, "Wrong/Name").await.unwrap_err();
+    let wrong = buckets
+        .probe(ACCOUNT, REGION, "Wrong/Name")
+        .await
+        .unwrap_err();
     assert!(matches!(wrong, BucketError::Invalid(_)), "{wrong:?}");
 }
 
@@ -98,18 +118,62 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
     let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Well).await;
     let buckets = s3.buckets(place.dir.path());
     let cases: [(Answer, Kind, &str); 15] = [
-        (Answer::Status(404, "NoSuchBucket"), BucketError::NotFound, "create it"),
-        (Answer::Status(404, "Whatever"), BucketError::NotFound, "create it"),
-        (Answer::Status(403, "AccessDenied"), BucketError::Denied, "s3:PutObject"),
+        (
+            Answer::Status(404, "NoSuchBucket"),
+            BucketError::NotFound,
+            "create it",
+        ),
+        (
+            Answer::Status(404, "Whatever"),
+            BucketError::NotFound,
+            "create it",
+        ),
+        (
+            Answer::Status(403, "AccessDenied"),
+            BucketError::Denied,
+            "s3:PutObject",
+        ),
         (Answer::Status(401, ""), BucketError::Denied, "s3:PutObject"),
-        (Answer::Status(400, "ExpiredToken"), BucketError::Denied, "renew"),
-        (Answer::Status(403, "InvalidAccessKeyId"), BucketError::Denied, "correct them"),
-        (Answer::Status(403, "RequestTimeTooSkewed"), BucketError::Denied, "clock"),
-        (Answer::Status(301, "PermanentRedirect"), BucketError::NotFound, "region"),
-        (Answer::Status(507, "XMinioStorageFull"), BucketError::Full, "room"),
-        (Answer::Status(400, "EntityTooLarge"), BucketError::Rejected, "refuses"),
-        (Answer::Status(503, "SlowDown"), BucketError::Unavailable, "503"),
-        (Answer::Status(500, "InternalError"), BucketError::Unavailable, "500"),
+        (
+            Answer::Status(400, "ExpiredToken"),
+            BucketError::Denied,
+            "renew",
+        ),
+        (
+            Answer::Status(403, "InvalidAccessKeyId"),
+            BucketError::Denied,
+            "correct them",
+        ),
+        (
+            Answer::Status(403, "RequestTimeTooSkewed"),
+            BucketError::Denied,
+            "clock",
+        ),
+        (
+            Answer::Status(301, "PermanentRedirect"),
+            BucketError::NotFound,
+            "region",
+        ),
+        (
+            Answer::Status(507, "XMinioStorageFull"),
+            BucketError::Full,
+            "room",
+        ),
+        (
+            Answer::Status(400, "EntityTooLarge"),
+            BucketError::Rejected,
+            "refuses",
+        ),
+        (
+            Answer::Status(503, "SlowDown"),
+            BucketError::Unavailable,
+            "503",
+        ),
+        (
+            Answer::Status(500, "InternalError"),
+            BucketError::Unavailable,
+            "500",
+        ),
         (Answer::Status(418, "<x>"), BucketError::Unavailable, "418"),
         (Answer::CutAfter(1), BucketError::Unavailable, "network"),
         (Answer::Stall, BucketError::Unavailable, "too long"),
@@ -125,7 +189,10 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
             assert!(!text.contains(hidden), "{text}");
         }
     }
-    assert_eq!(s3.stored(BUCKET, "a/0.mp4").map(|stored| stored.bytes), None);
+    assert_eq!(
+        s3.stored(BUCKET, "a/0.mp4").map(|stored| stored.bytes),
+        None
+    );
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ use crate::bucket::Buckets;
 use crate::spool::{Spool, locked};
 
 pub use self::lanes::{LaneStatus, Pace};
-pub use crate::spool::Finished;
 use self::uploader::Uploader;
+pub use crate::spool::Finished;
 
 /// Ends of captures that wait to be taken up by the uploader. It takes them up at once; a sender that finds no room waits.
 const COMMANDS_MAX: usize = 1_024;

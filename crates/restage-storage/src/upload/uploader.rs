@@ -138,7 +138,10 @@ impl Uploader {
             // That is news of the recording.
             Some(job) => job.set_over(),
             None if self.tracked.len() >= ORPHANS_MAX => {
-                tracing::warn!(recording = id, "the end of a recording is reported after the next start");
+                tracing::warn!(
+                    recording = id,
+                    "the end of a recording is reported after the next start"
+                );
             }
             None => {
                 self.tracked.entry(id.clone()).or_default().orphan = Some(nothing_of(&id));
@@ -153,7 +156,11 @@ impl Uploader {
             if job.give_up_if_old(age_max_s) {
                 Counters::count(&self.counters.given_up, 1);
                 let bucket = &job.destination().bucket;
-                tracing::error!(recording = job.id(), bucket, "a recording is given up: its bucket did not accept it for too long");
+                tracing::error!(
+                    recording = job.id(),
+                    bucket,
+                    "a recording is given up: its bucket did not accept it for too long"
+                );
                 self.look(job.id());
             }
         }
@@ -210,7 +217,9 @@ impl Uploader {
             }
             let now = Instant::now();
             match job.next(&tracked.busy) {
-                Step::Put(_) | Step::Wait if tracked.busy.is_empty() && tracked.must_list(&job, now) => {
+                Step::Put(_) | Step::Wait
+                    if tracked.busy.is_empty() && tracked.must_list(&job, now) =>
+                {
                     let task = Task::List(job.listed(), self.lanes.start(&lane, 0));
                     self.run_alone(&id, task, Some(job), None);
                 }
@@ -218,7 +227,10 @@ impl Uploader {
                     tracked.busy.insert(item.order);
                     let started = self.lanes.start(&lane, item.bytes);
                     let task = Task::Put(item, started);
-                    let work = self.tools.clone().perform(id.clone(), task, Some(job), None);
+                    let work = self
+                        .tools
+                        .clone()
+                        .perform(id.clone(), task, Some(job), None);
                     self.tasks.spawn(work);
                     self.look(&id);
                 }
@@ -289,7 +301,12 @@ impl Uploader {
         if self.lanes.ended(started, fault.clone(), now, random) {
             let bucket = &started.lane.bucket;
             match fault {
-                Some(error) => tracing::warn!(bucket, recording = id, error, "uploads wait: the bucket does not accept them"),
+                Some(error) => tracing::warn!(
+                    bucket,
+                    recording = id,
+                    error,
+                    "uploads wait: the bucket does not accept them"
+                ),
                 None => tracing::info!(bucket, "the bucket accepts uploads again"),
             }
         }
@@ -302,7 +319,9 @@ impl Uploader {
                 Counters::count(&self.counters.bytes, *bytes);
             }
             Outcome::Lost => Counters::count(&self.counters.lost, 1),
-            Outcome::Bucket(_) | Outcome::Recording(_) => Counters::count(&self.counters.failures, 1),
+            Outcome::Bucket(_) | Outcome::Recording(_) => {
+                Counters::count(&self.counters.failures, 1)
+            }
         }
     }
 
