@@ -56,7 +56,10 @@ struct Inner {
     news: Arc<News>,
 }
 
-/// Which recordings have something to do that the uploader has not seen.
+/// Most recordings of which something is new. Those in the spool are no more, and each is there once.
+const NEWS_MAX: usize = 2 * usage::RECORDINGS_MAX;
+
+/// Recordings of which something is new that the uploader has not seen.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     ids: Mutex<BTreeSet<String>>,
@@ -64,9 +67,15 @@ pub(crate) struct News {
 }
 
 impl News {
-    pub(crate) fn tell(&self, id: &str) {
-        locked(&self.ids).insert(id.to_owned());
+    /// Adds a recording; `false`: there is no room.
+    pub(crate) fn tell(&self, id: &str) -> bool {
+        let mut ids = locked(&self.ids);
+        if ids.len() >= NEWS_MAX && !ids.contains(id) {
+            return false;
+        }
+        ids.insert(id.to_owned());
         self.notify.notify_one();
+        true
     }
 
     pub(crate) fn take(&self) -> BTreeSet<String> {

@@ -10,7 +10,7 @@ use super::SpoolError;
 /// Bytes that are left free on the file system of the spool, because the database is usually on it, too.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Most recordings in the spool at the same time.
-const RECORDINGS_MAX: usize = 10_000;
+pub(super) const RECORDINGS_MAX: usize = 10_000;
 /// The part of a bound, in percent, from which an alarm is raised.
 const ALARM_PERCENT: u64 = 80;
 

@@ -80,7 +80,7 @@ impl Rig {
                 check(crash, recorder.await.unwrap());
             }
             if !records {
-                handle.finish(ID).await;
+                handle.finish(ID);
             }
             let is_over = || !self.reports.all().is_empty() && spool.recordings().is_empty();
             until("the recording is over, or the process is dead", || {

@@ -258,7 +258,7 @@ async fn a_recording_without_a_spool_ends_with_a_failure() {
     let spool = place.spool(&Crash::never().gate());
     let reports = Reports::default();
     let (handle, work) = reports.uploader(spool, place.buckets(&Crash::never().gate()), quick(1));
-    handle.finish("gone").await;
+    handle.finish("gone");
     until("the end is reported", || !reports.all().is_empty()).await;
     let end = reports.all()[0].clone();
     assert_eq!((end.recording.as_str(), end.duration_ms), ("gone", 0));
@@ -279,7 +279,7 @@ async fn the_end_waits_for_the_writer_and_is_a_failure_if_it_says_nothing() {
     let mut writer = spool.create(ID, &destination()).unwrap();
     writer.started(START_US).unwrap();
     writer.init(&init(0)).unwrap();
-    handle.finish(ID).await;
+    handle.finish(ID);
     writer.segment(&segment(0, 0, false)).unwrap();
     until("the segment is in the bucket", || spool.usage().bytes == 0).await;
     assert!(reports.all().is_empty());

@@ -36,7 +36,7 @@ async fn upload(place: &Place, spool: &Spool) -> crate::Finished {
         place.buckets(&Crash::never().gate()),
         quick(1),
     );
-    handle.finish(ID).await;
+    handle.finish(ID);
     until("the end is reported", || !reports.all().is_empty()).await;
     until("the folder is gone", || spool.recordings().is_empty()).await;
     assert_eq!(spool.usage().bytes, 0);
@@ -327,7 +327,7 @@ async fn files_that_vanish_while_the_server_runs_are_left_out_and_said() {
         segment(3, 0, false).bytes,
     )
     .unwrap();
-    handle.finish(ID).await;
+    handle.finish(ID);
     until("the end is reported", || !reports.all().is_empty()).await;
     assert_eq!(read_playlist(&place.objects()).segments, [0, 1, 3]);
     work.abort();

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bucket::Buckets;
-use crate::spool::{Finished, Job, Spool, Step, locked};
+use crate::spool::{Finished, Job, News, Spool, Step, locked};
 
 use super::lanes::{LaneKey, Lanes};
 use super::perform::{Outcome, Over, Task, Tools};
@@ -90,7 +89,7 @@ impl Uploader {
         }
     }
 
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<String>) {
+    pub(super) async fn run(mut self, over: Arc<News>) {
         let news = Arc::clone(self.tools.spool.news());
         let mut ages = tokio::time::interval(AGE_CHECK);
         loop {
@@ -105,13 +104,17 @@ impl Uploader {
                         self.look(&id);
                     }
                 }
-                Some(over) = self.tasks.join_next() => {
+                Some(done) = self.tasks.join_next() => {
                     // A task catches its own panics, and none is aborted while the loop runs.
-                    if let Ok(over) = over {
-                        self.end(over);
+                    if let Ok(done) = done {
+                        self.end(done);
                     }
                 }
-                Some(id) = commands.recv() => self.finish(id),
+                () = over.wait() => {
+                    for id in over.take() {
+                        self.finish(id);
+                    }
+                }
                 () = sleep_until(next) => {}
                 _ = ages.tick() => self.give_up_old(),
             }
