@@ -233,8 +233,7 @@ mod tests {
         assert_eq!(s3.encryption, Encryption::Kms("key".into()));
         assert_eq!(s3.credentials, Credentials::File("c".into()));
         assert_eq!(s3.ca_file, Some("a".into()));
-        let hosts =
-            "s3 = [{ endpoint = \"http://h\", path-style = false, encryption = \"s3\" }]";
+        let hosts = "s3 = [{ endpoint = \"http://h\", path-style = false, encryption = \"s3\" }]";
         let Backend::S3(s3) = backends(hosts).default else {
             panic!("no S3")
         };
@@ -253,7 +252,10 @@ mod tests {
             ("storage-root = \"d\"\ns3 = [{}]", "leave one out"),
             ("s3 = [{ endpoint = \"minio:9000\" }]", "https://"),
             ("s3 = [{ endpoint = \"ftp://h\" }]", "https://"),
-            ("s3 = [{ endpoint = \"https://me:hunter2@h\" }]", "without a user"),
+            (
+                "s3 = [{ endpoint = \"https://me:hunter2@h\" }]",
+                "without a user",
+            ),
             ("s3 = [{ endpoint = \"https://h/?a=b\" }]", "query"),
             ("s3 = [{ encryption = \"aes\" }]", "kms:"),
             ("s3 = [{ encryption = \"kms:\" }]", "kms:"),
@@ -269,7 +271,10 @@ mod tests {
 
     #[test]
     fn a_small_spool_bounds_each_recording_too() {
-        let spool = resolve("spool-mb = 1000\nspool-days = 0").unwrap().storage.spool;
+        let spool = resolve("spool-mb = 1000\nspool-days = 0")
+            .unwrap()
+            .storage
+            .spool;
         assert_eq!(spool.bytes_max, 1_000 * MB);
         assert_eq!(spool.recording_bytes_max, 1_000 * MB);
         assert_eq!(spool.age_max, Duration::ZERO);
