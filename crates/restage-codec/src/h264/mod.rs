@@ -2,12 +2,14 @@
 //! themselves.
 
 pub mod annexb;
+mod depacketise;
 mod nal;
 mod parameter_sets;
 mod payload;
 mod sps;
 mod start;
 
+pub use depacketise::{AccessUnit, depacketise};
 pub use nal::{SliceHeader, UnitType, begins_access_unit};
 pub use parameter_sets::{
     Lead, PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX, ParameterSets,

@@ -14,6 +14,11 @@ const HIGH_PROFILES: [u32; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138,
 /// `ChromaArrayType` where a sample of colour stands for two by two samples of light, and for two by one (table 6-1).
 const CHROMA_420: u32 = 1;
 const CHROMA_422: u32 = 2;
+/// `chroma_format_idc` of as many samples of colour as of light.
+const CHROMA_444: u32 = 3;
+/// Bits of a sample (§7.4.2.1.1).
+const BITS_MIN: u32 = 8;
+const BITS_MAX: u32 = 14;
 
 /// What a sequence parameter set says about the pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +27,32 @@ pub struct SequenceParameters {
     pub size: PictureSize,
     /// Frames per second; few streams say it.
     pub frame_rate: Option<f64>,
+    /// How colour is sampled (`chroma_format_idc`): 0 for none, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
+    pub chroma_format: u8,
+    /// Bits of a sample of light, 8 to 14.
+    pub luma_bits: u8,
+    /// Bits of a sample of colour, 8 to 14.
+    pub chroma_bits: u8,
+}
+
+/// How light and colour are sampled.
+struct Chroma {
+    /// `chroma_format_idc`
+    format: u32,
+    /// `ChromaArrayType`: 0 for no colour or for planes of their own, else the format.
+    array_type: u32,
+    luma_bits: u32,
+    chroma_bits: u32,
+}
+
+impl Chroma {
+    /// What profiles without a choice have.
+    const PLAIN: Self = Self {
+        format: CHROMA_420,
+        array_type: CHROMA_420,
+        luma_bits: BITS_MIN,
+        chroma_bits: BITS_MIN,
+    };
 }
 
 impl SequenceParameters {
@@ -34,9 +65,9 @@ impl SequenceParameters {
         // seq_parameter_set_id
         bits.unsigned()?;
         let chroma = if HIGH_PROFILES.contains(&profile) {
-            chroma_array_type(&mut bits)?
+            Chroma::read(&mut bits)?
         } else {
-            CHROMA_420
+            Chroma::PLAIN
         };
         // log2_max_frame_num_minus4
         bits.unsigned()?;
@@ -44,32 +75,44 @@ impl SequenceParameters {
         // max_num_ref_frames, gaps_in_frame_num_value_allowed_flag
         bits.unsigned()?;
         bits.flag()?;
-        let size = picture_size(&mut bits, chroma)?;
+        let size = picture_size(&mut bits, chroma.array_type)?;
         // The size matters most. A rate that cannot be read counts as one that is not said.
         let frame_rate = match bits.flag() {
             Some(true) => frame_rate(&mut bits),
             _ => None,
         };
-        Some(Self { size, frame_rate })
+        Some(Self {
+            size,
+            frame_rate,
+            chroma_format: chroma.format as u8,
+            luma_bits: chroma.luma_bits as u8,
+            chroma_bits: chroma.chroma_bits as u8,
+        })
     }
 }
 
-/// `ChromaArrayType`: 0 for no colour or for planes of their own, else `chroma_format_idc`.
-fn chroma_array_type(bits: &mut BitReader<'_>) -> Option<u32> {
-    let format = bits.unsigned()?;
-    let has_separate_planes = format == 3 && bits.flag()?;
-    // Bit depths and the lossless transform.
-    bits.unsigned()?;
-    bits.unsigned()?;
-    bits.flag()?;
-    if bits.flag()? {
-        for list in 0..if format == 3 { 12 } else { 8 } {
-            if bits.flag()? {
-                skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+impl Chroma {
+    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
+        let format = bits.unsigned().filter(|format| *format <= CHROMA_444)?;
+        let has_separate_planes = format == CHROMA_444 && bits.flag()?;
+        let mut depth = || bits.unsigned().filter(|more| *more <= BITS_MAX - BITS_MIN);
+        let (luma, chroma) = (depth()?, depth()?);
+        // The lossless transform.
+        bits.flag()?;
+        if bits.flag()? {
+            for list in 0..if format == CHROMA_444 { 12 } else { 8 } {
+                if bits.flag()? {
+                    skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+                }
             }
         }
+        Some(Self {
+            format,
+            array_type: if has_separate_planes { 0 } else { format },
+            luma_bits: BITS_MIN + luma,
+            chroma_bits: BITS_MIN + chroma,
+        })
     }
-    Some(if has_separate_planes { 0 } else { format })
 }
 
 /// §7.3.2.1.1.1.
@@ -244,6 +287,9 @@ mod tests {
                 height: 1_080,
             },
             frame_rate: Some(25.0),
+            chroma_format: 1,
+            luma_bits: 8,
+            chroma_bits: 8,
         };
         assert_eq!(expected.size.pixels(), 2_073_600);
         let read = |unit: &[u8]| SequenceParameters::parse(unit).unwrap();

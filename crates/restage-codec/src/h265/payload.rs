@@ -1,11 +1,11 @@
 //! The RTP payload format (RFC 7798 §4.4): which NAL units a packet carries.
 
 /// An aggregation packet (§4.4.2).
-const AGGREGATION: u8 = 48;
+pub(super) const AGGREGATION: u8 = 48;
 /// A fragment of a unit (§4.4.3).
-const FRAGMENT: u8 = 49;
+pub(super) const FRAGMENT: u8 = 49;
 /// Bytes of a unit's header, and of a payload's (ITU-T H.265 §7.3.1.2).
-const HEADER_BYTES: usize = 2;
+pub(super) const HEADER_BYTES: usize = 2;
 
 /// `nal_unit_type` of a unit of the base layer (ITU-T H.265 table 7-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn each_unit<'a>(payload: &'a [u8], mut callback: impl FnMut(UnitType, Optio
 }
 
 /// `None`: it is shorter than a header.
-fn type_of(unit: &[u8]) -> Option<u8> {
+pub(super) fn type_of(unit: &[u8]) -> Option<u8> {
     let [first, _, ..] = unit else {
         return None;
     };
@@ -66,7 +66,7 @@ fn type_of(unit: &[u8]) -> Option<u8> {
 }
 
 /// `nuh_layer_id` is 0.
-fn is_of_base_layer(unit: &[u8]) -> bool {
+pub(super) fn is_of_base_layer(unit: &[u8]) -> bool {
     matches!(unit, [first, second, ..] if first & 1 == 0 && second >> 3 == 0)
 }
 

@@ -11,22 +11,108 @@ const LEVEL_BITS: u32 = 8;
 /// `sps_max_sub_layers_minus1` (§7.4.3.2.1).
 const SUB_LAYERS_MAX: u32 = 6;
 
+/// Bits of a sample (§7.4.3.2.1).
+const BITS_MIN: u32 = 8;
+const BITS_MAX: u32 = 16;
+
+/// What a sequence parameter set says that a container repeats (ISO/IEC 14496-15 §8.3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SequenceParameters {
+    /// Size of the pictures after cropping.
+    pub size: PictureSize,
+    /// `general_profile_space`, 0 to 3.
+    pub profile_space: u8,
+    /// `general_tier_flag`: the high tier.
+    pub is_high_tier: bool,
+    /// `general_profile_idc`, 0 to 31.
+    pub profile: u8,
+    /// `general_profile_compatibility_flag`, the first as the highest bit.
+    pub compatibility: u32,
+    /// The six bytes of constraints that follow.
+    pub constraints: [u8; 6],
+    /// `general_level_idc`: thirty times the level.
+    pub level: u8,
+    /// Temporal layers, 1 to 7.
+    pub temporal_layers: u8,
+    /// `sps_temporal_id_nesting_flag`
+    pub is_temporally_nested: bool,
+    /// `chroma_format_idc`, 0 to 3.
+    pub chroma_format: u8,
+    /// Bits of a sample of light, 8 to 16.
+    pub luma_bits: u8,
+    /// Bits of a sample of colour, 8 to 16.
+    pub chroma_bits: u8,
+}
+
 /// Size of the pictures after cropping. `None` if the NAL unit is no sequence parameter set, damaged, or cut short before the size.
 pub fn picture_size(unit: &[u8]) -> Option<PictureSize> {
     let mut bits = BitReader::new(unit.get(2..)?);
-    // sps_video_parameter_set_id
-    bits.skip(4)?;
-    let sub_layers = bits.take(3).filter(|count| *count <= SUB_LAYERS_MAX)?;
-    // sps_temporal_id_nesting_flag
-    bits.skip(1)?;
-    skip_profile(&mut bits, sub_layers)?;
-    // sps_seq_parameter_set_id
-    bits.unsigned()?;
-    let chroma = bits.unsigned()?;
-    if chroma == 3 {
-        // separate_colour_plane_flag
-        bits.skip(1)?;
+    Some(Head::read(&mut bits)?.size)
+}
+
+impl SequenceParameters {
+    /// Reads the NAL unit of a sequence parameter set. `None` if it is damaged, or cut short before the depth of samples.
+    pub fn parse(unit: &[u8]) -> Option<Self> {
+        let mut bits = BitReader::new(unit.get(2..)?);
+        let head = Head::read(&mut bits)?;
+        let mut depth = || bits.unsigned().filter(|more| *more <= BITS_MAX - BITS_MIN);
+        let (luma, chroma) = (depth()?, depth()?);
+        // The layers before the profile, and the profile itself, stand at fixed places.
+        let mut bits = BitReader::new(unit.get(2..)?);
+        bits.skip(4)?;
+        let temporal_layers = bits.take(3)? + 1;
+        let is_temporally_nested = bits.flag()?;
+        let (profile_space, is_high_tier) = (bits.take(2)?, bits.flag()?);
+        let (profile, compatibility) = (bits.take(5)?, bits.take(32)?);
+        let mut constraints = [0; 6];
+        for byte in &mut constraints {
+            *byte = bits.take(8)? as u8;
+        }
+        Some(Self {
+            size: head.size,
+            profile_space: profile_space as u8,
+            is_high_tier,
+            profile: profile as u8,
+            compatibility,
+            constraints,
+            level: bits.take(8)? as u8,
+            temporal_layers: temporal_layers as u8,
+            is_temporally_nested,
+            chroma_format: head.chroma as u8,
+            luma_bits: (BITS_MIN + luma) as u8,
+            chroma_bits: (BITS_MIN + chroma) as u8,
+        })
     }
+}
+
+/// The beginning of a sequence parameter set, up to the size.
+struct Head {
+    size: PictureSize,
+    /// `chroma_format_idc`
+    chroma: u32,
+}
+
+impl Head {
+    fn read(bits: &mut BitReader<'_>) -> Option<Self> {
+        // sps_video_parameter_set_id
+        bits.skip(4)?;
+        let sub_layers = bits.take(3).filter(|count| *count <= SUB_LAYERS_MAX)?;
+        // sps_temporal_id_nesting_flag
+        bits.skip(1)?;
+        skip_profile(bits, sub_layers)?;
+        // sps_seq_parameter_set_id
+        bits.unsigned()?;
+        let chroma = bits.unsigned().filter(|chroma| *chroma <= 3)?;
+        if chroma == 3 {
+            // separate_colour_plane_flag
+            bits.skip(1)?;
+        }
+        let size = size(bits, chroma)?;
+        Some(Self { size, chroma })
+    }
+}
+
+fn size(bits: &mut BitReader<'_>, chroma: u32) -> Option<PictureSize> {
     let mut side = || bits.unsigned().filter(|side| (1..=SIDE_MAX).contains(side));
     let (width, height) = (side()?, side()?);
     if !bits.flag()? {
@@ -133,6 +219,16 @@ pub(super) mod tests {
         ];
         let size = picture_size(&unit).unwrap();
         assert_eq!((size.width, size.height), (642, 362));
+        let set = SequenceParameters::parse(&unit).unwrap();
+        assert_eq!(set.size, size);
+        assert_eq!((set.profile, set.profile_space, set.level), (1, 0, 63));
+        assert_eq!((set.compatibility, set.is_high_tier), (0x6000_0000, false));
+        assert_eq!(set.constraints, [0x90, 0, 0, 0, 0, 0]);
+        assert_eq!((set.temporal_layers, set.is_temporally_nested), (1, true));
+        assert_eq!(
+            (set.chroma_format, set.luma_bits, set.chroma_bits),
+            (1, 8, 8)
+        );
     }
 
     #[test]
@@ -158,7 +254,7 @@ pub(super) mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_are_read(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)) {
-            let _ = picture_size(&bytes);
+            let _ = (picture_size(&bytes), SequenceParameters::parse(&bytes));
         }
     }
 }

@@ -1,80 +1,19 @@
 //! VP9: the frame header (VP9 Bitstream & Decoding Process Specification §6.2) and the payload descriptor before it in RTP packets
 //! (RFC 9628 §4.2).
 
+mod depacketise;
+mod key_frame;
+
+pub use depacketise::{Picture, depacketise};
+pub use key_frame::{KeyFrameHeader, is_key_frame, picture_size};
+
 use crate::PictureSize;
-use crate::bits::BitReader;
 use crate::picture::{FramePlace, NewNumbers, PictureId, PictureNumbers};
 
-/// `frame_marker`, the first two bits of a frame.
-const FRAME_MARKER: u32 = 2;
-/// `frame_sync_code` of a key frame.
-const SYNC_CODE: u32 = 0x49_8342;
-/// `color_space` of red, green and blue planes (§7.2.2).
-const RGB: u32 = 7;
 /// References of a picture in flexible mode (RFC 9628 §4.2, `P_DIFF`).
 const REFERENCES_MAX: usize = 3;
 /// Spatial layers whose sizes are read. VP9 can have eight; nobody sends more than these.
 pub const SPATIAL_LAYERS_MAX: usize = 4;
-
-/// Whether a decoder can start with this frame, or with the first frame of this superframe.
-pub fn is_key_frame(frame: &[u8]) -> bool {
-    KeyHeader::parse(frame).is_some()
-}
-
-/// Size of the picture, which only key frames carry.
-pub fn picture_size(frame: &[u8]) -> Option<PictureSize> {
-    KeyHeader::parse(frame)?.size
-}
-
-/// The uncompressed header of a key frame.
-struct KeyHeader {
-    /// `None`: the header is cut short or damaged.
-    size: Option<PictureSize>,
-}
-
-impl KeyHeader {
-    /// `None`: it is no key frame.
-    fn parse(frame: &[u8]) -> Option<Self> {
-        let mut bits = BitReader::plain(frame);
-        if bits.take(2)? != FRAME_MARKER {
-            return None;
-        }
-        let profile = bits.take(1)? | bits.take(1)? << 1;
-        if profile == 3 {
-            bits.skip(1)?;
-        }
-        // show_existing_frame, frame_type
-        if bits.flag()? || bits.flag()? {
-            return None;
-        }
-        Some(Self {
-            size: size_after_type(&mut bits, profile),
-        })
-    }
-}
-
-fn size_after_type(bits: &mut BitReader<'_>, profile: u32) -> Option<PictureSize> {
-    // show_frame, error_resilient_mode
-    bits.skip(2)?;
-    if bits.take(24)? != SYNC_CODE {
-        return None;
-    }
-    if profile >= 2 {
-        // ten_or_twelve_bit
-        bits.skip(1)?;
-    }
-    let has_subsampling = profile == 1 || profile == 3;
-    match (bits.take(3)?, has_subsampling) {
-        (RGB, true) => bits.skip(1)?,
-        (RGB, false) => {}
-        (_, true) => bits.skip(4)?,
-        (_, false) => bits.skip(1)?,
-    }
-    Some(PictureSize {
-        width: bits.take(16)? + 1,
-        height: bits.take(16)? + 1,
-    })
-}
 
 /// The payload descriptor of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,17 +174,17 @@ pub fn starts_key_frame(payload: &[u8]) -> bool {
 
 /// Size of the picture that the first packet of a key frame begins: that of the largest spatial layer, as far as the packet says it.
 pub fn size_in_packet(payload: &[u8]) -> Option<PictureSize> {
-    let (descriptor, header) = key_start(payload)?;
-    descriptor.size().or(header.size)
+    let (descriptor, frame) = key_start(payload)?;
+    descriptor.size().or_else(|| picture_size(frame))
 }
 
-fn key_start(payload: &[u8]) -> Option<(Descriptor, KeyHeader)> {
+fn key_start(payload: &[u8]) -> Option<(Descriptor, &[u8])> {
     let descriptor = Descriptor::parse(payload)?;
     if !descriptor.starts_frame || descriptor.is_predicted || descriptor.spatial != 0 {
         return None;
     }
-    let header = KeyHeader::parse(payload.get(descriptor.length..)?)?;
-    Some((descriptor, header))
+    let frame = payload.get(descriptor.length..)?;
+    is_key_frame(frame).then_some((descriptor, frame))
 }
 
 #[cfg(test)]
@@ -313,6 +252,17 @@ mod tests {
     fn key_frames_carry_the_size() {
         assert!(is_key_frame(&KEY));
         assert_eq!(picture_size(&KEY), Some(SIZE));
+        let header = KeyFrameHeader::parse(&KEY).unwrap();
+        let expected = KeyFrameHeader {
+            profile: 0,
+            bit_depth: 8,
+            is_subsampled_x: true,
+            is_subsampled_y: true,
+            color_space: 1,
+            is_full_range: false,
+            size: SIZE,
+        };
+        assert_eq!(header, expected);
         assert_eq!(picture_size(&KEY[..8]), None, "cut short");
         assert!(!is_key_frame(&DELTA) && !is_key_frame(&[]) && !is_key_frame(&[0x02]));
         // show_existing_frame

@@ -1,6 +1,14 @@
 //! AV1: open bitstream units (AV1 Bitstream & Decoding Process Specification §5.3 to §5.9) and how RTP packets carry them (RTP Payload
 //! Format For AV1, version 1.0, §4).
 
+mod depacketise;
+mod sequence;
+
+pub use depacketise::{TemporalUnit, depacketise};
+pub use sequence::SequenceParameters;
+
+use sequence::Head;
+
 use crate::PictureSize;
 use crate::bits::BitReader;
 
@@ -92,7 +100,7 @@ impl Start {
             SEQUENCE_HEADER => {
                 self.has_sequence = true;
                 let mut bits = BitReader::plain(unit.body);
-                if let Some(sequence) = SequenceHeader::parse(&mut bits) {
+                if let Some(sequence) = Head::read(&mut bits) {
                     self.is_reduced = sequence.is_reduced;
                     self.size = self.size.or(sequence.size);
                 }
@@ -107,73 +115,6 @@ impl Start {
             _ => {}
         }
     }
-}
-
-struct SequenceHeader {
-    is_reduced: bool,
-    /// `None`: the header is cut short.
-    size: Option<PictureSize>,
-}
-
-impl SequenceHeader {
-    /// Reads `sequence_header_obu` (§5.5.1) up to the size of the pictures.
-    fn parse(bits: &mut BitReader<'_>) -> Option<Self> {
-        // seq_profile, still_picture
-        bits.skip(4)?;
-        let is_reduced = bits.flag()?;
-        let operating_points = if is_reduced {
-            bits.skip(5)
-        } else {
-            skip_operating_points(bits)
-        };
-        Some(Self {
-            is_reduced,
-            size: operating_points.and_then(|()| frame_size(bits)),
-        })
-    }
-}
-
-fn skip_operating_points(bits: &mut BitReader<'_>) -> Option<()> {
-    let mut delay_bits = None;
-    if bits.flag()? {
-        // num_units_in_display_tick, time_scale
-        bits.skip(64)?;
-        if bits.flag()? {
-            // num_ticks_per_picture_minus_1
-            bits.unsigned()?;
-        }
-        if bits.flag()? {
-            delay_bits = Some(bits.take(5)? + 1);
-            // num_units_in_decoding_tick, and the lengths of two fields elsewhere
-            bits.skip(42)?;
-        }
-    }
-    let has_display_delay = bits.flag()?;
-    for _ in 0..=bits.take(5)? {
-        // operating_point_idc
-        bits.skip(12)?;
-        if bits.take(5)? > TIER_LEVELS_ABOVE {
-            bits.skip(1)?;
-        }
-        if let Some(delay_bits) = delay_bits
-            && bits.flag()?
-        {
-            bits.skip(2 * delay_bits + 1)?;
-        }
-        if has_display_delay && bits.flag()? {
-            bits.skip(4)?;
-        }
-    }
-    Some(())
-}
-
-/// `max_frame_width_minus_1` and `max_frame_height_minus_1`, each in as many bits as is said before.
-fn frame_size(bits: &mut BitReader<'_>) -> Option<PictureSize> {
-    let (width_bits, height_bits) = (bits.take(4)? + 1, bits.take(4)? + 1);
-    Some(PictureSize {
-        width: bits.take(width_bits)? + 1,
-        height: bits.take(height_bits)? + 1,
-    })
 }
 
 /// The first byte of a payload (AV1 RTP §4.4).
@@ -275,7 +216,7 @@ fn read_leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const SIZE: PictureSize = PictureSize {
@@ -297,21 +238,21 @@ mod tests {
     const SIDES: &str = "1001 1000 1001111111 101100111";
 
     /// The body of a sequence header with one operating point.
-    fn sequence() -> Vec<u8> {
+    pub(in crate::av1) fn sequence() -> Vec<u8> {
         bytes(&format!("000 0 0 0 0 00000 000000000000 00101 {SIDES}"))
     }
 
     /// A unit without a size.
-    fn unit(kind: u8, body: &[u8]) -> Vec<u8> {
+    pub(in crate::av1) fn unit(kind: u8, body: &[u8]) -> Vec<u8> {
         [&[kind << 3], body].concat()
     }
 
-    fn sized(kind: u8, body: &[u8]) -> Vec<u8> {
+    pub(in crate::av1) fn sized(kind: u8, body: &[u8]) -> Vec<u8> {
         [&[kind << 3 | HAS_SIZE, body.len() as u8], body].concat()
     }
 
     /// A packet of elements that all have their length.
-    fn packet(head: u8, elements: &[Vec<u8>]) -> Vec<u8> {
+    pub(in crate::av1) fn packet(head: u8, elements: &[Vec<u8>]) -> Vec<u8> {
         let mut payload = vec![head];
         for element in elements {
             payload.push(element.len() as u8);
@@ -320,14 +261,14 @@ mod tests {
         payload
     }
 
-    const KEY: [u8; 2] = [0x10, 0];
-    const DELTA: [u8; 2] = [0x30, 0];
+    pub(in crate::av1) const KEY: [u8; 2] = [0x10, 0];
+    pub(in crate::av1) const DELTA: [u8; 2] = [0x30, 0];
 
     #[test]
     fn sequence_headers_give_the_size_whatever_stands_before_it() {
         let size = |bits: &str| {
             let body = bytes(&bits.replace("SIDES", SIDES));
-            SequenceHeader::parse(&mut BitReader::plain(&body))?.size
+            Head::read(&mut BitReader::plain(&body))?.size
         };
         let none = "0".repeat(64);
         for (bits, why) in [
@@ -388,6 +329,27 @@ mod tests {
         assert!(is_key_frame(&unit));
         let size = picture_size(&unit).unwrap();
         assert_eq!((size.width, size.height), (642, 362));
+        let sequence = SequenceParameters::parse(&unit[2..]).unwrap();
+        let expected = SequenceParameters {
+            profile: 0,
+            level: 1,
+            is_high_tier: false,
+            size,
+            bit_depth: 8,
+            is_monochrome: false,
+            is_subsampled_x: true,
+            is_subsampled_y: true,
+            chroma_position: 0,
+        };
+        assert_eq!(sequence, expected);
+        assert_eq!(SequenceParameters::parse(&unit), None, "a delimiter");
+        for end in 2..14 {
+            assert_eq!(
+                SequenceParameters::parse(&unit[2..end]),
+                None,
+                "{end} bytes"
+            );
+        }
     }
 
     #[test]

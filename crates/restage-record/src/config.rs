@@ -1,0 +1,78 @@
+//! How a recording is to be made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Journal;
+
+/// Which media is recorded, as in a stage's configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MediaTypes {
+    /// Sound and pictures.
+    #[default]
+    AudioVideo,
+    /// Sound alone.
+    AudioOnly,
+    /// Neither: thumbnails only.
+    None,
+}
+
+/// The relation between the server's steady clock and UTC. All recordings of one stage session are given the same, so that their
+/// times agree with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// A time of the steady clock, in microseconds.
+    pub steady_us: u64,
+    /// The same time in microseconds since 1970, UTC.
+    pub utc_us: i64,
+}
+
+impl Anchor {
+    /// UTC of a time of the steady clock, in microseconds since 1970.
+    pub fn utc_us_at(&self, steady_us: i64) -> i64 {
+        let since = steady_us.saturating_sub_unsigned(self.steady_us);
+        self.utc_us.saturating_add(since)
+    }
+}
+
+/// Where a recording goes on that has been interrupted: by a restart of the server, or by an absence of the participant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Number of the next segment.
+    pub next_segment: u64,
+    /// Number of the next init.
+    pub next_init: u64,
+    /// Length of what is recorded, in microseconds: media times go on from there.
+    pub duration_us: u64,
+}
+
+impl From<&Journal> for Resumed {
+    fn from(journal: &Journal) -> Self {
+        let after = |last: Option<u64>| last.map_or(0, |last| last.saturating_add(1));
+        let segments = journal.segments();
+        Self {
+            next_segment: after(segments.clone().map(|segment| segment.number).max()),
+            next_init: after(journal.inits().map(|init| init.number).max()),
+            duration_us: segments.map(|segment| segment.duration_us).sum(),
+        }
+    }
+}
+
+/// The shortest and the longest target duration of segments, in seconds (`targetSegmentDurationSeconds`).
+pub const SEGMENT_SECONDS_MIN: u32 = 2;
+/// See [`SEGMENT_SECONDS_MIN`].
+pub const SEGMENT_SECONDS_MAX: u32 = 10;
+
+/// How a recording is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecorderConfig {
+    /// Which media is recorded.
+    pub media_types: MediaTypes,
+    /// How long segments should be, in seconds: a number outside [`SEGMENT_SECONDS_MIN`] to [`SEGMENT_SECONDS_MAX`] counts as the nearest
+    /// inside.
+    pub segment_seconds: u32,
+    /// The clock of the stage session.
+    pub anchor: Anchor,
+    /// `None` for a recording that begins.
+    pub resumed: Option<Resumed>,
+}

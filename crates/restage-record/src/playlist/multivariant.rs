@@ -1,0 +1,97 @@
+//! The multivariant playlist.
+
+use std::fmt::Write;
+
+use super::{MEDIA_NAME, RENDITION};
+use crate::journal::{Journal, PictureEntry};
+
+/// Microseconds of a second.
+const SECOND_US: u64 = 1_000_000;
+/// Bits of a byte.
+const BYTE_BITS: u64 = 8;
+/// Hexadecimal digits of the level, at the end of a format of H.264 (RFC 6381 §3.3).
+const AVC_LEVEL_DIGITS: usize = 2;
+
+/// The multivariant playlist of a recording; `None` while it has no segment.
+pub fn multivariant(journal: &Journal) -> Option<String> {
+    let rates = journal
+        .segments()
+        .map(|segment| rate(segment.bytes, segment.duration_us));
+    let peak = rates.max()?.max(1);
+    let bytes = journal.segments().map(|segment| segment.bytes).sum();
+    let average = rate(bytes, journal.duration_us()).max(1);
+    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
+    if journal.segments().all(|segment| segment.independent) {
+        text.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
+    }
+    let _ = write!(
+        text,
+        "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average}"
+    );
+    let codecs = codecs(journal);
+    if !codecs.is_empty() {
+        let _ = write!(text, ",CODECS=\"{}\"", codecs.join(","));
+    }
+    if let Some(PictureEntry { width, height }) = largest_picture(journal) {
+        let _ = write!(text, ",RESOLUTION={width}x{height}");
+        if let Some(rate) = frame_rate(journal) {
+            let _ = write!(text, ",FRAME-RATE={rate:.3}");
+        }
+    }
+    let _ = writeln!(text, "\n{RENDITION}/{MEDIA_NAME}");
+    Some(text)
+}
+
+/// Bits per second, rounded up.
+fn rate(bytes: u64, duration_us: u64) -> u64 {
+    let bits = u128::from(bytes) * u128::from(BYTE_BITS * SECOND_US);
+    let rate = bits.div_ceil(u128::from(duration_us.max(1)));
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+/// The formats of the inits that segments use, pictures first. Of H.264 formats that differ in their level alone, the highest stands
+/// for all.
+fn codecs(journal: &Journal) -> Vec<String> {
+    let mut codecs: Vec<String> = Vec::new();
+    let used = journal.inits().filter(|init| {
+        journal
+            .segments()
+            .any(|segment| segment.init == init.number)
+    });
+    for codec in used.flat_map(|init| &init.codecs) {
+        match codecs
+            .iter_mut()
+            .find(|known| differ_in_level(known, codec))
+        {
+            Some(known) if *known < *codec => known.clone_from(codec),
+            Some(_) => {}
+            None => codecs.push(codec.clone()),
+        }
+    }
+    codecs.sort_by_key(|codec| codec == crate::mp4::OPUS);
+    codecs
+}
+
+/// Whether they are the same, or the same but for a level of H.264.
+fn differ_in_level(one: &str, other: &str) -> bool {
+    let stem = |codec: &str| {
+        let is_avc = codec.starts_with("avc1.");
+        let end = codec.len() - if is_avc { AVC_LEVEL_DIGITS } else { 0 };
+        codec.get(..end).unwrap_or(codec).to_owned()
+    };
+    stem(one) == stem(other)
+}
+
+fn largest_picture(journal: &Journal) -> Option<PictureEntry> {
+    let pictures = journal.inits().filter_map(|init| init.picture);
+    pictures.max_by_key(|picture| u64::from(picture.width) * u64::from(picture.height))
+}
+
+/// Pictures per second, of the segments that have some.
+fn frame_rate(journal: &Journal) -> Option<f64> {
+    let with_pictures = journal.segments().filter(|segment| segment.pictures > 0);
+    let (pictures, us) = with_pictures.fold((0, 0), |(pictures, us), segment| {
+        (pictures + segment.pictures, us + segment.duration_us)
+    });
+    (us > 0).then(|| pictures as f64 * SECOND_US as f64 / us as f64)
+}
