@@ -103,6 +103,11 @@ impl DataDir {
         self.path.join("restage.db")
     }
 
+    /// The folder whose folders are buckets, unless buckets are elsewhere.
+    pub fn recordings(&self) -> PathBuf {
+        self.path.join("recordings")
+    }
+
     /// The credentials file.
     pub fn credentials_file(&self) -> PathBuf {
         self.path.join("credentials")

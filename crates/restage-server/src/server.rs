@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use crate::buckets::FolderBuckets;
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
@@ -246,6 +247,7 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
+            buckets: Box::new(FolderBuckets::new(data.recordings())),
             metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
             shows_metrics: config.metrics.is_none() && is_local,
             secure,

@@ -32,6 +32,7 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
+use restage_core::row::RECORDING_JOB;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
@@ -247,6 +248,7 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             run: self.inner.run.clone(),
             fresh_session: ids::stage_session(),
+            fresh_recording: ids::recording(),
         };
         let name = command.name();
         let span = tracing::debug_span!("command", name);
@@ -342,8 +344,12 @@ impl Control {
                 self.inner.media.withdraw_from_relay(&name, longest);
             }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
+            Effect::TellJob { job } => self.inner.jobs.tell(*job),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
+            Effect::FinishRecording { recording } => {
+                self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+            }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
     }

@@ -15,6 +15,7 @@ mod if_match;
 mod listener;
 mod metrics;
 mod muting;
+mod recording;
 mod refusal;
 mod secure;
 mod socket;
@@ -40,6 +41,7 @@ use restage_node::control::Control;
 use restage_node::token::Endpoints;
 use tokio::sync::Semaphore;
 
+use crate::buckets::BucketProbe;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 use crate::tls::Standing;
@@ -78,6 +80,8 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
+    /// Whether buckets can be written.
+    pub buckets: Box<dyn BucketProbe>,
     /// The metrics.
     pub metrics: Metrics,
     /// Whether `/metrics` is on this listener.
