@@ -51,16 +51,16 @@ impl Crash {
         self.0.lock().unwrap().is_dead
     }
 
-    /// Steps that were made.
-    pub(crate) fn steps(&self) -> u64 {
-        self.0.lock().unwrap().steps
-    }
-
     /// Lets the next step fail with an error of the system.
     pub(crate) fn fail_next(&self, errno: nix::errno::Errno) {
+        self.fail_after(0, errno);
+    }
+
+    /// Lets a step fail with an error of the system, after some that do not.
+    pub(crate) fn fail_after(&self, steps: u64, errno: nix::errno::Errno) {
         let mut disk = self.0.lock().unwrap();
-        let next = disk.steps + 1;
-        disk.faults.insert(next, errno as i32);
+        let step = disk.steps + steps + 1;
+        disk.faults.insert(step, errno as i32);
     }
 
     /// The process is dead from here on.
@@ -101,10 +101,8 @@ impl Crash {
 impl Gate {
     fn with(&self, change: impl FnOnce(&mut Disk)) {
         if let Some(crash) = &self.0 {
-            let mut disk = crash.0.lock().unwrap();
-            if !disk.is_dead {
-                change(&mut disk);
-            }
+            // A step that began before the crash is made, although another thread met the crash meanwhile.
+            change(&mut crash.0.lock().unwrap());
         }
     }
 
@@ -128,8 +126,14 @@ impl Gate {
         }
     }
 
+    pub(crate) fn syncs(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn named(&self, path: &Path) {
-        self.with(|disk| drop(disk.names.entry(path.to_owned()).or_insert(None)));
+        self.with(|disk| {
+            disk.names.entry(path.to_owned()).or_insert(None);
+        });
     }
 
     pub(crate) fn renaming(&self, from: &Path, to: &Path) {
@@ -162,7 +166,9 @@ impl Gate {
     }
 
     pub(crate) fn synced(&self, path: &Path) {
-        self.with(|disk| drop(disk.contents.remove(path)));
+        self.with(|disk| {
+            disk.contents.remove(path);
+        });
     }
 
     pub(crate) fn synced_folder(&self, folder: &Path) {
