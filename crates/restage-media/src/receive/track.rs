@@ -103,10 +103,9 @@ impl TrackIn {
         let plain = (format.codec == Codec::Red)
             .then(|| unwrap(&mut received, format))
             .flatten();
-        let report = layer
-            .report
-            .map(|report| report.at_rate(format.codec.clock_rate()));
-        let wallclock = clock.wallclock(self.kind, report.as_ref(), received.time, now);
+        let report = layer.report;
+        let reported = report.map(|report| report.at_rate(format.codec.clock_rate()));
+        let wallclock = clock.wallclock(self.kind, reported.as_ref(), received.time, now);
         if is_measured
             || starts_key_frame
             || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX
@@ -128,6 +127,7 @@ impl TrackIn {
             number: 0,
             arrived: now,
             wallclock,
+            report,
             payload: received.payload,
             plain,
             extensions: received.extensions,

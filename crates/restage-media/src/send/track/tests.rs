@@ -50,6 +50,7 @@ impl Rig {
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),
             wallclock: self.epoch + Duration::from_millis(ms),
+            report: None,
             payload: payload.into(),
             plain: None,
             extensions: Extensions::default(),
