@@ -22,6 +22,7 @@ ARROWS = {
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
+    "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),
     "restage-storage": ("restage-record",),
     "restage-stun": (),
