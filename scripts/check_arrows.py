@@ -30,7 +30,7 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-core", "restage-media"),
+        *("restage-api", "restage-core", "restage-media", "restage-picture"),
         *("restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
@@ -41,7 +41,7 @@ ARROWS = {
     "restage-client": (),
     "restage": (
         *("restage-api", "restage-client", "restage-codec", "restage-core"),
-        *("restage-node", "restage-server", "restage-store"),
+        *("restage-node", "restage-picture", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.
     "restage-sim": (),
