@@ -30,8 +30,8 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-core", "restage-media", "restage-picture"),
-        *("restage-store", "restage-stun", "restage-turn"),
+        *("restage-api", "restage-core", "restage-media", "restage-picture", "restage-record"),
+        *("restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
         *("restage-api", "restage-core", "restage-media"),

@@ -25,13 +25,14 @@ mod user_agent;
 mod wishes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
+use restage_core::row::RECORDING_JOB;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
@@ -98,6 +99,19 @@ pub struct Rules {
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
+}
+
+/// A handle that does not keep the control plane alive, for what the control plane itself holds.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakControl(Weak<Inner>);
+
+impl WeakControl {
+    /// `None` when the control plane is gone.
+    pub(crate) fn upgrade(&self) -> Option<Control> {
+        Some(Control {
+            inner: self.0.upgrade()?,
+        })
+    }
 }
 
 struct Inner {
@@ -194,6 +208,11 @@ impl Control {
         Ok(())
     }
 
+    /// A handle that does not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakControl {
+        WeakControl(Arc::downgrade(&self.inner))
+    }
+
     /// The durable store, for reads.
     pub fn store(&self) -> &Store {
         &self.inner.store
@@ -247,6 +266,7 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             run: self.inner.run.clone(),
             fresh_session: ids::stage_session(),
+            fresh_recording: ids::recording(),
         };
         let name = command.name();
         let span = tracing::debug_span!("command", name);
@@ -342,8 +362,12 @@ impl Control {
                 self.inner.media.withdraw_from_relay(&name, longest);
             }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
+            Effect::TellJob { job } => self.inner.jobs.tell(*job),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
+            Effect::FinishRecording { recording } => {
+                self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+            }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
     }
@@ -437,7 +461,7 @@ impl Control {
 
     /// Executes a command that no caller waits for. While the store fails it is repeated, because a lost report
     /// would leave a connection in the rows that no longer exists, until the next start.
-    async fn report(&self, command: Command) {
+    pub(crate) async fn report(&self, command: Command) {
         let mut pause = REPORT_RETRY_FIRST;
         loop {
             match self.execute("", command.clone()).await {

@@ -21,6 +21,7 @@ pub enum Order {
 #[derive(Debug)]
 pub struct JobContext {
     pub(super) job: Job,
+    pub(super) rows: watch::Receiver<Job>,
     pub(super) orders: watch::Receiver<Order>,
     pub(super) signs: Arc<AtomicBool>,
 }
@@ -29,6 +30,21 @@ impl JobContext {
     /// The row as it was when this start began.
     pub const fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// The row as it is now. The rules may change [`Job::spec`] while the job runs.
+    pub fn latest(&self) -> Job {
+        self.rows.borrow().clone()
+    }
+
+    /// Waits until the rules have changed what the job is to do, and returns the row as it is then. Several changes may
+    /// come as one. Cancel-safe.
+    pub async fn changed(&mut self) -> Job {
+        match self.rows.changed().await {
+            Ok(()) => self.rows.borrow_and_update().clone(),
+            // After the job was given up, nothing changes.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// The number of this start; it is higher than that of every earlier one.

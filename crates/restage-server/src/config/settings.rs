@@ -190,6 +190,13 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_encoder_configurations: Option<u32>,
+    /// Storage configurations per account and region [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_STORAGE_CONFIGURATIONS",
+        value_name = "COUNT"
+    )]
+    pub limit_storage_configurations: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -372,6 +379,9 @@ impl Settings {
             limit_encoder_configurations: self
                 .limit_encoder_configurations
                 .or(lower.limit_encoder_configurations),
+            limit_storage_configurations: self
+                .limit_storage_configurations
+                .or(lower.limit_storage_configurations),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),

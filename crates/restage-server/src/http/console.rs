@@ -230,7 +230,7 @@ async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
         }
         .to_string()
     };
-    let mut participants = Vec::new();
+    let mut participants: Vec<Participant> = Vec::new();
     let mut has_more_participants = false;
     if let Some(session) = &stage.active_session {
         let connected = ParticipantFilter::Connected(true);
@@ -238,7 +238,7 @@ async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
             .list_participants(session, &connected, None, PARTICIPANTS_SHOWN_MAX)
             .await?;
         has_more_participants = page.more;
-        participants = page.rows;
+        participants = page.rows.into_iter().map(|found| found.row).collect();
         if has_more_participants {
             // Publishers are always shown, even after many viewers.
             participants.retain(|one| !one.publishing);

@@ -15,6 +15,7 @@ mod if_match;
 mod listener;
 mod metrics;
 mod muting;
+mod recording;
 mod refusal;
 mod secure;
 mod socket;
@@ -37,6 +38,7 @@ use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
 use restage_node::control::Control;
+use restage_node::recording::Recordings;
 use restage_node::token::Endpoints;
 use tokio::sync::Semaphore;
 
@@ -78,6 +80,8 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
+    /// Records what is published.
+    pub recordings: Recordings,
     /// The metrics.
     pub metrics: Metrics,
     /// Whether `/metrics` is on this listener.

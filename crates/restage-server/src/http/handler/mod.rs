@@ -7,6 +7,7 @@ mod public_key;
 mod replica;
 mod session;
 mod stage;
+mod storage_configuration;
 mod tag;
 mod token;
 
@@ -14,7 +15,7 @@ use restage_api::shape::{self, EmptyResponse};
 use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::{ResourceId, Time};
-use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage};
+use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage, StorageConfiguration};
 use restage_core::{Arn, Fault, Reply, ResourceArn, StageArn};
 use restage_node::control::Failure;
 use restage_store::{ReplicaPosition, StoreError};
@@ -71,6 +72,18 @@ pub(super) async fn call(
         }
         Operation::DeleteEncoderConfiguration => {
             plain::delete::<EncoderConfiguration>(app, caller, body).await
+        }
+        Operation::CreateStorageConfiguration => {
+            plain::create::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::GetStorageConfiguration => {
+            plain::get::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::ListStorageConfigurations => {
+            plain::list::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::DeleteStorageConfiguration => {
+            plain::delete::<StorageConfiguration>(app, caller, body).await
         }
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
