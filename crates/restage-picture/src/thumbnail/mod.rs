@@ -3,6 +3,8 @@
 mod colour;
 mod decode;
 mod jpeg;
+#[cfg(test)]
+mod tests;
 
 pub use jpeg::size as jpeg_size;
 
