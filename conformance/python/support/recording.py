@@ -11,10 +11,11 @@ import imageio_ffmpeg
 from support.wait import eventually
 
 PREFIX = re.compile(r"[A-Za-z0-9]{12,}/st-[A-Za-z0-9]{13,}/[A-Za-z0-9]{12,}/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
-# What may lie below a recording's prefix, without thumbnails.
+# What may lie below a recording's prefix.
 NAMES = re.compile(
     r"events/recording-(started|ended|failed)\.json"
     r"|media/hls/(multivariant\.m3u8|high/(playlist\.m3u8|init-\d+\.mp4|\d+\.mp4))"
+    r"|media/thumbnails/high/[1-9]\d*\.jpg|media/latest_thumbnail/high/thumb\.jpg"
 )
 PLAYLIST = "media/hls/high/playlist.m3u8"
 MULTIVARIANT = "media/hls/multivariant.m3u8"

@@ -12,6 +12,7 @@ pub mod retention;
 mod secret;
 pub mod seldom;
 pub mod supervise;
+pub mod thumbnails;
 pub mod token;
 
 pub use secret::Secret;

@@ -146,6 +146,8 @@ pub struct Config {
     pub sqlite_sync: SqliteSync,
     /// Whether to start although data is lost or damaged.
     pub accept_data_loss: bool,
+    /// Whether pictures are decoded where the decoder cannot be locked in.
+    pub thumbnails_without_sandbox: bool,
     /// Days to keep history; 0 keeps it without limit.
     pub retention_days: u32,
     /// Where recordings go.
@@ -184,6 +186,7 @@ impl Default for Config {
             answers_mb: 16,
             sqlite_sync: SqliteSync::Full,
             accept_data_loss: false,
+            thumbnails_without_sandbox: false,
             retention_days: 60,
             storage: StorageConfig::default(),
             metrics: None,
@@ -270,6 +273,9 @@ impl Settings {
             answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
             sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
             accept_data_loss: self.accept_data_loss.unwrap_or(default.accept_data_loss),
+            thumbnails_without_sandbox: self
+                .thumbnails_without_sandbox
+                .unwrap_or(default.thumbnails_without_sandbox),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             storage,
             metrics: self.metrics,

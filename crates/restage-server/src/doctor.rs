@@ -6,6 +6,7 @@ mod machine;
 mod media;
 mod paths;
 mod storage;
+mod thumbnails;
 mod tls;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use restage_node::media::worker_port;
 use serde::Serialize;
 
 pub use self::database::examine_database;
+pub use self::thumbnails::examine_thumbnails;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};

@@ -19,6 +19,7 @@ use restage_node::outbox::{self, Senders, WebhookError};
 use restage_node::recording::Recordings;
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
+use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
 use restage_storage::bucket::Backend;
 use restage_storage::{Buckets, Spool, SpoolBounds, SpoolError, StorageSettings};
@@ -208,7 +209,12 @@ impl Server {
             bound: &addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
             public_url: &public_url,
         });
-        let recordings = Recordings::new(buckets(&data), spool, rand::random());
+        let sandbox = match config.thumbnails_without_sandbox {
+            true => Sandbox::Optional,
+            false => Sandbox::Required,
+        };
+        let thumbnailer = Thumbnailer::new(THIS_PROGRAM, sandbox);
+        let recordings = Recordings::new(buckets(&data), spool, thumbnailer, rand::random());
         let control = Control::new(
             (store, room),
             media.clone(),

@@ -96,6 +96,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // A child of the server: it has nothing to do with the commands, and nothing may have started before it locks itself in.
+    if let [_, name, rest @ ..] = arguments.as_slice()
+        && name == restage_picture::child::COMMAND
+    {
+        return restage_picture::child::run(rest);
+    }
     let format = match cmd::serve::wants_json(&arguments) {
         true => LogFormat::Json,
         false => LogFormat::Text,

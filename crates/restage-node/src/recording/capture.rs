@@ -1,9 +1,10 @@
 //! What one start of a recording has captured and has not written yet, and whether it has really begun.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use restage_media::{Codec, MediaKind};
-use restage_record::{Init, MediaTypes, Output, Recorder, RecorderConfig, Segment};
+use restage_record::{Init, MediaTypes, Output, Picture, Recorder, RecorderConfig, Segment};
 
 use super::figures::Figures;
 use super::intake::Intake;
@@ -26,6 +27,11 @@ pub(super) enum Work {
     },
     Init(Init),
     Segment(Segment),
+    /// A file at a path below the prefix.
+    Thumbnail {
+        path: String,
+        jpeg: Arc<Vec<u8>>,
+    },
     Note(String),
 }
 
@@ -52,6 +58,8 @@ pub(super) struct Capture {
     work: VecDeque<Work>,
     work_bytes: usize,
     wants_key_frame: bool,
+    /// The newest key frame that was wanted for a thumbnail.
+    picture: Option<Picture>,
     figures: Figures,
 }
 
@@ -69,6 +77,7 @@ impl Capture {
             work: VecDeque::new(),
             work_bytes: 0,
             wants_key_frame: false,
+            picture: None,
             figures,
         }
     }
@@ -90,6 +99,27 @@ impl Capture {
     /// Whether the publisher is to be asked for a key frame, which is said once.
     pub(super) fn take_key_frame_wish(&mut self) -> bool {
         std::mem::take(&mut self.wants_key_frame)
+    }
+
+    /// The next key frame becomes a [`Picture`].
+    pub(super) fn want_picture(&mut self, now_us: u64) {
+        self.recorder.want_picture(now_us);
+        self.collect();
+    }
+
+    /// The key frame that was wanted, once.
+    pub(super) fn take_picture(&mut self) -> Option<Picture> {
+        self.picture.take()
+    }
+
+    /// Adds a thumbnail to what waits for the disk.
+    pub(super) fn thumbnail(&mut self, paths: Vec<String>, jpeg: Vec<u8>) {
+        let jpeg = Arc::new(jpeg);
+        for path in paths {
+            self.work_bytes += jpeg.len();
+            let jpeg = jpeg.clone();
+            self.work.push_back(Work::Thumbnail { path, jpeg });
+        }
     }
 
     /// Takes packets of the tap.
@@ -186,8 +216,7 @@ impl Capture {
                     self.work_bytes += segment.bytes.len();
                     self.work.push_back(Work::Segment(segment));
                 }
-                // Nobody asks for pictures.
-                Output::Picture(_) => {}
+                Output::Picture(picture) => self.picture = Some(picture),
                 Output::WantKeyFrame => self.wants_key_frame = true,
                 Output::Dropped(dropped) => self.figures.dropped(&dropped),
                 Output::Note(message) => self.note(message),

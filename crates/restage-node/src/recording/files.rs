@@ -122,6 +122,7 @@ fn write(
                 figures.bytes(segment.bytes.len());
                 figures.segment();
             }
+            Work::Thumbnail { path, jpeg } => writer.file(&path, &jpeg)?,
             Work::Note(message) => writer.note(&message)?,
         }
     }

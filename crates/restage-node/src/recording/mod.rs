@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `run.rs` | one start of a job of the kind `recording`: when it begins, what it follows, how it ends |
 //! | `capture.rs` | the packets of a tap (`intake.rs`) through the recorder; what waits for the disk |
+//! | `thumbnails.rs` | when a key frame becomes a thumbnail |
 //! | `files.rs` | writes to the spool on threads that may wait |
 //! | `finish.rs` | brings to the rules what the uploader says of recordings that are over |
 //! | `anchor.rs` | one clock for all recordings of a stage session |
@@ -20,6 +21,7 @@ mod finish;
 mod intake;
 mod run;
 mod spec;
+mod thumbnails;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -43,6 +45,7 @@ use self::files::Files;
 use self::spec::Spec;
 use crate::control::{Control, WeakControl};
 use crate::jobs::{JobContext, Runner, Running};
+use crate::thumbnails::Thumbnailer;
 
 /// How long a bucket has to say whether it is there. One that does not answer may be back later, so the recording begins.
 const CHECK_MAX: Duration = Duration::from_secs(10);
@@ -57,6 +60,7 @@ pub struct Recordings {
 struct Inner {
     buckets: Buckets,
     spool: Spool,
+    thumbnailer: Arc<Thumbnailer>,
     anchors: Anchors,
     figures: Figures,
     /// Set once the control plane is there, which has the runner of recordings.
@@ -76,10 +80,11 @@ impl std::fmt::Debug for Uploading {
 
 impl Recordings {
     /// Recordings that go to these buckets by way of this spool. `seed` makes the pauses between attempts of several servers differ.
-    pub fn new(buckets: Buckets, spool: Spool, seed: u64) -> Self {
+    pub fn new(buckets: Buckets, spool: Spool, thumbnailer: Thumbnailer, seed: u64) -> Self {
         let inner = Inner {
             buckets,
             spool,
+            thumbnailer: Arc::new(thumbnailer),
             anchors: Anchors::default(),
             figures: Figures::default(),
             control: OnceLock::new(),
@@ -96,6 +101,11 @@ impl Recordings {
     /// What is counted of recordings.
     pub fn figures(&self) -> RecordingFigures {
         self.inner.figures.read()
+    }
+
+    /// What becomes of pictures of which thumbnails are wanted, by outcome ([`Counts::read`](crate::thumbnails::Counts::read)).
+    pub fn thumbnails(&self) -> [(&'static str, u64); 4] {
+        self.inner.thumbnailer.counts().read()
     }
 
     /// How much is in the spool.

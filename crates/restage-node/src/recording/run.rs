@@ -18,6 +18,7 @@ use super::capture::{Capture, Standing, Work};
 use super::figures::Active;
 use super::files::{Files, Written};
 use super::spec::Spec;
+use super::thumbnails::Thumbnails;
 use crate::control::Control;
 use crate::jobs::{End, JobContext, Order};
 use crate::media::TapStream;
@@ -58,6 +59,7 @@ pub(super) struct Run {
     spec: Spec,
     anchor: Arc<Anchor>,
     capture: Capture,
+    thumbnails: Thumbnails,
     stage: Stage,
     files: Option<Files>,
     tap: Option<(PublicationKey, TapStream)>,
@@ -104,6 +106,7 @@ impl Run {
         let figures = recordings.inner.figures.clone();
         let id = context.job().id.to_string();
         let (mut files, mut resumed) = (None, None);
+        let mut written = Journal::default();
         // What an earlier start has written goes on.
         if recordings.inner.spool.has(&id) {
             let opened = recordings.open_spool(&id, &spec).await;
@@ -114,7 +117,10 @@ impl Run {
             };
             resumed = has_begun(&journal).then(|| Resumed::from(&journal));
             files = Some(opened);
+            written = journal;
         }
+        let thumbnailer = recordings.inner.thumbnailer.clone();
+        let thumbnails = Thumbnails::new(thumbnailer, &spec, &written);
         let config = RecorderConfig {
             media_types: spec.media_types(),
             segment_seconds: spec.segment_seconds(),
@@ -128,6 +134,7 @@ impl Run {
         let mut run = Self {
             control,
             capture: Capture::new(config, figures.clone()),
+            thumbnails,
             _active: figures.begin(),
             recordings,
             context,
@@ -160,11 +167,14 @@ impl Run {
             }
             self.advance().await?;
             self.follow_publication().await;
+            let now_us = self.control.media().now_us();
+            self.thumbnails.follow(now_us, &mut self.capture);
             self.write();
             let has_room = self.capture.has_room();
             let Self {
                 context,
                 capture,
+                thumbnails,
                 files,
                 tap,
                 control,
@@ -176,6 +186,7 @@ impl Run {
                     Some(tapped) => capture.take(control.media().now_us(), tapped),
                     None => self.lose_tap(),
                 },
+                made = thumbnails.made() => thumbnails.keep(made, capture),
                 row = context.changed() => self.change(&row.spec),
                 written = written(files) => self.on_written(written?),
             }
@@ -249,9 +260,6 @@ impl Run {
             }
         }
         self.stage = Stage::Begun;
-        if self.spec.asks_for_thumbnails() {
-            self.capture.note("This server makes no thumbnails.");
-        }
         let first_us = self.capture.first_us();
         let first_us = first_us.unwrap_or_else(|| self.control.media().now_us());
         let utc_us = self
@@ -388,6 +396,7 @@ impl Run {
         self.tap = None;
         let now_us = self.control.media().now_us();
         self.capture.finish(now_us);
+        self.thumbnails.finish(now_us, &mut self.capture).await;
         if !matches!(self.stage, Stage::Begun) {
             // It was short, or its publisher sent nothing.
             self.advance().await?;

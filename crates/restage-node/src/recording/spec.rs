@@ -2,7 +2,7 @@
 
 use restage_core::PublicationKey;
 use restage_core::id::{ParticipantId, StageSessionId};
-use restage_record::MediaTypes;
+use restage_record::{MediaTypes, ThumbnailStorage};
 use restage_storage::Destination;
 use serde::Deserialize;
 
@@ -29,7 +29,24 @@ pub(super) struct Spec {
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Thumbnails {
-    recording_mode: String,
+    recording_mode: RecordingMode,
+    #[serde(default)]
+    storage: Vec<Storage>,
+    target_interval_seconds: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum RecordingMode {
+    Disabled,
+    Interval,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Storage {
+    Sequential,
+    Latest,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -64,13 +81,24 @@ impl Spec {
         self.segment_seconds
     }
 
-    /// Whether the stage asks for thumbnails.
-    pub(super) fn asks_for_thumbnails(&self) -> bool {
-        self.thumbnails.recording_mode != "DISABLED"
+    /// Which files a thumbnail becomes: none, if the stage asks for no thumbnails.
+    pub(super) fn thumbnails(&self) -> ThumbnailStorage {
+        let is_on = self.thumbnails.recording_mode == RecordingMode::Interval;
+        let has = |storage| is_on && self.thumbnails.storage.contains(&storage);
+        ThumbnailStorage {
+            sequential: has(Storage::Sequential),
+            latest: has(Storage::Latest),
+        }
     }
 
-    /// Where the files go. No thumbnails are made, so the documents name none.
+    /// How long thumbnails should be apart, in seconds.
+    pub(super) fn thumbnail_interval_seconds(&self) -> u32 {
+        self.thumbnails.target_interval_seconds
+    }
+
+    /// Where the files go.
     pub(super) fn destination(&self) -> Destination {
+        let thumbnails = self.thumbnails();
         Destination {
             account: self.account.clone(),
             region: self.region.clone(),
@@ -81,8 +109,8 @@ impl Spec {
             participant: self.participant.clone(),
             media_types: self.media_types,
             segment_seconds: self.segment_seconds,
-            has_thumbnails: false,
-            has_latest_thumbnail: false,
+            has_thumbnails: thumbnails.sequential,
+            has_latest_thumbnail: thumbnails.latest,
         }
     }
 }
@@ -107,12 +135,33 @@ pub(super) mod tests {
         let destination = spec.destination();
         assert_eq!(destination.session, "st-4Hc9sTnV2bQ7x");
         assert_eq!(destination.media_types, MediaTypes::AudioVideo);
-        assert!(!spec.asks_for_thumbnails() && !spec.paused);
+        assert!(!spec.paused);
         let away = TEXT.replace(
             r#"{"session":"st-other","participant":"q7Rk2ZpLw0Xe"}"#,
             "null",
         );
         assert_eq!(Spec::parse(&away).unwrap().publication(), None);
+    }
+
+    #[test]
+    fn thumbnails_are_wanted_where_the_stage_says_so() {
+        let none = ThumbnailStorage::default();
+        assert_eq!(Spec::parse(TEXT).unwrap().thumbnails(), none);
+        let both = TEXT.replace("DISABLED", "INTERVAL");
+        let both = both.replace(r#"["SEQUENTIAL"]"#, r#"["SEQUENTIAL","LATEST"]"#);
+        let spec = Spec::parse(&both).unwrap();
+        assert_eq!(
+            spec.thumbnails(),
+            ThumbnailStorage {
+                sequential: true,
+                latest: true
+            }
+        );
+        assert_eq!(spec.thumbnail_interval_seconds(), 60);
+        let destination = spec.destination();
+        assert!(destination.has_thumbnails && destination.has_latest_thumbnail);
+        let numbered = Spec::parse(&TEXT.replace("DISABLED", "INTERVAL")).unwrap();
+        assert!(!numbered.destination().has_latest_thumbnail);
     }
 
     #[test]

@@ -310,6 +310,15 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub accept_data_loss: Option<bool>,
+    /// Decode pictures for thumbnails even where the kernel cannot lock the decoder in (Landlock, seccomp) [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_THUMBNAILS_WITHOUT_SANDBOX",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub thumbnails_without_sandbox: Option<bool>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
@@ -438,6 +447,9 @@ impl Settings {
             answers_mb: self.answers_mb.or(lower.answers_mb),
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
+            thumbnails_without_sandbox: self
+                .thumbnails_without_sandbox
+                .or(lower.thumbnails_without_sandbox),
             retention_days: self.retention_days.or(lower.retention_days),
             storage_root: self.storage_root.or(lower.storage_root),
             s3: if self.s3.is_empty() {

@@ -17,6 +17,13 @@ pub(super) struct RecordingCollector(pub(super) Recordings);
 impl Collector for RecordingCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         encode_captures(&mut encoder, &self.0.figures())?;
+        counters(
+            &mut encoder,
+            "thumbnails",
+            "Pictures of which thumbnails were wanted: made, refused by the decoder, lost with the process that decoded them, or skipped",
+            "outcome",
+            &self.0.thumbnails(),
+        )?;
         encode_spool(&mut encoder, &self.0)?;
         encode_uploads(&mut encoder, &self.0)
     }
