@@ -101,10 +101,8 @@ impl Crash {
 impl Gate {
     fn with(&self, change: impl FnOnce(&mut Disk)) {
         if let Some(crash) = &self.0 {
-            let mut disk = crash.0.lock().unwrap();
-            if !disk.is_dead {
-                change(&mut disk);
-            }
+            // A step that began before the crash is made, although another thread met the crash meanwhile.
+            change(&mut crash.0.lock().unwrap());
         }
     }
 
@@ -129,7 +127,9 @@ impl Gate {
     }
 
     pub(crate) fn named(&self, path: &Path) {
-        self.with(|disk| drop(disk.names.entry(path.to_owned()).or_insert(None)));
+        self.with(|disk| {
+            disk.names.entry(path.to_owned()).or_insert(None);
+        });
     }
 
     pub(crate) fn renaming(&self, from: &Path, to: &Path) {
@@ -162,7 +162,9 @@ impl Gate {
     }
 
     pub(crate) fn synced(&self, path: &Path) {
-        self.with(|disk| drop(disk.contents.remove(path)));
+        self.with(|disk| {
+            disk.contents.remove(path);
+        });
     }
 
     pub(crate) fn synced_folder(&self, folder: &Path) {

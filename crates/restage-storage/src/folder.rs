@@ -192,11 +192,6 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// The size of a file in bytes.
-    pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
-        Ok(self.open_file(name)?.metadata()?.len())
-    }
-
     /// Removes a file or a symbolic link. A missing one is fine.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         self.gate.step()?;

@@ -1,1 +1,28 @@
-//! Where recordings are kept: buckets, and the spool before them.
+//! Where recordings are kept: buckets, the spool before them, and the uploader between.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`bucket`] | writes and reads objects in folders, S3, and what speaks its protocol |
+//! | [`spool`] | keeps on disk what has been recorded until it is in its bucket |
+//! | [`upload`] | puts what is in the spool into buckets, for as long as it takes |
+#![deny(missing_docs)]
+
+pub mod bucket;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod gate;
+mod key;
+mod reader;
+pub mod spool;
+pub mod upload;
+
+pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};
+pub use reader::{RecordingPlace, RecordingReader};
+pub use key::{BucketName, KEY_BYTES_MAX, Key};
+pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolWriter};
+pub use upload::{Finished, UploadHandle, UploadSettings, uploader};

@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::key::{BucketName, Key};
 
 use self::local::LocalBucket;
+pub(crate) use self::local::of_file;
 use self::s3::S3Bucket;
 pub use self::settings::{Backend, Credentials, Encryption, S3Settings, StorageSettings};
 
