@@ -108,6 +108,11 @@ impl DataDir {
         self.path.join("recordings")
     }
 
+    /// The folder of what was recorded and is not in its bucket yet.
+    pub fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
     /// The credentials file.
     pub fn credentials_file(&self) -> PathBuf {
         self.path.join("credentials")

@@ -18,6 +18,10 @@ use restage_node::outbox::{self, Senders, WebhookError};
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::token::{Endpoints, Tokens};
+use restage_storage::bucket::Backend;
+use restage_storage::{
+    Buckets, RecordingReader, Spool, SpoolBounds, SpoolError, StorageSettings,
+};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,8 +33,8 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
-    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure,
-    Throttle,
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks,
+    RecordingLinks, RecordingSeats, Secure, Throttle,
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
@@ -65,6 +69,8 @@ pub enum StartError {
     Media(#[from] MediaStartError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
     Listen {
         address: SocketAddr,
@@ -160,6 +166,7 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
+        let spool = Spool::open(&data.spool(), SpoolBounds::default())?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
@@ -248,6 +255,9 @@ impl Server {
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
             buckets: Box::new(FolderBuckets::new(data.recordings())),
+            reader: RecordingReader::new(spool, buckets(&data)),
+            links: RecordingLinks::new(&token_secret, &public_url),
+            seats: Arc::new(RecordingSeats::default()),
             metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
@@ -437,6 +447,14 @@ fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String
         false => first.ip(),
     };
     format!("{scheme}://{}", SocketAddr::new(ip, first.port()))
+}
+
+/// The buckets of recordings: folders of a folder in the data directory, which are made when they are missing.
+fn buckets(data: &DataDir) -> Buckets {
+    Buckets::new(StorageSettings::all(Backend::Folder {
+        root: data.recordings(),
+        makes_buckets: true,
+    }))
 }
 
 /// The database that is configured, or the one in the data directory.

@@ -22,7 +22,7 @@ pub mod spool;
 pub mod upload;
 
 pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};
-pub use reader::{RecordingPlace, RecordingReader};
+pub use reader::{RecordingPlace, RecordingReader, playlist_path};
 pub use key::{BucketName, KEY_BYTES_MAX, Key};
 pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolWriter};
 pub use upload::{Finished, UploadHandle, UploadSettings, uploader};
