@@ -29,7 +29,7 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-core", "restage-media"),
+        *("restage-api", "restage-core", "restage-media", "restage-record", "restage-storage"),
         *("restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (

@@ -7,13 +7,17 @@
 
 mod config;
 pub mod document;
+mod drops;
 pub mod journal;
 pub mod limits;
 mod mp4;
+mod mux;
 mod output;
 mod packet;
 pub mod playlist;
 mod recorder;
+mod stream;
+mod timeline;
 mod utc;
 
 pub use config::{

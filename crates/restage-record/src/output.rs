@@ -70,7 +70,7 @@ pub struct Dropped {
 }
 
 /// Why media was left out of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DropReason {
     /// Packets did not come within [`REORDER_WINDOW_US`](crate::limits::REORDER_WINDOW_US).
     Lost,

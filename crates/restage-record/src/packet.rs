@@ -55,3 +55,25 @@ impl Packet {
         self.codec.kind()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A packet of 20 ms of sound.
+    pub(crate) fn audio(sequence: u64) -> Packet {
+        Packet {
+            encoding: EncodingId(1),
+            codec: Codec::Opus,
+            sequence,
+            timestamp: sequence.wrapping_mul(960),
+            arrived_us: sequence.wrapping_mul(20_000),
+            report: None,
+            marker: false,
+            starts_key_frame: false,
+            parameter_sets: None,
+            rotation_degrees: 0,
+            payload: [0xf8, 0xff, 0xfe].into(),
+        }
+    }
+}

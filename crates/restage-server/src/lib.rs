@@ -1,6 +1,5 @@
 //! The outer layer of restage: HTTP, WHIP and WHEP, the events WebSocket, access keys, settings, metrics, start and stop.
 
-pub mod buckets;
 pub mod config;
 pub mod data_dir;
 pub mod descriptors;

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
+use restage_core::row::RECORDING_JOB;
 use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use restage_node::jobs::Runners;
 use restage_node::media::{
     Audience, Media, MediaSettings, MediaStartError, RelayCredentials, UdpReport,
 };
 use restage_node::outbox::{self, Senders, WebhookError};
+use restage_node::recording::Recordings;
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::token::{Endpoints, Tokens};
@@ -28,7 +30,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::buckets::FolderBuckets;
 use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
@@ -209,13 +210,15 @@ impl Server {
             bound: &addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
             public_url: &public_url,
         });
+        let recordings = Recordings::new(buckets(&data), spool.clone(), rand::random());
         let control = Control::new(
             (store, room),
             media.clone(),
             tokens,
             rules,
-            Runners::default(),
+            Runners::default().with(RECORDING_JOB, recordings.clone()),
         );
+        recordings.attach(&control);
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
         if config.retention_days > 0 {
@@ -225,6 +228,7 @@ impl Server {
             });
         }
         control.run(effects, events, &mut parts).await?;
+        recordings.serve(&mut parts);
         let base_path = base_path(&public_url);
         let secure = match &config.tls {
             Some(source) => {
@@ -254,11 +258,11 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
-            buckets: Box::new(FolderBuckets::new(data.recordings())),
-            reader: RecordingReader::new(spool, buckets(&data)),
+            reader: RecordingReader::new(spool, recordings.buckets().clone()),
             links: RecordingLinks::new(&token_secret, &public_url),
             seats: Arc::new(RecordingSeats::default()),
-            metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
+            metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
+            recordings,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
             sockets: http::socket_room(&door),

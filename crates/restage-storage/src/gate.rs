@@ -3,7 +3,7 @@
 #[cfg(not(test))]
 pub(crate) use self::open::Gate;
 #[cfg(test)]
-pub(crate) use crate::crash::Gate;
+pub(crate) use crate::tests::crash::Gate;
 
 #[cfg(not(test))]
 mod open {
@@ -12,7 +12,7 @@ mod open {
 
     /// A gate that is always open.
     #[derive(Clone, Default, Debug)]
-    pub(crate) struct Gate;
+    pub(crate) struct Gate(());
 
     #[allow(clippy::unused_self, clippy::unnecessary_wraps)]
     impl Gate {
@@ -24,6 +24,11 @@ mod open {
         /// Whether the process still runs.
         pub(crate) fn alive(&self) -> io::Result<()> {
             Ok(())
+        }
+
+        /// Whether the disk is asked to sync. A simulated power cut does not depend on it.
+        pub(crate) fn syncs(&self) -> bool {
+            true
         }
 
         /// A name was made in a directory that is not synced yet.

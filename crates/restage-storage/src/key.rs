@@ -34,7 +34,10 @@ impl BucketName {
             return refused("must have 3 to 63 characters");
         }
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        if !name.bytes().all(|byte| is_plain(byte) || b"-.".contains(&byte)) {
+        if !name
+            .bytes()
+            .all(|byte| is_plain(byte) || b"-.".contains(&byte))
+        {
             return refused("may contain only lower-case letters, digits, dots and hyphens");
         }
         let ends = [name.bytes().next(), name.bytes().next_back()];
@@ -47,7 +50,9 @@ impl BucketName {
         if name.parse::<std::net::Ipv4Addr>().is_ok() {
             return refused("must not look like an IP address");
         }
-        let is_reserved = RESERVED_BEGINNINGS.iter().any(|part| name.starts_with(part))
+        let is_reserved = RESERVED_BEGINNINGS
+            .iter()
+            .any(|part| name.starts_with(part))
             || RESERVED_ENDS.iter().any(|part| name.ends_with(part));
         match is_reserved {
             true => refused("has a beginning or an end that Amazon S3 reserves"),
@@ -78,7 +83,10 @@ impl Key {
         let is_part = |part: &str| {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             let length = 1..=KEY_PART_BYTES_MAX;
-            part != "." && part != ".." && length.contains(&part.len()) && part.bytes().all(is_plain)
+            part != "."
+                && part != ".."
+                && length.contains(&part.len())
+                && part.bytes().all(is_plain)
         };
         let is_key = text.len() <= KEY_BYTES_MAX
             && text.split('/').count() <= KEY_PARTS_MAX
@@ -159,8 +167,24 @@ mod tests {
         assert_eq!(name, "init-0.mp4");
         assert!(Key::parse(".restage-probe").is_ok());
         for text in [
-            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "a/./b", "../a", "a\\b", "a b", "a\0b", "a%2e", "ä",
-            &"a".repeat(201), &"a/".repeat(600), &["a"; 17].join("/"),
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            ".",
+            "..",
+            "a/../b",
+            "a/./b",
+            "../a",
+            "a\\b",
+            "a b",
+            "a\0b",
+            "a%2e",
+            "ä",
+            &"a".repeat(201),
+            &"a/".repeat(600),
+            &["a"; 17].join("/"),
         ] {
             assert!(Key::parse(text).is_err(), "{text:?}");
         }

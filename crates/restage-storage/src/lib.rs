@@ -8,21 +8,17 @@
 #![deny(missing_docs)]
 
 pub mod bucket;
-#[cfg(test)]
-mod crash;
-#[cfg(test)]
-mod crash_tests;
-#[cfg(test)]
-mod fixture;
 mod folder;
 mod gate;
 mod key;
 mod reader;
 pub mod spool;
+#[cfg(test)]
+mod tests;
 pub mod upload;
 
 pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};
-pub use reader::{RecordingPlace, RecordingReader, playlist_path};
 pub use key::{BucketName, KEY_BYTES_MAX, Key};
+pub use reader::{RecordingPlace, RecordingReader, playlist_path};
 pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolWriter};
 pub use upload::{Finished, UploadHandle, UploadSettings, uploader};

@@ -52,7 +52,12 @@ impl RecordingReader {
     /// Reads the object at a path below the recording's prefix. Playlists of a recording that is not wholly in its bucket name
     /// everything that can be read, also from the spool. The error is [`BucketError::Unavailable`] while too many objects are
     /// being read, [`BucketError::Invalid`] for a path that leaves the prefix or a range outside the object.
-    pub async fn read(&self, place: &RecordingPlace, path: &str, asked: Asked) -> Result<Object, BucketError> {
+    pub async fn read(
+        &self,
+        place: &RecordingPlace,
+        path: &str,
+        asked: Asked,
+    ) -> Result<Object, BucketError> {
         let key = Key::below(&place.prefix, path)?;
         let seat = Arc::clone(&self.seats).try_acquire_owned().map_err(|_| {
             BucketError::Unavailable(format!(
@@ -61,12 +66,16 @@ impl RecordingReader {
         })?;
         let (spool, id, name) = (self.spool.clone(), place.recording.clone(), path.to_owned());
         let found = tokio::task::spawn_blocking(move || in_spool(&spool, &id, &name));
-        let found = found.await.map_err(|_| BucketError::Unavailable("the server is stopping".to_owned()))?;
+        let found = found
+            .await
+            .map_err(|_| BucketError::Unavailable("the server is stopping".to_owned()))?;
         let object = match found {
             Some(Found::File(file)) => of_file(file, asked, path)?,
             Some(Found::Text(text)) => of_text(text, asked)?,
             None => {
-                let bucket = self.buckets.bucket(&place.account, &place.region, &place.bucket)?;
+                let bucket = self
+                    .buckets
+                    .bucket(&place.account, &place.region, &place.bucket)?;
                 bucket.get(&key, asked).await?
             }
         };

@@ -25,7 +25,7 @@ mod user_agent;
 mod wishes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use restage_core::command::Command;
@@ -99,6 +99,19 @@ pub struct Rules {
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
+}
+
+/// A handle that does not keep the control plane alive, for what the control plane itself holds.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakControl(Weak<Inner>);
+
+impl WeakControl {
+    /// `None` when the control plane is gone.
+    pub(crate) fn upgrade(&self) -> Option<Control> {
+        Some(Control {
+            inner: self.0.upgrade()?,
+        })
+    }
 }
 
 struct Inner {
@@ -193,6 +206,11 @@ impl Control {
         self.execute_holding("", Command::Recover, None, ends_at)
             .await?;
         Ok(())
+    }
+
+    /// A handle that does not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakControl {
+        WeakControl(Arc::downgrade(&self.inner))
     }
 
     /// The durable store, for reads.
@@ -443,7 +461,7 @@ impl Control {
 
     /// Executes a command that no caller waits for. While the store fails it is repeated, because a lost report
     /// would leave a connection in the rows that no longer exists, until the next start.
-    async fn report(&self, command: Command) {
+    pub(crate) async fn report(&self, command: Command) {
         let mut pause = REPORT_RETRY_FIRST;
         loop {
             match self.execute("", command.clone()).await {

@@ -62,7 +62,7 @@ impl Rules {
             stage,
             name: String::new(),
             tags: Default::default(),
-            recording: String::new(),
+            recording: Default::default(),
             tokens: Vec::new(),
         };
         rules.execute(create).await.unwrap();
@@ -136,6 +136,7 @@ impl Executor for Rules {
                 session_idle_s: 60,
                 run: RunId::new("run"),
                 fresh_session: StageSessionId::new("st"),
+                fresh_recording: RecordingId::new("recording"),
             };
             let decision = decide(&state.world, &context, &command);
             state.world.apply(&decision.changes);

@@ -1,4 +1,15 @@
-//! Fragmented MP4 (ISO/IEC 14496-12): inits and segments.
+//! Fragmented MP4 (ISO/IEC 14496-12): what a file says of its formats, inits, and segments.
 
-/// Opus in a `CODECS` attribute. Players have refused the upper-case form of the sample entry's name.
-pub(crate) const OPUS: &str = "opus";
+mod entry;
+mod format;
+mod init;
+mod segment;
+
+pub(crate) use format::{OPUS, VideoFormat};
+pub(crate) use init::init;
+pub(crate) use segment::{AUDIO_TRACK, Run, Sample, VIDEO_TRACK, segment};
+
+/// Ticks per second of a track of pictures: those of RTP.
+pub(crate) const VIDEO_TIMESCALE: u32 = 90_000;
+/// Ticks per second of a track of sound: the samples of Opus.
+pub(crate) const AUDIO_TIMESCALE: u32 = 48_000;

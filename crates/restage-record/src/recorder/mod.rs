@@ -1,62 +1,154 @@
 //! The recorder: packets in, files out.
 
+mod notes;
+
 use std::collections::VecDeque;
 
-use crate::config::RecorderConfig;
-use crate::output::Output;
-use crate::packet::Packet;
+use restage_codec::{Codec, MediaKind};
 
-/// Makes the files of one recording from the packets of one publication.
+use crate::config::{MediaTypes, RecorderConfig, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN};
+use crate::drops::Drops;
+use crate::limits::{KEY_FRAME_REQUEST_US, OUTPUTS_MAX, STALL_US};
+use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
+use crate::mux::{Context, Muxer};
+use crate::output::{Output, Picture};
+use crate::packet::Packet;
+use crate::stream::{AudioSource, VideoSource, VideoUnit};
+use crate::timeline::Relation;
+use notes::Notes;
+
+/// How long a recording waits for the first packet of the other kind. If none comes, it begins without.
+const OTHER_KIND_US: u64 = 1_000_000;
+/// How often it is told what was left out.
+const DROPS_TOLD_US: u64 = 1_000_000;
+
+/// Makes the files of one recording from the packets of one publication after the other.
 ///
 /// Times (`now_us`) are microseconds of the server's steady clock and never go back. After each call, poll until nothing comes.
 #[derive(Debug)]
 pub struct Recorder {
-    config: RecorderConfig,
+    media_types: MediaTypes,
+    anchor: crate::Anchor,
+    audio: AudioSource,
+    video: VideoSource,
+    relation: Relation,
+    muxer: Muxer,
     outputs: VecDeque<Output>,
+    drops: Drops,
+    notes: Notes,
+    /// When the first packet of the publication came.
+    since_us: Option<u64>,
+    now_us: u64,
+    asked_us: Option<u64>,
+    drops_told_us: u64,
+    wants_picture: bool,
+    refused: Vec<Codec>,
+    is_paused: bool,
+    is_finished: bool,
 }
 
 impl Recorder {
     /// A recorder that waits for packets.
     pub fn new(config: RecorderConfig) -> Self {
+        let seconds = config
+            .segment_seconds
+            .clamp(SEGMENT_SECONDS_MIN, SEGMENT_SECONDS_MAX);
+        let target_us = i64::from(seconds) * 1_000_000;
+        let resumed = config.resumed.unwrap_or_default();
         Self {
-            config,
+            media_types: config.media_types,
+            anchor: config.anchor,
+            audio: AudioSource::default(),
+            video: VideoSource::default(),
+            relation: Relation::default(),
+            muxer: Muxer::new(config.anchor, target_us, resumed),
             outputs: VecDeque::new(),
+            drops: Drops::default(),
+            notes: Notes::default(),
+            since_us: None,
+            now_us: 0,
+            asked_us: None,
+            drops_told_us: 0,
+            wants_picture: false,
+            refused: Vec::new(),
+            is_paused: false,
+            is_finished: false,
         }
     }
 
-    /// Takes a packet.
+    /// Takes a packet. Packets of a kind that is not recorded are ignored.
     pub fn push(&mut self, now_us: u64, packet: Packet) {
-        let _ = (now_us, packet, &self.config);
+        self.advance(now_us);
+        if self.is_paused || self.is_finished || !self.is_recorded(packet.kind()) {
+            return;
+        }
+        if packet.codec == Codec::Vp8 {
+            if !self.refused.contains(&packet.codec) {
+                self.refused.push(packet.codec);
+                self.outputs.push_back(Output::Refused {
+                    codec: packet.codec,
+                });
+            }
+            return;
+        }
+        self.since_us.get_or_insert(self.now_us);
+        match packet.kind() {
+            MediaKind::Audio => self.audio.push(self.now_us, packet, &mut self.drops),
+            MediaKind::Video => self.video.push(self.now_us, packet, &mut self.drops),
+        }
+        self.work(false);
     }
 
     /// Does what is due. To be called every 100 ms or so, also while packets come.
     pub fn tick(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.advance(now_us);
+        if !self.is_finished {
+            self.work(false);
+        }
+        self.tell_drops(false);
     }
 
-    /// Packets are ignored until [`resume`](Self::resume); what is recorded until here becomes a segment.
+    /// What is recorded until here becomes a segment; packets are ignored until [`resume`](Self::resume).
     pub fn pause(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.source_gone(now_us);
+        self.is_paused = true;
     }
 
     /// Packets are recorded again, behind a discontinuity.
     pub fn resume(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.advance(now_us);
+        self.is_paused = false;
     }
 
-    /// The publication is gone: nothing of it will come, and what comes later belongs to another one. What is recorded becomes a segment.
+    /// The publication is gone: what is recorded becomes a segment. What comes later belongs to another publication, and is recorded behind
+    /// a discontinuity.
     pub fn source_gone(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.advance(now_us);
+        if self.is_finished {
+            return;
+        }
+        self.work(true);
+        self.with_context(|muxer, cx| muxer.end_run(None, cx));
+        self.audio = AudioSource::default();
+        self.video = VideoSource::default();
+        self.relation = Relation::default();
+        self.since_us = None;
+        self.tell_drops(true);
     }
 
-    /// The next key frame is given back as [`Output::Picture`]; one is asked for where segments do not need it anyway.
+    /// The next key frame is given back as [`Output::Picture`]. Where segments have no pictures, one is asked for.
     pub fn want_picture(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.advance(now_us);
+        if !self.is_finished {
+            self.wants_picture = true;
+            self.work(false);
+        }
     }
 
     /// The recording is over: the rest becomes a segment. Further calls do nothing.
     pub fn finish(&mut self, now_us: u64) {
-        let _ = now_us;
+        self.source_gone(now_us);
+        self.is_finished = true;
     }
 
     /// The next output.
@@ -64,13 +156,213 @@ impl Recorder {
         self.outputs.pop_front()
     }
 
-    /// Length of what is in segments that were given back, in microseconds; a recording that goes on counts what was there before.
+    /// Length of all segments, in microseconds; a recording that goes on counts what was there before.
     pub fn duration_us(&self) -> u64 {
-        0
+        self.muxer.duration_us()
     }
 
-    /// Bytes of media that it holds: below [`RECORDER_BYTES_MAX`](crate::limits::RECORDER_BYTES_MAX).
+    /// Bytes of media that it holds, besides outputs: below [`RECORDER_BYTES_MAX`](crate::limits::RECORDER_BYTES_MAX).
     pub fn buffered_bytes(&self) -> usize {
-        0
+        self.audio.bytes() + self.video.bytes() + self.muxer.bytes()
+    }
+
+    fn advance(&mut self, now_us: u64) {
+        self.now_us = self.now_us.max(now_us);
+        self.relation.advance(self.now_us);
+    }
+
+    fn is_recorded(&self, kind: MediaKind) -> bool {
+        match self.media_types {
+            MediaTypes::AudioVideo => true,
+            MediaTypes::AudioOnly => kind == MediaKind::Audio,
+            MediaTypes::None => kind == MediaKind::Video,
+        }
+    }
+
+    /// Whether packets of a kind come.
+    fn comes(&self, kind: MediaKind) -> bool {
+        let pushed = match kind {
+            MediaKind::Audio => self.audio.pushed_us(),
+            MediaKind::Video => self.video.pushed_us(),
+        };
+        pushed.is_some_and(|pushed| self.now_us.saturating_sub(pushed) <= STALL_US)
+    }
+
+    /// Moves media on as far as it can go. With `must`, nothing is waited for any more.
+    fn work(&mut self, must: bool) {
+        self.audio.work(self.now_us, must, &mut self.drops);
+        self.video.work(self.now_us, must, &mut self.drops);
+        self.relate();
+        while let Some(kind) = self.next_kind(must) {
+            match kind {
+                MediaKind::Audio => self.mux_audio(),
+                MediaKind::Video => self.mux_video(),
+            }
+        }
+        let has_no_picture = self.wants_picture && self.media_types == MediaTypes::None;
+        let is_blind = self.media_types != MediaTypes::None && self.video.awaits_key_frame();
+        if self.comes(MediaKind::Video) && (has_no_picture || is_blind) {
+            self.ask_for_key_frame();
+        }
+    }
+
+    /// What sender reports say of sound and pictures.
+    fn relate(&mut self) {
+        let (Some(audio), Some(video)) = (self.audio.reports(), self.video.reports()) else {
+            return;
+        };
+        self.relation.take(audio, video);
+        if !self.muxer.has_run() {
+            self.relation.jump();
+        }
+        let age_us = self
+            .now_us
+            .saturating_sub(self.since_us.unwrap_or(self.now_us));
+        self.notes.on_reports(
+            age_us,
+            Relation::is_missing(audio, video),
+            self.relation.has_lied(),
+        );
+        while let Some(note) = self.notes.next() {
+            self.put(Output::Note(note));
+        }
+    }
+
+    /// Which kind is next in time; `None` while the other kind may still have something earlier.
+    fn next_kind(&self, must: bool) -> Option<MediaKind> {
+        let audio = self.audio.head().map(|unit| unit.place.us(AUDIO_TIMESCALE));
+        let video = self.video.head().map(|unit| self.video_us(unit));
+        let (kind, at, queued, is_full) = match (audio, video) {
+            (Some(audio), Some(video)) if audio <= video => return Some(MediaKind::Audio),
+            (Some(_), Some(_)) => return Some(MediaKind::Video),
+            (Some(at), None) => (
+                MediaKind::Audio,
+                at,
+                self.audio.head()?.queued_us,
+                self.audio.is_full(),
+            ),
+            (None, Some(at)) => (
+                MediaKind::Video,
+                at,
+                self.video.head()?.queued_us,
+                self.video.is_full(),
+            ),
+            (None, None) => return None,
+        };
+        let other = match kind {
+            MediaKind::Audio => MediaKind::Video,
+            MediaKind::Video => MediaKind::Audio,
+        };
+        let has_waited = self.now_us.saturating_sub(queued) >= STALL_US;
+        let is_first = must || is_full || has_waited || !self.may_have_earlier(other, at);
+        is_first.then_some(kind)
+    }
+
+    /// Whether media of this kind from before `at_us` may still come.
+    fn may_have_earlier(&self, kind: MediaKind, at_us: i64) -> bool {
+        let (pushed, frontier) = match kind {
+            MediaKind::Audio => (self.audio.pushed_us(), self.audio.frontier_us()),
+            MediaKind::Video => {
+                let frontier = self.video.frontier_us();
+                (
+                    self.video.pushed_us(),
+                    frontier.map(|us| us.saturating_sub(self.relation.us())),
+                )
+            }
+        };
+        if !self.is_recorded(kind) || self.media_types == MediaTypes::None {
+            return false;
+        }
+        if pushed.is_none() {
+            let since = self.since_us.unwrap_or(self.now_us);
+            return self.now_us.saturating_sub(since) < OTHER_KIND_US;
+        }
+        self.comes(kind) && frontier.is_none_or(|frontier| frontier < at_us)
+    }
+
+    /// Where a picture is on the server's clock, as sender reports relate it to sound.
+    fn video_us(&self, unit: &VideoUnit) -> i64 {
+        unit.place
+            .us(VIDEO_TIMESCALE)
+            .saturating_sub(self.relation.us())
+    }
+
+    fn mux_audio(&mut self) {
+        if let Some(unit) = self.audio.pop() {
+            let at_us = unit.place.us(AUDIO_TIMESCALE);
+            self.with_context(|muxer, cx| muxer.audio(unit, at_us, cx));
+        }
+    }
+
+    fn mux_video(&mut self) {
+        let Some(unit) = self.video.pop() else {
+            return;
+        };
+        let at_us = self.video_us(&unit);
+        self.take_picture(&unit, at_us);
+        if self.media_types != MediaTypes::None {
+            let offset_us = unit.place.offset_us.saturating_sub(self.relation.us());
+            self.with_context(|muxer, cx| muxer.video(unit, offset_us, at_us, cx));
+        }
+    }
+
+    fn take_picture(&mut self, unit: &VideoUnit, at_us: i64) {
+        let Some(format) = unit
+            .picture
+            .key_format
+            .as_ref()
+            .filter(|_| self.wants_picture)
+        else {
+            return;
+        };
+        self.wants_picture = false;
+        self.put(Output::Picture(Picture {
+            codec: unit.codec,
+            bytes: format.stream_of(&unit.picture.data),
+            rotation_degrees: format.rotation_degrees(),
+            utc_us: self.anchor.utc_us_at(at_us),
+        }));
+    }
+
+    fn with_context(&mut self, call: impl FnOnce(&mut Muxer, &mut Context<'_>)) {
+        let (has_pictures, has_sound) =
+            (self.comes(MediaKind::Video), self.comes(MediaKind::Audio));
+        let mut cx = Context {
+            outputs: &mut self.outputs,
+            drops: &mut self.drops,
+            has_pictures,
+            has_sound,
+            wants_key_frame: false,
+        };
+        call(&mut self.muxer, &mut cx);
+        if cx.wants_key_frame {
+            self.ask_for_key_frame();
+        }
+    }
+
+    fn ask_for_key_frame(&mut self) {
+        let is_due = |asked: u64| self.now_us.saturating_sub(asked) >= KEY_FRAME_REQUEST_US;
+        if self.asked_us.is_none_or(is_due) {
+            self.asked_us = Some(self.now_us);
+            self.put(Output::WantKeyFrame);
+        }
+    }
+
+    fn tell_drops(&mut self, must: bool) {
+        if !must && self.now_us.saturating_sub(self.drops_told_us) < DROPS_TOLD_US {
+            return;
+        }
+        self.drops_told_us = self.now_us;
+        let dropped: Vec<_> = self.drops.take().collect();
+        for dropped in dropped {
+            self.put(Output::Dropped(dropped));
+        }
+    }
+
+    /// Puts an output that may be lacking, within its bound.
+    fn put(&mut self, output: Output) {
+        if self.outputs.len() < OUTPUTS_MAX {
+            self.outputs.push_back(output);
+        }
     }
 }

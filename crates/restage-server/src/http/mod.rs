@@ -39,11 +39,11 @@ use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
 use restage_node::control::Control;
+use restage_node::recording::Recordings;
 use restage_node::token::Endpoints;
 use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
-use crate::buckets::BucketProbe;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 use crate::tls::Standing;
@@ -83,8 +83,8 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
-    /// Whether buckets can be written.
-    pub buckets: Box<dyn BucketProbe>,
+    /// Records what is published.
+    pub recordings: Recordings,
     /// Reads recordings.
     pub reader: RecordingReader,
     /// The links to recordings.

@@ -5,6 +5,7 @@
 //! knows, so that no client can make the number of series grow.
 
 mod outbox;
+mod recording;
 mod state;
 mod survey;
 mod tls;
@@ -24,11 +25,13 @@ use prometheus_client::registry::{Registry, Unit};
 use restage_api::Action;
 use restage_node::control::{Control, Failures};
 use restage_node::media::Media;
+use restage_node::recording::Recordings;
 use restage_store::durations;
 use tokio::sync::Mutex;
 
 use crate::tls::Tls;
 
+use recording::RecordingCollector;
 use state::State;
 use survey::SurveyCollector;
 use tls::TlsCollector;
@@ -96,13 +99,13 @@ impl Inner {
 }
 
 impl Metrics {
-    /// Metrics of a server, and of its TLS if it serves that.
-    pub fn of(control: &Control, tls: Option<&Arc<Tls>>) -> Self {
+    /// Metrics of a server and its recordings, and of its TLS if it serves that.
+    pub fn of(control: &Control, recordings: &Recordings, tls: Option<&Arc<Tls>>) -> Self {
         Self::with(
             control.store().batch_durations(),
             control.failures().clone(),
             tls,
-            Some(control.media().clone()),
+            Some((control.media().clone(), recordings.clone())),
         )
     }
 
@@ -110,7 +113,7 @@ impl Metrics {
         batches: Histogram,
         failures: Failures,
         tls: Option<&Arc<Tls>>,
-        media: Option<Media>,
+        running: Option<(Media, Recordings)>,
     ) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -162,8 +165,9 @@ impl Metrics {
         if let Some(tls) = tls {
             registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
         }
-        if let Some(media) = media {
+        if let Some((media, recordings)) = running {
             registry.register_collector(Box::new(SurveyCollector(media)));
+            registry.register_collector(Box::new(RecordingCollector(recordings)));
         }
         let state = State::register(&mut registry);
         Self {

@@ -74,14 +74,19 @@ impl FileCredentials {
             size: metadata.len(),
             changed: (metadata.mtime(), metadata.mtime_nsec()),
         };
-        let mut read = self.read.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut read = self
+            .read
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((known, credential)) = &*read
             && *known == stamp
         {
             return Ok(Arc::clone(credential));
         }
         let mut text = String::new();
-        file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+        file.take(FILE_BYTES_MAX)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
         let found = section(&text, &self.account).or_else(|| section(&text, DEFAULT_SECTION));
         let credential = found.ok_or_else(|| {
             fault(format!(
@@ -103,7 +108,10 @@ fn section(text: &str, name: &str) -> Option<AwsCredential> {
         if line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+        if let Some(header) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
             is_inside = header.trim() == name;
             continue;
         }
@@ -133,7 +141,8 @@ impl fmt::Debug for FileCredentials {
 }
 
 /// What [`CredentialProvider`] asks for, written out: its trait is declared with `async_trait`.
-type Given<'a> = Pin<Box<dyn Future<Output = object_store::Result<Arc<AwsCredential>>> + Send + 'a>>;
+type Given<'a> =
+    Pin<Box<dyn Future<Output = object_store::Result<Arc<AwsCredential>>> + Send + 'a>>;
 
 impl CredentialProvider for FileCredentials {
     type Credential = AwsCredential;
@@ -183,7 +192,10 @@ mod tests {
         assert_eq!((&*other.key_id, &*other.secret_key), ("AKIAOTHER", "three"));
         assert_eq!(other.token.as_deref(), Some("t"));
         let default = of("000000000000");
-        assert_eq!((&*default.key_id, &*default.secret_key), ("AKIADEFAULT", "one=two"));
+        assert_eq!(
+            (&*default.key_id, &*default.secret_key),
+            ("AKIADEFAULT", "one=two")
+        );
         assert_eq!(default.token, None);
     }
 
@@ -206,7 +218,11 @@ mod tests {
             (TEXT, 0o640, "chmod 600"),
             (TEXT, 0o604, "chmod 600"),
             ("[default]\naws_access_key_id=AKIAX\n", 0o600, "add one"),
-            ("aws_access_key_id=A\naws_secret_access_key=hidden\n", 0o600, "add one"),
+            (
+                "aws_access_key_id=A\naws_secret_access_key=hidden\n",
+                0o600,
+                "add one",
+            ),
         ] {
             let (_dir, path) = file(text);
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();

@@ -65,7 +65,10 @@ impl LocalBucket {
 
 impl State {
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<(), BucketError> {
-        let _writing = self.writing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _writing = self
+            .writing
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let bucket = self.open_bucket()?;
         let fault = |error| self.fault(&error, key.as_str());
         let free = bucket.free_bytes().map_err(fault)?;
@@ -187,6 +190,8 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, BucketError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        Err(_) => Err(BucketError::Unavailable("the server is stopping".to_owned())),
+        Err(_) => Err(BucketError::Unavailable(
+            "the server is stopping".to_owned(),
+        )),
     }
 }

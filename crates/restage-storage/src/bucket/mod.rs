@@ -61,7 +61,10 @@ pub enum BucketError {
 impl BucketError {
     /// Whether the object is at fault rather than the bucket: other objects may well be accepted.
     pub(crate) fn is_of_object(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::Invalid(_) | Self::NoObject(_))
+        matches!(
+            self,
+            Self::Rejected(_) | Self::Invalid(_) | Self::NoObject(_)
+        )
     }
 }
 
@@ -182,12 +185,19 @@ impl Buckets {
     pub fn bucket(&self, account: &str, region: &str, bucket: &str) -> Result<Bucket, BucketError> {
         let name = BucketName::parse(bucket)?;
         let at = (account.to_owned(), region.to_owned(), name.clone());
-        let mut clients = self.0.clients.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut clients = self
+            .0
+            .clients
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(known) = clients.get(&at) {
             return Ok(known.clone());
         }
         let made = match self.0.settings.of_account(account) {
-            Backend::Folder { root, makes_buckets } => Bucket(Arc::new(Kind::Local(LocalBucket::new(
+            Backend::Folder {
+                root,
+                makes_buckets,
+            } => Bucket(Arc::new(Kind::Local(LocalBucket::new(
                 root.clone(),
                 *makes_buckets,
                 name,
@@ -206,10 +216,17 @@ impl Buckets {
     }
 
     /// Checks that a bucket is there and can be written, by writing one small object with a fixed key.
-    pub async fn probe(&self, account: &str, region: &str, bucket: &str) -> Result<(), BucketError> {
+    pub async fn probe(
+        &self,
+        account: &str,
+        region: &str,
+        bucket: &str,
+    ) -> Result<(), BucketError> {
         let bucket = self.bucket(account, region, bucket)?;
         let key = Key::parse(PROBE_KEY)?;
-        let text = Bytes::from_static(b"restage writes this object to find out whether it may write here.\n");
+        let text = Bytes::from_static(
+            b"restage writes this object to find out whether it may write here.\n",
+        );
         bucket.put(&key, text, ContentType::Text).await
     }
 }
@@ -226,7 +243,12 @@ enum Kind {
 
 impl Bucket {
     /// Writes an object, durably. An object with the same key is replaced.
-    pub async fn put(&self, key: &Key, bytes: Bytes, content_type: ContentType) -> Result<(), BucketError> {
+    pub async fn put(
+        &self,
+        key: &Key,
+        bytes: Bytes,
+        content_type: ContentType,
+    ) -> Result<(), BucketError> {
         if bytes.len() as u64 > OBJECT_BYTES_MAX {
             return Err(BucketError::Rejected(format!(
                 "{key} has {} bytes, more than {OBJECT_BYTES_MAX}: record with a lower bitrate or shorter segments",

@@ -9,8 +9,8 @@ use futures_util::{StreamExt as _, stream};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, Certificate, ClientOptions, Error, GetOptions, GetRange, ObjectStore as _, PutOptions,
-    PutPayload, RetryConfig,
+    Attribute, Attributes, Certificate, ClientOptions, Error, GetOptions, GetRange,
+    ObjectStore as _, PutOptions, PutPayload, RetryConfig,
 };
 
 use crate::key::{BucketName, Key};
@@ -20,12 +20,8 @@ use super::{Asked, BucketError, ContentType, Credentials, Encryption, Object, S3
 
 /// Longest time until a connection is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time of a request, beside what its bytes take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// The slowest rate, in bytes per second, at which an upload is waited for: less than any recording makes.
 const RATE_MIN: u64 = 32 << 10;
-/// Longest silence within an answer that is read.
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest code of an error that is shown.
 const CODE_CHARS_MAX: usize = 64;
 /// The client's name of a setting for which it has no public type.
@@ -36,13 +32,25 @@ const CREDENTIAL_VARIABLES: [(&str, AmazonS3ConfigKey); 10] = [
     ("AWS_ACCESS_KEY_ID", AmazonS3ConfigKey::AccessKeyId),
     ("AWS_SECRET_ACCESS_KEY", AmazonS3ConfigKey::SecretAccessKey),
     ("AWS_SESSION_TOKEN", AmazonS3ConfigKey::Token),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", AmazonS3ConfigKey::WebIdentityTokenFile),
+    (
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        AmazonS3ConfigKey::WebIdentityTokenFile,
+    ),
     ("AWS_ROLE_ARN", AmazonS3ConfigKey::RoleArn),
     ("AWS_ROLE_SESSION_NAME", AmazonS3ConfigKey::RoleSessionName),
     ("AWS_ENDPOINT_URL_STS", AmazonS3ConfigKey::StsEndpoint),
-    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", AmazonS3ConfigKey::ContainerCredentialsRelativeUri),
-    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", AmazonS3ConfigKey::ContainerCredentialsFullUri),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", AmazonS3ConfigKey::ContainerAuthorizationTokenFile),
+    (
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+    ),
+    (
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        AmazonS3ConfigKey::ContainerCredentialsFullUri,
+    ),
+    (
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        AmazonS3ConfigKey::ContainerAuthorizationTokenFile,
+    ),
 ];
 
 /// A bucket with its client.
@@ -52,6 +60,8 @@ pub(super) struct S3Bucket {
     account: String,
     /// What the bucket is looked for in, for messages.
     service: String,
+    /// Longest time of a request beside what its bytes take, and longest silence within an answer.
+    timeout: Duration,
 }
 
 impl std::fmt::Debug for S3Bucket {
@@ -105,10 +115,16 @@ impl S3Bucket {
             name,
             account: account.to_owned(),
             service,
+            timeout: settings.request_timeout,
         })
     }
 
-    pub(super) async fn put(&self, key: &Key, bytes: Bytes, content_type: ContentType) -> Result<(), BucketError> {
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        bytes: Bytes,
+        content_type: ContentType,
+    ) -> Result<(), BucketError> {
         let path = self.path(key)?;
         self.authenticate().await?;
         let mut attributes = Attributes::new();
@@ -117,7 +133,7 @@ impl S3Bucket {
             attributes,
             ..PutOptions::default()
         };
-        let timeout = REQUEST_TIMEOUT + Duration::from_secs(bytes.len() as u64 / RATE_MIN);
+        let timeout = self.timeout + Duration::from_secs(bytes.len() as u64 / RATE_MIN);
         let put = self.store.put_opts(&path, PutPayload::from(bytes), options);
         match tokio::time::timeout(timeout, put).await {
             Ok(Ok(_)) => Ok(()),
@@ -139,7 +155,7 @@ impl S3Bucket {
             range,
             ..GetOptions::default()
         };
-        let got = tokio::time::timeout(REQUEST_TIMEOUT, self.store.get_opts(&path, options));
+        let got = tokio::time::timeout(self.timeout, self.store.get_opts(&path, options));
         let found = match got.await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return Err(self.fault(&error, key, "read")),
@@ -150,10 +166,11 @@ impl S3Bucket {
             "{} broke off while the bucket {} was read: try again",
             self.service, self.name
         ));
+        let silence = self.timeout;
         let bytes = stream::try_unfold(found.into_stream(), move |mut pieces| {
             let broken = broken.clone();
             async move {
-                match tokio::time::timeout(READ_TIMEOUT, pieces.next()).await {
+                match tokio::time::timeout(silence, pieces.next()).await {
                     Ok(Some(Ok(piece))) => Ok(Some((piece, pieces))),
                     Ok(None) => Ok(None),
                     Ok(Some(Err(_))) | Err(_) => Err(broken),
@@ -168,15 +185,19 @@ impl S3Bucket {
     }
 
     fn path(&self, key: &Key) -> Result<Path, BucketError> {
-        Path::parse(key.as_str()).map_err(|_| BucketError::Invalid(format!("{key} is not a key of S3")))
+        Path::parse(key.as_str())
+            .map_err(|_| BucketError::Invalid(format!("{key} is not a key of S3")))
     }
 
     /// Makes sure that there are credentials, so that their absence is not taken for a fault of the bucket.
     async fn authenticate(&self) -> Result<(), BucketError> {
-        let asked = tokio::time::timeout(REQUEST_TIMEOUT, self.store.credentials().get_credential());
+        let asked = tokio::time::timeout(self.timeout, self.store.credentials().get_credential());
         let reason = match asked.await {
             Ok(Ok(_)) => return Ok(()),
-            Ok(Err(Error::Generic { store: "credentials", source })) => source.to_string(),
+            Ok(Err(Error::Generic {
+                store: "credentials",
+                source,
+            })) => source.to_string(),
             Ok(Err(_)) => "neither the environment nor this machine gives any".to_owned(),
             Err(_) => "the service that gives them does not answer".to_owned(),
         };
@@ -199,7 +220,12 @@ impl S3Bucket {
         let text = texts(error);
         let code = code(&text);
         let shown = code.map_or(String::new(), |code| format!(" ({code})"));
-        let Self { name, service, account, .. } = self;
+        let Self {
+            name,
+            service,
+            account,
+            ..
+        } = self;
         let status = status(&text);
         match (error, status, code) {
             (_, _, Some("NoSuchBucket")) => BucketError::NotFound(format!(
@@ -224,20 +250,30 @@ impl S3Bucket {
             (_, _, Some("RequestTimeTooSkewed")) => BucketError::Denied(format!(
                 "the clock of this machine differs too much from that of {service}{shown}: set it right"
             )),
-            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _, _) => BucketError::Denied(format!(
-                "{service} does not let account {account} {verb} in the bucket {name}{shown}: allow its credentials \
+            (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _, _) => {
+                BucketError::Denied(format!(
+                    "{service} does not let account {account} {verb} in the bucket {name}{shown}: allow its credentials \
                  s3:PutObject and s3:GetObject"
-            )),
-            (_, Some(301 | 307 | 308), _) | (_, _, Some("PermanentRedirect" | "AuthorizationHeaderMalformed")) => {
+                ))
+            }
+            (_, Some(301 | 307 | 308), _)
+            | (_, _, Some("PermanentRedirect" | "AuthorizationHeaderMalformed")) => {
                 BucketError::NotFound(format!(
                     "the bucket {name} is not where {service} is asked for it{shown}: set the endpoint or the region in which it is"
                 ))
             }
-            (_, Some(507), _) | (_, _, Some("XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage")) => {
-                BucketError::Full(format!("{service} has no room left for the bucket {name}{shown}: make some"))
+            (_, Some(507), _)
+            | (_, _, Some("XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage")) => {
+                BucketError::Full(format!(
+                    "{service} has no room left for the bucket {name}{shown}: make some"
+                ))
             }
-            (_, Some(400 | 405 | 411 | 413 | 414 | 416 | 422), _) if code != Some("RequestTimeout") => {
-                BucketError::Rejected(format!("{service} refuses to {verb} {key} in the bucket {name}{shown}"))
+            (_, Some(400 | 405 | 411 | 413 | 414 | 416 | 422), _)
+                if code != Some("RequestTimeout") =>
+            {
+                BucketError::Rejected(format!(
+                    "{service} refuses to {verb} {key} in the bucket {name}{shown}"
+                ))
             }
             (_, Some(status), _) => BucketError::Unavailable(format!(
                 "{service} answers with status {status}{shown} for the bucket {name}: it is tried again"
@@ -260,7 +296,10 @@ fn unusable(error: &Error) -> BucketError {
 
 /// The options of the HTTP client. Its own limit on a whole request is off, because the limit depends on the bytes.
 fn client_options(settings: &S3Settings) -> Result<ClientOptions, BucketError> {
-    let is_plain = settings.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
+    let is_plain = settings
+        .endpoint
+        .as_deref()
+        .is_some_and(|url| url.starts_with("http://"));
     let mut options = ClientOptions::new()
         .with_allow_http(is_plain)
         .with_connect_timeout(CONNECT_TIMEOUT)
@@ -286,7 +325,11 @@ fn certificates(path: &FilePath) -> Result<Vec<Certificate>, BucketError> {
 }
 
 /// The endpoint as the client wants it: with the bucket in its host unless paths name buckets.
-fn bucket_endpoint(endpoint: &str, path_style: bool, bucket: &BucketName) -> Result<String, BucketError> {
+fn bucket_endpoint(
+    endpoint: &str,
+    path_style: bool,
+    bucket: &BucketName,
+) -> Result<String, BucketError> {
     let endpoint = endpoint.trim_end_matches('/');
     let (scheme, rest) = match endpoint.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) if !rest.is_empty() => (scheme, rest),
@@ -336,6 +379,7 @@ fn status(text: &str) -> Option<u16> {
 fn code(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
-    let is_code = code.len() <= CODE_CHARS_MAX && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_code =
+        code.len() <= CODE_CHARS_MAX && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_code.then_some(code)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the buckets of each account are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +43,7 @@ pub enum Backend {
 }
 
 /// How S3 is reached.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct S3Settings {
     /// URL of the service; `None` means that of AWS in the region.
     pub endpoint: Option<String>,
@@ -56,6 +57,23 @@ pub struct S3Settings {
     pub credentials: Credentials,
     /// A file with the certificates (PEM) of the authority by which the service is known; `None` means the system's.
     pub ca_file: Option<PathBuf>,
+    /// How long an answer is waited for, beside the time that the bytes of an upload take.
+    pub request_timeout: Duration,
+}
+
+impl Default for S3Settings {
+    /// Amazon S3 with the credentials of the environment.
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            region: None,
+            path_style: false,
+            encryption: Encryption::default(),
+            credentials: Credentials::default(),
+            ca_file: None,
+            request_timeout: Duration::from_secs(20),
+        }
+    }
 }
 
 /// Encryption of objects by the service (server-side encryption).

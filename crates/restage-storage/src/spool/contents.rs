@@ -131,7 +131,10 @@ pub(crate) struct Contents {
 impl Contents {
     /// What a journal says is there. `look` finds the size of a file and when it was written; a file that is missing or has
     /// another size is lost, or was replaced by one that does not count.
-    pub(crate) fn read(journal: Journal, mut look: impl FnMut(&Content) -> Option<(u64, u64)>) -> (Self, Vec<Content>) {
+    pub(crate) fn read(
+        journal: Journal,
+        mut look: impl FnMut(&Content) -> Option<(u64, u64)>,
+    ) -> (Self, Vec<Content>) {
         let mut contents = Self::default();
         for line in journal.lines {
             contents.add(line, 0);
@@ -215,7 +218,11 @@ impl Contents {
 
     /// What is written into the journal about files that are lost. `None` if the recording is no less without them.
     pub(crate) fn note_of_loss(lost: &[Content]) -> Option<Line> {
-        let media: Vec<String> = lost.iter().filter(|content| content.is_media()).map(Content::file_name).collect();
+        let media: Vec<String> = lost
+            .iter()
+            .filter(|content| content.is_media())
+            .map(Content::file_name)
+            .collect();
         let shown = media.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
         let more = match media.len() {
             0 => return None,
@@ -282,7 +289,10 @@ impl Contents {
         if self.is_closed {
             return Step::Report(self.finished(id));
         }
-        let item = self.waiting.values().find(|item| !busy.contains(&item.order));
+        let item = self
+            .waiting
+            .values()
+            .find(|item| !busy.contains(&item.order));
         match item {
             Some(item) => Step::Put(item.clone()),
             None if !busy.is_empty() => Step::Wait,
@@ -299,7 +309,10 @@ impl Contents {
         let mut clock_us: Option<i64> = None;
         let mut has_hole = false;
         for segment in self.journal.segments() {
-            let own = [Content::Segment(segment.number), Content::Init(segment.init)];
+            let own = [
+                Content::Segment(segment.number),
+                Content::Init(segment.init),
+            ];
             if !is_waiting_too && own.iter().any(|content| self.places.contains_key(content)) {
                 break;
             }
@@ -339,13 +352,20 @@ impl Contents {
         self.playlists_of(destination, kind, &self.playable(true))
     }
 
-    fn playlists_of(&self, destination: &Destination, kind: PlaylistKind, segments: &[SegmentEntry]) -> Vec<Text> {
+    fn playlists_of(
+        &self,
+        destination: &Destination,
+        kind: PlaylistKind,
+        segments: &[SegmentEntry],
+    ) -> Vec<Text> {
         let target = match kind {
             PlaylistKind::Event => u64::from(destination.segment_seconds) * EVENT_TARGET_FACTOR,
             PlaylistKind::Vod => 0,
         };
         let inits = self.journal.inits().cloned().map(Line::Init);
-        let lines = inits.chain(segments.iter().cloned().map(Line::Segment)).collect();
+        let lines = inits
+            .chain(segments.iter().cloned().map(Line::Segment))
+            .collect();
         let listed = Journal {
             lines,
             valid_bytes: 0,
@@ -356,7 +376,10 @@ impl Contents {
         let media = playlist::media(kind, target, segments);
         vec![
             (rendition_path(MEDIA_NAME), media.into_bytes()),
-            (format!("{HLS_PATH}/{MULTIVARIANT_NAME}"), multivariant.into_bytes()),
+            (
+                format!("{HLS_PATH}/{MULTIVARIANT_NAME}"),
+                multivariant.into_bytes(),
+            ),
         ]
     }
 
@@ -372,18 +395,30 @@ impl Contents {
         };
         let subject = destination.subject();
         match finished.failure {
-            None => (document::ENDED_PATH.to_owned(), document::ended(&subject, end)),
-            Some(_) => (document::FAILED_PATH.to_owned(), document::ended_with_failure(&subject, end)),
+            None => (
+                document::ENDED_PATH.to_owned(),
+                document::ended(&subject, end),
+            ),
+            Some(_) => (
+                document::FAILED_PATH.to_owned(),
+                document::ended_with_failure(&subject, end),
+            ),
         }
     }
 
     fn duration_us(&self) -> u64 {
-        self.playable(true).iter().map(|segment| segment.duration_us).sum()
+        self.playable(true)
+            .iter()
+            .map(|segment| segment.duration_us)
+            .sum()
     }
 
     /// Length of what is in the bucket, in microseconds.
     pub(crate) fn uploaded_us(&self) -> u64 {
-        self.playable(false).iter().map(|segment| segment.duration_us).sum()
+        self.playable(false)
+            .iter()
+            .map(|segment| segment.duration_us)
+            .sum()
     }
 
     /// When the media ended, by the times of the segments; UTC in microseconds since 1970.
@@ -399,7 +434,10 @@ impl Contents {
     /// How the recording ended.
     pub(crate) fn finished(&self, id: &str) -> Finished {
         let notes = self.journal.notes();
-        let written = self.journal.ended().and_then(|(_, failure)| failure.cloned());
+        let written = self
+            .journal
+            .ended()
+            .and_then(|(_, failure)| failure.cloned());
         let loss = notes.iter().find(|note| note.starts_with(LOST));
         let failure = written.or_else(|| {
             loss.map(|note| Failure {
@@ -410,7 +448,11 @@ impl Contents {
         let reason = failure.as_ref().map(|failure| failure.reason.as_str());
         let others = notes.into_iter().filter(|note| Some(*note) != reason);
         let sentences: Vec<&str> = reason.into_iter().chain(others).collect();
-        let message: String = sentences.join("; ").chars().take(MESSAGE_CHARS_MAX).collect();
+        let message: String = sentences
+            .join("; ")
+            .chars()
+            .take(MESSAGE_CHARS_MAX)
+            .collect();
         Finished {
             recording: id.to_owned(),
             duration_ms: self.duration_us() / 1_000,

@@ -36,7 +36,8 @@ impl SpoolError {
     pub(crate) fn io(what: impl Display, error: io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOSPC | Errno::EDQUOT) => Self::Full(
-                "the disk with the spool is full: free some of it, or set data-dir to a larger one".to_owned(),
+                "the disk with the spool is full: free some of it, or set data-dir to a larger one"
+                    .to_owned(),
             ),
             _ => Self::Io {
                 what: what.to_string(),

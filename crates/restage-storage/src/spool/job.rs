@@ -72,7 +72,9 @@ impl Job {
         let read = journal::parse(&bytes);
         let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
         // A crash tears one line, which may or may not have its end.
-        let is_damaged = rest.split_last().is_some_and(|(_, inner)| inner.contains(&b'\n'));
+        let is_damaged = rest
+            .split_last()
+            .is_some_and(|(_, inner)| inner.contains(&b'\n'));
         if !rest.is_empty() {
             journal.cut(read.valid_bytes as u64).map_err(io)?;
         }
@@ -144,7 +146,11 @@ impl Job {
             return Err(SpoolError::Invalid("the line names no file".to_owned()));
         };
         if size != bytes.len() as u64 {
-            let text = format!("{} has {} bytes, and its entry says {size}", content.path(), bytes.len());
+            let text = format!(
+                "{} has {} bytes, and its entry says {size}",
+                content.path(),
+                bytes.len()
+            );
             return Err(SpoolError::Invalid(text));
         }
         let mut files = locked(&self.files);
@@ -159,7 +165,10 @@ impl Job {
         };
         self.room.reserve(waiting, size)?;
         let name = content.file_name();
-        let written = files.folder.write(&name, bytes).map_err(|error| SpoolError::io(&self.id, error));
+        let written = files
+            .folder
+            .write(&name, bytes)
+            .map_err(|error| SpoolError::io(&self.id, error));
         let written = written.and_then(|()| self.append(&mut files, &line));
         if let Err(error) = written {
             self.room.release(size);
@@ -200,7 +209,9 @@ impl Job {
     }
 
     fn append(&self, files: &mut Files, line: &Line) -> Result<(), SpoolError> {
-        let bytes = line.encode().map_err(|error| SpoolError::Invalid(error.to_string()))?;
+        let bytes = line
+            .encode()
+            .map_err(|error| SpoolError::Invalid(error.to_string()))?;
         let max = match line {
             Line::Uploaded { .. } | Line::Ended { .. } => JOURNAL_BYTES_MAX,
             _ => JOURNAL_BYTES_MAX - JOURNAL_RESERVE_BYTES,
@@ -210,7 +221,10 @@ impl Job {
                 "the journal of the recording is full: begin another recording".to_owned(),
             ));
         }
-        files.journal.append(&bytes).map_err(|error| SpoolError::io(&self.id, error))?;
+        files
+            .journal
+            .append(&bytes)
+            .map_err(|error| SpoolError::io(&self.id, error))?;
         files.journal_bytes += bytes.len();
         Ok(())
     }
@@ -258,7 +272,10 @@ impl Job {
     /// Gives the recording up if a file of it has been waiting for longer than `age_max_s`; zero means without limit.
     pub(crate) fn give_up_if_old(&self, age_max_s: u64) -> bool {
         let mut state = locked(&self.state);
-        let age_s = state.contents.oldest_s().map_or(0, |at| now_s().saturating_sub(at));
+        let age_s = state
+            .contents
+            .oldest_s()
+            .map_or(0, |at| now_s().saturating_sub(at));
         let is_old = age_max_s > 0 && age_s > age_max_s;
         let is_new = is_old && !state.is_given_up;
         state.is_given_up |= is_old;
@@ -277,9 +294,9 @@ impl Job {
             Ok(bytes) if bytes.len() as u64 == item.bytes => Ok(Some(bytes)),
             Ok(_) => Err(io::ErrorKind::InvalidData.into()),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput => {
-                    Err(io::ErrorKind::InvalidData.into())
-                }
+                io::ErrorKind::NotFound
+                | io::ErrorKind::FileTooLarge
+                | io::ErrorKind::InvalidInput => Err(io::ErrorKind::InvalidData.into()),
                 _ => Err(error),
             },
         }
@@ -288,13 +305,19 @@ impl Job {
     /// Opens a waiting file, for people who read the recording.
     pub(crate) fn open_waiting(&self, path: &str) -> Option<std::fs::File> {
         let folder = locked(&self.files).folder.clone();
-        let name = locked(&self.state).contents.waiting_at(path)?.content.file_name();
+        let name = locked(&self.state)
+            .contents
+            .waiting_at(path)?
+            .content
+            .file_name();
         folder.open_file(&name).ok()
     }
 
     /// Playlists with what is still in the spool, for people who read the recording.
     pub(crate) fn whole_playlists(&self) -> Vec<Text> {
-        locked(&self.state).contents.whole_playlists(&self.destination)
+        locked(&self.state)
+            .contents
+            .whole_playlists(&self.destination)
     }
 
     /// A file is in the bucket: says so in the journal, and removes it from the spool.
@@ -343,13 +366,17 @@ impl Job {
     /// Playlists of what is in the bucket, for while the recording goes on.
     pub(crate) fn event_playlists(&self) -> Vec<Text> {
         let state = locked(&self.state);
-        state.contents.playlists(&self.destination, PlaylistKind::Event)
+        state
+            .contents
+            .playlists(&self.destination, PlaylistKind::Event)
     }
 
     /// The last objects of the recording, in the order in which they are put.
     pub(crate) fn last_texts(&self) -> Vec<Text> {
         let state = locked(&self.state);
-        let mut texts = state.contents.playlists(&self.destination, PlaylistKind::Vod);
+        let mut texts = state
+            .contents
+            .playlists(&self.destination, PlaylistKind::Vod);
         texts.push(state.contents.end_document(&self.destination));
         texts
     }
@@ -372,7 +399,9 @@ impl Job {
             if state.contents.is_ended() {
                 return Ok(());
             }
-            let now_us = i64::try_from(now_s()).unwrap_or_default().saturating_mul(MICROSECONDS);
+            let now_us = i64::try_from(now_s())
+                .unwrap_or_default()
+                .saturating_mul(MICROSECONDS);
             let reason = match state.is_given_up {
                 true => self.refused_for_too_long(),
                 false => "the server stopped before the recording ended".to_owned(),
@@ -418,7 +447,9 @@ fn clean(folder: &Folder, contents: &Contents) -> io::Result<()> {
             continue;
         }
         match folder.remove(&name) {
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => folder.remove_folder(&name)?,
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                folder.remove_folder(&name)?
+            }
             removed => removed?,
         }
     }

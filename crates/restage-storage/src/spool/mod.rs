@@ -33,8 +33,8 @@ pub use self::destination::Destination;
 pub(crate) use self::error::INTERNAL_ERROR;
 pub use self::error::SpoolError;
 pub(crate) use self::job::{Job, Mark};
-pub use self::usage::{Level, SpoolBounds, Usage};
 use self::usage::Room;
+pub use self::usage::{Level, SpoolBounds, Usage};
 pub use self::writer::SpoolWriter;
 
 /// A folder that is to be removed has this before its name, so that a crash in the middle does not leave half a recording.
@@ -56,7 +56,10 @@ struct Inner {
     news: Arc<News>,
 }
 
-/// Which recordings have something to do that the uploader has not seen.
+/// Most recordings of which something is new. Those in the spool are no more, and each is there once.
+const NEWS_MAX: usize = 2 * usage::RECORDINGS_MAX;
+
+/// Recordings of which something is new that the uploader has not seen.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     ids: Mutex<BTreeSet<String>>,
@@ -64,9 +67,15 @@ pub(crate) struct News {
 }
 
 impl News {
-    pub(crate) fn tell(&self, id: &str) {
-        locked(&self.ids).insert(id.to_owned());
+    /// Adds a recording; `false`: there is no room.
+    pub(crate) fn tell(&self, id: &str) -> bool {
+        let mut ids = locked(&self.ids);
+        if ids.len() >= NEWS_MAX && !ids.contains(id) {
+            return false;
+        }
+        ids.insert(id.to_owned());
         self.notify.notify_one();
+        true
     }
 
     pub(crate) fn take(&self) -> BTreeSet<String> {
@@ -80,7 +89,9 @@ impl News {
 
 /// A lock whose holder may have panicked: what it guards is changed in steps that are whole.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Spool {
@@ -104,7 +115,9 @@ impl Spool {
             match reopen(&folder, &name, &room, &news) {
                 Ok(Some(job)) => drop(jobs.insert(name, Arc::new(job))),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%error, recording = name, "a folder in the spool is not used"),
+                Err(error) => {
+                    tracing::warn!(%error, recording = name, "a folder in the spool is not used")
+                }
             }
         }
         for id in jobs.keys() {
@@ -133,7 +146,8 @@ impl Spool {
                 let folder = self.0.folder.subfolder_or_make(id).map_err(io)?;
                 // A folder without a readable `job.json` gets one: what its journal says still counts.
                 destination.write(&folder).map_err(io)?;
-                let opened = Job::open(id, folder, destination.clone(), &self.0.room, &self.0.news)?;
+                let opened =
+                    Job::open(id, folder, destination.clone(), &self.0.room, &self.0.news)?;
                 let job = Arc::new(opened);
                 locked(&self.0.jobs).insert(id.to_owned(), Arc::clone(&job));
                 job
@@ -179,7 +193,9 @@ impl Spool {
     pub(crate) fn remove(&self, id: &str) -> Result<(), SpoolError> {
         let io = |error| SpoolError::io(id, error);
         let _changing = locked(&self.0.changing);
-        let Some(job) = self.job(id) else { return Ok(()) };
+        let Some(job) = self.job(id) else {
+            return Ok(());
+        };
         let removed = format!("{REMOVED}{id}");
         // What a crash left of an earlier removal of the same id.
         self.0.folder.remove_folder(&removed).map_err(io)?;

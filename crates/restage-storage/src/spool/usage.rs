@@ -10,7 +10,7 @@ use super::SpoolError;
 /// Bytes that are left free on the file system of the spool, because the database is usually on it, too.
 const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Most recordings in the spool at the same time.
-const RECORDINGS_MAX: usize = 10_000;
+pub(super) const RECORDINGS_MAX: usize = 10_000;
 /// The part of a bound, in percent, from which an alarm is raised.
 const ALARM_PERCENT: u64 = 80;
 
@@ -179,7 +179,11 @@ impl Room {
         let logged = self.logged.swap(level as u64, Ordering::Relaxed);
         let (bytes, max) = (self.bytes(), self.bounds.bytes_max);
         if level as u64 > logged {
-            tracing::warn!(bytes, max, "the spool fills up: recordings wait for their buckets");
+            tracing::warn!(
+                bytes,
+                max,
+                "the spool fills up: recordings wait for their buckets"
+            );
         } else if level == Level::Ok && logged > Level::Ok as u64 {
             tracing::info!(bytes, max, "the spool has room again");
         }

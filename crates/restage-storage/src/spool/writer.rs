@@ -58,15 +58,19 @@ impl SpoolWriter {
 
     /// Adds a segment. Its init must be there before.
     pub fn segment(&mut self, segment: &Segment) -> Result<(), SpoolError> {
-        self.job.write(&segment.bytes, Line::Segment(segment.entry.clone()))
+        self.job
+            .write(&segment.bytes, Line::Segment(segment.entry.clone()))
     }
 
     /// Adds a file at a path below the prefix, a thumbnail or a document. One with the same path is replaced.
     pub fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), SpoolError> {
-        Key::below(&self.destination().prefix, path).map_err(|error| SpoolError::Invalid(error.to_string()))?;
+        Key::below(&self.destination().prefix, path)
+            .map_err(|error| SpoolError::Invalid(error.to_string()))?;
         let is_taken = path.starts_with(HLS_PATH) || path == ENDED_PATH || path == FAILED_PATH;
         if is_taken || !path.contains('/') || path.len() > PATH_BYTES_MAX {
-            return Err(SpoolError::Invalid(format!("{path} is not the path of a thumbnail or a document")));
+            return Err(SpoolError::Invalid(format!(
+                "{path} is not the path of a thumbnail or a document"
+            )));
         }
         let line = Line::File {
             path: path.to_owned(),
@@ -93,7 +97,9 @@ impl SpoolWriter {
 }
 
 fn shortened(text: &str) -> String {
-    text.get(..text.floor_char_boundary(NOTE_BYTES_MAX)).unwrap_or_default().to_owned()
+    text.get(..text.floor_char_boundary(NOTE_BYTES_MAX))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl Drop for SpoolWriter {

@@ -143,7 +143,9 @@ impl Lanes {
         }
         for _ in 0..self.turns.len() {
             let key = self.turns.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
             let may_fail = lane.failures == 0 || self.running_failing < FAILING_UPLOADS_MAX;
             let has_room = lane.running < lane.window && lane.rests_until.is_none() && may_fail;
             let recording = match has_room {
@@ -177,11 +179,21 @@ impl Lanes {
 
     /// An upload is over. `fault`: the bucket is at fault. Returns whether the lane's state changed from well to failing, or
     /// back.
-    pub(crate) fn ended(&mut self, started: &Started, fault: Option<String>, now: Instant, random: u64) -> bool {
+    pub(crate) fn ended(
+        &mut self,
+        started: &Started,
+        fault: Option<String>,
+        now: Instant,
+        random: u64,
+    ) -> bool {
         self.running = self.running.saturating_sub(1);
-        self.running_failing = self.running_failing.saturating_sub(usize::from(started.was_failing));
+        self.running_failing = self
+            .running_failing
+            .saturating_sub(usize::from(started.was_failing));
         self.running_bytes = self.running_bytes.saturating_sub(started.bytes);
-        let Some(lane) = self.lanes.get_mut(&started.lane) else { return false };
+        let Some(lane) = self.lanes.get_mut(&started.lane) else {
+            return false;
+        };
         lane.running = lane.running.saturating_sub(1);
         let was_failing = lane.failures > 0;
         match fault {
@@ -227,7 +239,8 @@ impl Lanes {
 
     /// Lanes in which nothing happens are forgotten.
     pub(crate) fn tidy(&mut self) {
-        self.lanes.retain(|_, lane| lane.running > 0 || !lane.ready.is_empty() || lane.failures > 0);
+        self.lanes
+            .retain(|_, lane| lane.running > 0 || !lane.ready.is_empty() || lane.failures > 0);
         let lanes = &self.lanes;
         self.turns.retain(|key| lanes.contains_key(key));
     }
@@ -271,7 +284,11 @@ mod tests {
         let now = Instant::now();
         lanes.offer(&key("a"), "r");
         let mut running = pump(&mut lanes, now, 1);
-        assert_eq!(running.len(), 1, "the first upload finds out whether the bucket is there");
+        assert_eq!(
+            running.len(),
+            1,
+            "the first upload finds out whether the bucket is there"
+        );
         for expected in [2, 3, 4, 5, 6, 7, 8, 8] {
             let one = running.pop().unwrap();
             assert!(!lanes.ended(&one, None, now, 0));
@@ -279,11 +296,21 @@ mod tests {
             assert_eq!(running.len(), expected);
         }
         let failed = running.pop().unwrap();
-        assert!(lanes.ended(&failed, Some("no".into()), now, 0), "now it fails");
+        assert!(
+            lanes.ended(&failed, Some("no".into()), now, 0),
+            "now it fails"
+        );
         for one in running {
-            assert!(!lanes.ended(&one, Some("no".into()), now, 0), "that is known");
+            assert!(
+                !lanes.ended(&one, Some("no".into()), now, 0),
+                "that is known"
+            );
         }
-        assert_eq!(lanes.status()[0].failures, 1, "failures at the same time count once");
+        assert_eq!(
+            lanes.status()[0].failures,
+            1,
+            "failures at the same time count once"
+        );
         assert!(pump(&mut lanes, now, 1).is_empty());
         let at = lanes.next_at().unwrap();
         assert_eq!(at - now, Duration::from_secs(1));
@@ -296,7 +323,9 @@ mod tests {
     #[test]
     fn rests_double_up_to_the_longest_and_are_never_the_same_for_all() {
         let pace = Pace::default();
-        let seconds: Vec<u64> = (1..9).map(|failures| pace.rest(failures, 0).as_secs()).collect();
+        let seconds: Vec<u64> = (1..9)
+            .map(|failures| pace.rest(failures, 0).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(pace.rest(u32::MAX, 0), Duration::from_secs(60));
         let shortest = pace.rest(7, 511);
@@ -314,7 +343,11 @@ mod tests {
         assert_eq!(hanging.len(), 50);
         lanes.offer(&key("well"), "r");
         let well = pump(&mut lanes, now, 1);
-        assert_eq!(well.len(), 1, "a bucket that was never seen gets its first upload beside them");
+        assert_eq!(
+            well.len(),
+            1,
+            "a bucket that was never seen gets its first upload beside them"
+        );
         // All of them fail; the next time they hold half of the places.
         for one in &hanging {
             lanes.ended(one, Some("no".into()), now, 0);

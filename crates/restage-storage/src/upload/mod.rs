@@ -15,17 +15,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use crate::bucket::Buckets;
-use crate::spool::{Spool, locked};
+use crate::spool::{News, Spool, locked};
 
 pub use self::lanes::{LaneStatus, Pace};
-pub use crate::spool::Finished;
 use self::uploader::Uploader;
-
-/// Ends of captures that wait to be taken up by the uploader. It takes them up at once; a sender that finds no room waits.
-const COMMANDS_MAX: usize = 1_024;
+pub use crate::spool::Finished;
 
 /// How an uploader works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,16 +103,21 @@ impl Counters {
 /// The way to a running uploader.
 #[derive(Clone, Debug)]
 pub struct UploadHandle {
-    commands: mpsc::Sender<String>,
+    /// Recordings whose capture is over.
+    over: Arc<News>,
     counters: Arc<Counters>,
 }
 
 impl UploadHandle {
     /// The capture of a recording is over, whoever ended it. If its journal does not say so, it ends with a failure and with what
-    /// is there. If nothing of it is in the spool, that is reported. It may be called again.
-    pub async fn finish(&self, recording: &str) {
-        // An uploader that has stopped starts over with the rows of the next process.
-        let _ = self.commands.send(recording.to_owned()).await;
+    /// is there. If nothing of it is in the spool, that is reported. It may be called again, and before the uploader runs.
+    pub fn finish(&self, recording: &str) {
+        if !self.over.tell(recording) {
+            tracing::warn!(
+                recording,
+                "the end of a recording is reported after the next start"
+            );
+        }
     }
 
     /// What the uploader has done.
@@ -143,12 +143,12 @@ pub fn uploader(
     settings: UploadSettings,
     report: impl Report,
 ) -> (UploadHandle, impl Future<Output = ()> + Send) {
-    let (sender, commands) = mpsc::channel(COMMANDS_MAX);
-    let counters = Arc::new(Counters::default());
     let handle = UploadHandle {
-        commands: sender,
-        counters: Arc::clone(&counters),
+        over: Arc::default(),
+        counters: Arc::default(),
     };
+    let counters = Arc::clone(&handle.counters);
     let uploader = Uploader::new(spool, buckets, settings, Arc::new(report), counters);
-    (handle, uploader.run(commands))
+    let running = uploader.run(Arc::clone(&handle.over));
+    (handle, running)
 }

@@ -60,7 +60,13 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Performs a step. A panic in it is a failure of the recording.
-    pub(super) async fn perform(self, id: String, task: Task, job: Option<Arc<Job>>, end: Option<Finished>) -> Over {
+    pub(super) async fn perform(
+        self,
+        id: String,
+        task: Task,
+        job: Option<Arc<Job>>,
+        end: Option<Finished>,
+    ) -> Over {
         let work = AssertUnwindSafe(self.outcome(&id, &task, job, end)).catch_unwind();
         let outcome = match work.await {
             Ok(Ok(outcome)) => outcome,
@@ -82,7 +88,9 @@ impl Tools {
             (Task::List(..), Some(job), _) => self.list(job).await,
             (Task::Close(_), Some(job), _) => self.close(job).await,
             (Task::EndAbruptly, Some(job), _) => {
-                blocking(move || job.end_abruptly()).await?.map_err(|error| of_recording(&error))?;
+                blocking(move || job.end_abruptly())
+                    .await?
+                    .map_err(|error| of_recording(&error))?;
                 Ok(Outcome::Done(0, 0))
             }
             (Task::Report, _, Some(end)) => self.report(id, end).await,
@@ -96,15 +104,24 @@ impl Tools {
             Ok(Some(bytes)) => Bytes::from(bytes),
             Ok(None) => return Ok(Outcome::Done(0, 0)),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                tracing::error!(recording = job.id(), path = item.content.path(), "a file of the spool is lost");
-                blocking(move || job.lost(&item)).await?.map_err(|error| of_recording(&error))?;
+                tracing::error!(
+                    recording = job.id(),
+                    path = item.content.path(),
+                    "a file of the spool is lost"
+                );
+                blocking(move || job.lost(&item))
+                    .await?
+                    .map_err(|error| of_recording(&error))?;
                 return Ok(Outcome::Lost);
             }
             Err(error) => return Err(of_recording(&error)),
         };
         let count = bytes.len() as u64;
-        self.put_object(job.destination(), &item.content.path(), bytes).await?;
-        let marked = blocking(move || job.uploaded(&item)).await?.map_err(|error| of_recording(&error))?;
+        self.put_object(job.destination(), &item.content.path(), bytes)
+            .await?;
+        let marked = blocking(move || job.uploaded(&item))
+            .await?
+            .map_err(|error| of_recording(&error))?;
         Ok(match marked {
             Mark::Uploaded => Outcome::Done(1, count),
             Mark::Replaced => Outcome::Done(0, 0),
@@ -121,21 +138,33 @@ impl Tools {
         let writer = Arc::clone(&job);
         let texts = blocking(move || writer.last_texts()).await?;
         let done = self.put_texts(&job, texts).await?;
-        blocking(move || job.closed()).await?.map_err(|error| of_recording(&error))?;
+        blocking(move || job.closed())
+            .await?
+            .map_err(|error| of_recording(&error))?;
         Ok(done)
     }
 
-    async fn put_texts(&self, job: &Job, texts: Vec<(String, Vec<u8>)>) -> Result<Outcome, Outcome> {
+    async fn put_texts(
+        &self,
+        job: &Job,
+        texts: Vec<(String, Vec<u8>)>,
+    ) -> Result<Outcome, Outcome> {
         let (mut objects, mut sum) = (0, 0);
         for (path, text) in texts {
             objects += 1;
             sum += text.len() as u64;
-            self.put_object(job.destination(), &path, Bytes::from(text)).await?;
+            self.put_object(job.destination(), &path, Bytes::from(text))
+                .await?;
         }
         Ok(Outcome::Done(objects, sum))
     }
 
-    async fn put_object(&self, destination: &Destination, path: &str, bytes: Bytes) -> Result<(), Outcome> {
+    async fn put_object(
+        &self,
+        destination: &Destination,
+        path: &str,
+        bytes: Bytes,
+    ) -> Result<(), Outcome> {
         let key = Key::below(&destination.prefix, path).map_err(Outcome::Bucket)?;
         let Destination {
             account,
@@ -143,9 +172,15 @@ impl Tools {
             bucket,
             ..
         } = destination;
-        let bucket = self.buckets.bucket(account, region, bucket).map_err(Outcome::Bucket)?;
+        let bucket = self
+            .buckets
+            .bucket(account, region, bucket)
+            .map_err(Outcome::Bucket)?;
         let content_type = ContentType::of_key(path);
-        bucket.put(&key, bytes, content_type).await.map_err(Outcome::Bucket)
+        bucket
+            .put(&key, bytes, content_type)
+            .await
+            .map_err(Outcome::Bucket)
     }
 
     async fn report(&self, id: &str, end: Finished) -> Result<Outcome, Outcome> {
@@ -164,7 +199,9 @@ fn of_recording(error: &dyn std::error::Error) -> Outcome {
 }
 
 /// Does what waits for a disk where it holds up nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Outcome> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Outcome> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Outcome::Recording(error.to_string()))
 }

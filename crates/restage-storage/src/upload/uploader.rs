@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bucket::Buckets;
-use crate::spool::{Finished, Job, Spool, Step, locked};
+use crate::spool::{Finished, Job, News, Spool, Step, locked};
 
 use super::lanes::{LaneKey, Lanes};
 use super::perform::{Outcome, Over, Task, Tools};
@@ -90,7 +89,7 @@ impl Uploader {
         }
     }
 
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<String>) {
+    pub(super) async fn run(mut self, over: Arc<News>) {
         let news = Arc::clone(self.tools.spool.news());
         let mut ages = tokio::time::interval(AGE_CHECK);
         loop {
@@ -105,13 +104,17 @@ impl Uploader {
                         self.look(&id);
                     }
                 }
-                Some(over) = self.tasks.join_next() => {
+                Some(done) = self.tasks.join_next() => {
                     // A task catches its own panics, and none is aborted while the loop runs.
-                    if let Ok(over) = over {
-                        self.end(over);
+                    if let Ok(done) = done {
+                        self.end(done);
                     }
                 }
-                Some(id) = commands.recv() => self.finish(id),
+                () = over.wait() => {
+                    for id in over.take() {
+                        self.finish(id);
+                    }
+                }
                 () = sleep_until(next) => {}
                 _ = ages.tick() => self.give_up_old(),
             }
@@ -138,7 +141,10 @@ impl Uploader {
             // That is news of the recording.
             Some(job) => job.set_over(),
             None if self.tracked.len() >= ORPHANS_MAX => {
-                tracing::warn!(recording = id, "the end of a recording is reported after the next start");
+                tracing::warn!(
+                    recording = id,
+                    "the end of a recording is reported after the next start"
+                );
             }
             None => {
                 self.tracked.entry(id.clone()).or_default().orphan = Some(nothing_of(&id));
@@ -153,7 +159,11 @@ impl Uploader {
             if job.give_up_if_old(age_max_s) {
                 Counters::count(&self.counters.given_up, 1);
                 let bucket = &job.destination().bucket;
-                tracing::error!(recording = job.id(), bucket, "a recording is given up: its bucket did not accept it for too long");
+                tracing::error!(
+                    recording = job.id(),
+                    bucket,
+                    "a recording is given up: its bucket did not accept it for too long"
+                );
                 self.look(job.id());
             }
         }
@@ -210,7 +220,9 @@ impl Uploader {
             }
             let now = Instant::now();
             match job.next(&tracked.busy) {
-                Step::Put(_) | Step::Wait if tracked.busy.is_empty() && tracked.must_list(&job, now) => {
+                Step::Put(_) | Step::Wait
+                    if tracked.busy.is_empty() && tracked.must_list(&job, now) =>
+                {
                     let task = Task::List(job.listed(), self.lanes.start(&lane, 0));
                     self.run_alone(&id, task, Some(job), None);
                 }
@@ -218,7 +230,10 @@ impl Uploader {
                     tracked.busy.insert(item.order);
                     let started = self.lanes.start(&lane, item.bytes);
                     let task = Task::Put(item, started);
-                    let work = self.tools.clone().perform(id.clone(), task, Some(job), None);
+                    let work = self
+                        .tools
+                        .clone()
+                        .perform(id.clone(), task, Some(job), None);
                     self.tasks.spawn(work);
                     self.look(&id);
                 }
@@ -289,7 +304,12 @@ impl Uploader {
         if self.lanes.ended(started, fault.clone(), now, random) {
             let bucket = &started.lane.bucket;
             match fault {
-                Some(error) => tracing::warn!(bucket, recording = id, error, "uploads wait: the bucket does not accept them"),
+                Some(error) => tracing::warn!(
+                    bucket,
+                    recording = id,
+                    error,
+                    "uploads wait: the bucket does not accept them"
+                ),
                 None => tracing::info!(bucket, "the bucket accepts uploads again"),
             }
         }
@@ -302,7 +322,9 @@ impl Uploader {
                 Counters::count(&self.counters.bytes, *bytes);
             }
             Outcome::Lost => Counters::count(&self.counters.lost, 1),
-            Outcome::Bucket(_) | Outcome::Recording(_) => Counters::count(&self.counters.failures, 1),
+            Outcome::Bucket(_) | Outcome::Recording(_) => {
+                Counters::count(&self.counters.failures, 1)
+            }
         }
     }
 

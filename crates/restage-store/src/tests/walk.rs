@@ -214,6 +214,7 @@ impl Walk {
             session_idle_s: IDLE_S,
             run: RunId::new(format!("run{}", self.runs)),
             fresh_session: StageSessionId::new(self.fresh("st-")),
+            fresh_recording: RecordingId::new("recording"),
         };
         Execution {
             command: self.command(),
@@ -294,7 +295,7 @@ impl Walk {
             stage: arn(id),
             name: "walk".to_owned(),
             tags: BTreeMap::new(),
-            recording: "{}".to_owned(),
+            recording: Default::default(),
             tokens: (0..3).map(|_| self.token()).collect(),
         }
     }

@@ -168,7 +168,7 @@ fn stage_row(dice: &mut Dice, id: &StageId, active_session: Option<StageSessionI
         region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
         name: (*dice.pick(&AWKWARD)).to_owned(),
         tags: map(dice),
-        recording: "{}".to_owned(),
+        recording: Default::default(),
         created_at: time(dice),
         active_session,
     }

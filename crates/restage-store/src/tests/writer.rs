@@ -23,7 +23,7 @@ pub(super) fn create(id: &str, token: Option<&str>) -> Execution {
         stage: arn(id),
         name: id.to_owned(),
         tags: BTreeMap::new(),
-        recording: "{}".to_owned(),
+        recording: Default::default(),
         tokens: tokens.into_iter().collect(),
     };
     execution(command)
@@ -39,6 +39,7 @@ fn execution(command: Command) -> Execution {
         session_idle_s: 60,
         run: RunId::new("run"),
         fresh_session: StageSessionId::new("st-unused"),
+        fresh_recording: RecordingId::new("recording"),
     };
     Execution { command, context }
 }

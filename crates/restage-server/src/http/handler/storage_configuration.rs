@@ -14,11 +14,11 @@ use restage_api::shape::{
 use restage_core::Arn;
 use restage_core::id::Time;
 use restage_core::row::{StorageConfiguration, StorageConfigurationId};
+use restage_storage::BucketError;
 use tokio::time::timeout;
 
 use super::App;
 use super::plain::PlainShapes;
-use crate::buckets::ProbeError;
 
 /// How long the answer of a bucket is waited for.
 const PROBE_MAX: Duration = Duration::from_secs(15);
@@ -46,9 +46,10 @@ impl PlainShapes for StorageConfiguration {
 
     /// The bucket must be there, and the server must be able to write into it.
     async fn check(&self, app: &App) -> Result<(), ApiError> {
-        let probing = app.buckets.probe(&self.account, &self.bucket);
+        let buckets = app.recordings.buckets();
+        let probing = buckets.probe(&self.account, &self.region, &self.bucket);
         let probed = timeout(PROBE_MAX, probing).await.unwrap_or_else(|_| {
-            Err(ProbeError::Unavailable(format!(
+            Err(BucketError::Unavailable(format!(
                 "the bucket {} did not answer within {} s; try again",
                 self.bucket,
                 PROBE_MAX.as_secs()
@@ -57,9 +58,15 @@ impl PlainShapes for StorageConfiguration {
         probed.map_err(|error| {
             let message = format!("s3.bucketName: {error}");
             match error {
-                ProbeError::NotFound(_) => ApiError::resource_not_found(message),
-                ProbeError::Denied(_) => ApiError::access_denied(message),
-                ProbeError::Unavailable(_) => ApiError::internal_server(message),
+                BucketError::NotFound(_) | BucketError::Invalid(_) => {
+                    ApiError::resource_not_found(message)
+                }
+                BucketError::Denied(_) | BucketError::Rejected(_) => {
+                    ApiError::access_denied(message)
+                }
+                BucketError::Unavailable(_) | BucketError::Full(_) | BucketError::NoObject(_) => {
+                    ApiError::internal_server(message)
+                }
             }
         })
     }

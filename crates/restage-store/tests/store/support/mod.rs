@@ -61,6 +61,7 @@ pub(crate) fn execution(at: i64, command: Command) -> Execution {
         session_idle_s: IDLE_S,
         run: RunId::new("run"),
         fresh_session: StageSessionId::new(format!("st-{at:013}")),
+        fresh_recording: RecordingId::new("recording"),
     };
     Execution { command, context }
 }
@@ -94,7 +95,7 @@ pub(crate) fn create_stage(stage: &str) -> Command {
         stage: arn(stage),
         name: String::new(),
         tags: BTreeMap::new(),
-        recording: "{}".to_owned(),
+        recording: Default::default(),
         tokens: Vec::new(),
     }
 }

@@ -62,7 +62,10 @@ pub(crate) fn init(number: u64) -> Init {
 }
 
 pub(crate) fn segment(number: u64, init: u64, discontinuity: bool) -> Segment {
-    let bytes = bytes_of(&format!("segment {number} "), 3_000 + usize::try_from(number).unwrap());
+    let bytes = bytes_of(
+        &format!("segment {number} "),
+        3_000 + usize::try_from(number).unwrap(),
+    );
     let is_told = number == 0 || discontinuity;
     Segment {
         entry: SegmentEntry {
@@ -141,10 +144,17 @@ pub(crate) fn objects_below(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut objects = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(inner) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&inner) else { continue };
+        let Ok(entries) = std::fs::read_dir(&inner) else {
+            continue;
+        };
         for entry in entries {
             let path = entry.unwrap().path();
-            let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(folder)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             let is_temporary = path.file_name().unwrap().to_str().unwrap().starts_with('.');
             if path.is_dir() {
                 folders.push(path);
@@ -189,7 +199,10 @@ impl Reports {
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + DEADLINE;
     while !is_so() {
-        assert!(tokio::time::Instant::now() < deadline, "not within a minute: {what}");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "not within a minute: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -208,7 +221,7 @@ pub(crate) struct Listed {
 pub(crate) fn read_playlist(objects: &BTreeMap<String, Vec<u8>>) -> Listed {
     let text = String::from_utf8(objects["media/hls/high/playlist.m3u8"].clone()).unwrap();
     let mut listed = Listed::default();
-    let (mut init, mut needs_map, mut needs_time, mut length) = (None, true, true, None);
+    let (mut needs_map, mut needs_time, mut length) = (true, true, None);
     assert!(text.starts_with("#EXTM3U\n"), "{text}");
     for line in text.lines().skip(1) {
         let (tag, value) = line.split_once(':').unwrap_or((line, ""));
@@ -218,12 +231,16 @@ pub(crate) fn read_playlist(objects: &BTreeMap<String, Vec<u8>>) -> Listed {
                 needs_time = true;
             }
             "#EXT-X-MAP" => {
-                let name = value.strip_prefix("URI=\"init-").unwrap().strip_suffix(".mp4\"").unwrap();
-                init = Some(name.parse::<u64>().unwrap());
-                listed.inits.push(init.unwrap());
+                let name = value
+                    .strip_prefix("URI=\"init-")
+                    .unwrap()
+                    .strip_suffix(".mp4\"")
+                    .unwrap();
+                let number = name.parse::<u64>().unwrap();
+                listed.inits.push(number);
                 needs_map = false;
                 let bytes = &objects[&format!("media/hls/high/init-{name}.mp4")];
-                assert_eq!(*bytes, self::init(init.unwrap()).bytes, "{name}");
+                assert_eq!(*bytes, init(number).bytes, "{name}");
             }
             "#EXT-X-PROGRAM-DATE-TIME" => needs_time = false,
             "#EXTINF" => length = Some(value.trim_end_matches(',').parse::<f64>().unwrap()),

@@ -51,16 +51,16 @@ impl Crash {
         self.0.lock().unwrap().is_dead
     }
 
-    /// Steps that were made.
-    pub(crate) fn steps(&self) -> u64 {
-        self.0.lock().unwrap().steps
-    }
-
     /// Lets the next step fail with an error of the system.
     pub(crate) fn fail_next(&self, errno: nix::errno::Errno) {
+        self.fail_after(0, errno);
+    }
+
+    /// Lets a step fail with an error of the system, after some that do not.
+    pub(crate) fn fail_after(&self, steps: u64, errno: nix::errno::Errno) {
         let mut disk = self.0.lock().unwrap();
-        let next = disk.steps + 1;
-        disk.faults.insert(next, errno as i32);
+        let step = disk.steps + steps + 1;
+        disk.faults.insert(step, errno as i32);
     }
 
     /// The process is dead from here on.
@@ -124,6 +124,10 @@ impl Gate {
             true => Err(io::Error::other("crashed")),
             false => Ok(()),
         }
+    }
+
+    pub(crate) fn syncs(&self) -> bool {
+        self.0.is_none()
     }
 
     pub(crate) fn named(&self, path: &Path) {

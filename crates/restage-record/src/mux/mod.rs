@@ -1,0 +1,229 @@
+//! Segments out of pictures and sound that have a time.
+//!
+//! What is recorded is a row of *runs*. Within a run, tracks and formats stay the same, and media time goes on without a jump; between
+//! runs is a discontinuity. Where there is sound, its samples are the media time, so that they can be counted, and pictures are placed
+//! against them; else media time follows the server's clock.
+
+mod run;
+mod silence;
+mod tracks;
+
+use std::collections::VecDeque;
+
+use restage_codec::MediaKind;
+
+use crate::config::Anchor;
+use crate::drops::Drops;
+use crate::limits::HOLE_MAX_US;
+use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
+use crate::output::{DropReason, Output};
+use crate::stream::{AudioUnit, VideoUnit};
+use crate::timeline::JUMP_US;
+use run::Run;
+use tracks::Taken;
+
+/// Media times of runs begin at whole milliseconds, which are whole ticks of every track.
+const ORIGIN_STEP_US: i64 = 1_000;
+
+/// How much later than sound pictures may come after both were away.
+const AWAY_US: i64 = 1_000_000;
+
+/// Makes segments.
+#[derive(Debug)]
+pub(crate) struct Muxer {
+    files: Files,
+    run: Option<Run>,
+    /// Since when there is sound but no run, as a key frame is awaited; on the server's clock.
+    waiting_us: Option<i64>,
+    /// The newest run has pictures.
+    had_pictures: bool,
+    /// Where the next run begins at the earliest: media time in microseconds.
+    end_us: i64,
+}
+
+/// What all runs of a recording have in common: numbers, and where files go.
+#[derive(Debug)]
+struct Files {
+    anchor: Anchor,
+    target_us: i64,
+    next_segment: u64,
+    next_init: u64,
+    duration_us: u64,
+}
+
+/// What the muxer is told of the present, and what it answers besides segments.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) drops: &'a mut Drops,
+    /// Pictures are recorded, and their packets come.
+    pub(crate) has_pictures: bool,
+    /// Sound is recorded, and its packets come.
+    pub(crate) has_sound: bool,
+    /// A key frame is needed.
+    pub(crate) wants_key_frame: bool,
+}
+
+impl Muxer {
+    /// `target_us` is the target duration of segments.
+    pub(crate) fn new(anchor: Anchor, target_us: i64, resumed: crate::Resumed) -> Self {
+        Self {
+            files: Files {
+                anchor,
+                target_us,
+                next_segment: resumed.next_segment,
+                next_init: resumed.next_init,
+                duration_us: resumed.duration_us,
+            },
+            run: None,
+            waiting_us: None,
+            had_pictures: false,
+            end_us: i64::try_from(resumed.duration_us).unwrap_or(i64::MAX / 16),
+        }
+    }
+
+    /// Takes a picture, which is at `at_us` on the server's clock; `offset_us` is where tick 0 of its stream is. Both are corrected.
+    pub(crate) fn video(
+        &mut self,
+        unit: VideoUnit,
+        offset_us: i64,
+        at_us: i64,
+        cx: &mut Context<'_>,
+    ) {
+        let begins_run = match (&self.run, &unit.picture.key_format) {
+            (None, Some(_)) => true,
+            (Some(run), Some(format)) => unit.begins_clock || run.is_over_at(format, at_us, cx),
+            (_, None) => false,
+        };
+        if begins_run {
+            self.end_run(Some(at_us), cx);
+            let format = unit.picture.key_format.clone();
+            let has_sound = cx.has_sound;
+            self.start_run(|origin| Run::new(origin, at_us, format, has_sound));
+        }
+        if unit.begins_clock && !begins_run {
+            self.end_run(None, cx);
+        }
+        let run = self.run.as_mut().filter(|run| run.video.is_some());
+        let Some(run) = run else {
+            cx.drops
+                .count(MediaKind::Video, DropReason::AwaitsKeyFrame, 1);
+            cx.wants_key_frame = true;
+            return;
+        };
+        run.video(unit, offset_us, at_us, &mut self.files, cx);
+    }
+
+    /// Takes sound, which is at `at_us` on the server's clock.
+    pub(crate) fn audio(&mut self, unit: AudioUnit, at_us: i64, cx: &mut Context<'_>) {
+        if unit.begins_clock && self.run.as_ref().is_some_and(Run::has_heard) {
+            self.end_run(None, cx);
+        }
+        self.drop_pictures(at_us, cx);
+        if self.run.is_none() {
+            if self.awaits_pictures(at_us, cx) {
+                cx.drops
+                    .count(MediaKind::Audio, DropReason::AwaitsKeyFrame, 1);
+                return;
+            }
+            self.start_run(|origin| Run::new(origin, at_us, None, true));
+        }
+        let Some(run) = &mut self.run else {
+            return;
+        };
+        if run.audio.is_none() {
+            // The init has no sound; the next key frame begins another one.
+            cx.drops
+                .count(MediaKind::Audio, DropReason::AwaitsKeyFrame, 1);
+            cx.wants_key_frame = true;
+            return;
+        }
+        match run.audio(unit, at_us, &mut self.files, cx) {
+            Ok(Taken::Taken) => {}
+            Ok(Taken::Overlaps) => cx.drops.count(MediaKind::Audio, DropReason::Late, 1),
+            Err(unit) => {
+                self.end_run(None, cx);
+                self.start_run(|origin| Run::new(origin, at_us, None, true));
+                if let Some(run) = &mut self.run {
+                    let _ = run.audio(unit, at_us, &mut self.files, cx);
+                }
+            }
+        }
+    }
+
+    /// Ends the run, if there is one: what is in it becomes a segment. `at_us` is where the next one begins on the server's clock, if that
+    /// is known.
+    pub(crate) fn end_run(&mut self, at_us: Option<i64>, cx: &mut Context<'_>) {
+        if let Some(run) = self.run.take() {
+            self.end_us = self.end_us.max(run.end(at_us, &mut self.files, cx));
+        }
+    }
+
+    pub(crate) fn has_run(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Length of all segments, in microseconds.
+    pub(crate) fn duration_us(&self) -> u64 {
+        self.files.duration_us
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.run.as_ref().map_or(0, Run::bytes)
+    }
+
+    /// Ends a run whose pictures have been missing for too long. If the sound goes on, so does it, without them.
+    fn drop_pictures(&mut self, at_us: i64, cx: &mut Context<'_>) {
+        let Some(run) = &self.run else {
+            return;
+        };
+        if !run.lacks_pictures_at(at_us) {
+            return;
+        }
+        if run.lacks_sound_at(at_us) {
+            self.end_run(None, cx);
+        } else {
+            self.end_run(Some(at_us), cx);
+            self.start_run(|origin| Run::new(origin, at_us, None, true));
+        }
+    }
+
+    /// Whether sound waits for the key frame with which a run begins. Pictures that come again after everything was away are waited for, too.
+    fn awaits_pictures(&mut self, at_us: i64, cx: &Context<'_>) -> bool {
+        let waiting = *self.waiting_us.get_or_insert(at_us);
+        let patience_us = match (cx.has_pictures, self.had_pictures) {
+            (true, _) => HOLE_MAX_US as i64,
+            (false, true) => AWAY_US,
+            (false, false) => 0,
+        };
+        at_us.saturating_sub(waiting) < patience_us
+    }
+
+    fn start_run(&mut self, make: impl FnOnce(i64) -> Run) {
+        let steps = self.end_us.saturating_add(ORIGIN_STEP_US - 1) / ORIGIN_STEP_US;
+        let run = make(steps * ORIGIN_STEP_US);
+        self.had_pictures = run.video.is_some();
+        self.run = Some(run);
+        self.waiting_us = None;
+    }
+}
+
+/// Ticks in microseconds.
+fn scale(ticks: i64, timescale: u32) -> i64 {
+    (i128::from(ticks) * 1_000_000 / i128::from(timescale)).clamp(MIN, MAX) as i64
+}
+
+/// Microseconds in ticks, to the nearest.
+fn ticks(us: i64, timescale: u32) -> i64 {
+    let scaled = i128::from(us) * i128::from(timescale);
+    ((scaled + 500_000).div_euclid(1_000_000)).clamp(MIN, MAX) as i64
+}
+
+/// Bounds so that sums of a few times do not overflow.
+const MIN: i128 = -(1 << 58);
+const MAX: i128 = 1 << 58;
+
+const _: () = assert!(ORIGIN_STEP_US * VIDEO_TIMESCALE as i64 % 1_000_000 == 0);
+const _: () = assert!(ORIGIN_STEP_US * AUDIO_TIMESCALE as i64 % 1_000_000 == 0);
+const _: () = assert!(JUMP_US > 0);

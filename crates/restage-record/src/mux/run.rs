@@ -1,0 +1,269 @@
+//! A run: segments with the same tracks and formats, one after the other.
+
+use super::tracks::{AudioTrack, Taken, VideoTrack};
+use super::{Context, Files, JUMP_US, scale, ticks};
+use crate::journal::{InitEntry, PictureEntry, SegmentEntry};
+use crate::limits::{HOLE_MAX_US, SEGMENT_BYTES_MAX, SEGMENT_SAMPLES_MAX};
+use crate::mp4::{self, AUDIO_TIMESCALE, OPUS, VIDEO_TIMESCALE, VideoFormat};
+use crate::output::{Init, Output, Segment};
+use crate::stream::{AudioUnit, VideoUnit};
+
+/// A key frame that comes so little before the target is reached begins a segment.
+const TOLERANCE_US: i64 = 100_000;
+/// Sound that is so far behind the pictures does not come: silence takes its place, up to where it might still come.
+const SOUND_LAG_US: i64 = 1_000_000;
+const SOUND_LAG_LEFT_US: i64 = 500_000;
+
+/// A run.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) video: Option<VideoTrack>,
+    pub(super) audio: Option<AudioTrack>,
+    /// The server's clock minus media time: at the beginning, and as it is. It changes as the clock of sound drifts.
+    began_us: i64,
+    distance_us: i64,
+    /// Media time at which the present segment begins.
+    segment_us: i64,
+    /// The number of its init, once a segment has needed one.
+    init: Option<u64>,
+}
+
+impl Run {
+    /// A run that begins at `at_us` of the server's clock, which is the media time `origin_us`.
+    pub(super) fn new(
+        origin_us: i64,
+        at_us: i64,
+        format: Option<VideoFormat>,
+        has_sound: bool,
+    ) -> Self {
+        let distance_us = at_us.saturating_sub(origin_us);
+        Self {
+            video: format.map(VideoTrack::new),
+            audio: has_sound.then(|| AudioTrack::new(ticks(origin_us, AUDIO_TIMESCALE))),
+            began_us: distance_us,
+            distance_us,
+            segment_us: origin_us,
+            init: None,
+        }
+    }
+
+    /// Whether a key frame of this format begins another run.
+    pub(super) fn is_over_at(&self, format: &VideoFormat, at_us: i64, cx: &Context<'_>) -> bool {
+        let Some(video) = &self.video else {
+            return true;
+        };
+        let drift = self.distance_us.saturating_sub(self.began_us);
+        video.format != *format
+            || self.audio.is_none() && cx.has_sound
+            || drift.saturating_abs() > JUMP_US
+            || self.lacks_pictures_at(at_us)
+    }
+
+    /// Whether the pictures have been missing for too long.
+    pub(super) fn lacks_pictures_at(&self, at_us: i64) -> bool {
+        let newest = self.video.as_ref().map(|video| video.newest_us);
+        newest.is_some_and(|newest| at_us.saturating_sub(newest) > HOLE_MAX_US as i64)
+    }
+
+    /// Whether sound has been missing for too long.
+    pub(super) fn lacks_sound_at(&self, at_us: i64) -> bool {
+        self.audio.as_ref().is_some_and(|audio| {
+            let end = audio.end_us().saturating_add(self.distance_us);
+            at_us.saturating_sub(end) > HOLE_MAX_US as i64
+        })
+    }
+
+    /// Whether sound has come.
+    pub(super) fn has_heard(&self) -> bool {
+        self.audio
+            .as_ref()
+            .is_some_and(|audio| audio.shift.is_some())
+    }
+
+    pub(super) fn video(
+        &mut self,
+        unit: VideoUnit,
+        offset_us: i64,
+        at_us: i64,
+        files: &mut Files,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(video) = &mut self.video else {
+            return;
+        };
+        let shift = ticks(offset_us.saturating_sub(self.distance_us), VIDEO_TIMESCALE);
+        let at = video.behind_newest(unit.place.ticks.saturating_add(shift));
+        let media_us = scale(at, VIDEO_TIMESCALE);
+        video.close(at);
+        self.keep_sound_near(media_us);
+        let is_key = unit.picture.key_format.is_some();
+        if self.is_segment_over(media_us, is_key, files, cx) {
+            self.cut(media_us, files, cx);
+        }
+        if let Some(video) = &mut self.video {
+            video.open(at, at_us, unit);
+        }
+    }
+
+    /// Whether the present segment ends at this media time, where a picture begins. Asks for a key frame that is overdue.
+    fn is_segment_over(
+        &self,
+        media_us: i64,
+        is_key: bool,
+        files: &Files,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let length = media_us.saturating_sub(self.segment_us);
+        if is_key && length.saturating_add(TOLERANCE_US) >= files.target_us {
+            return true;
+        }
+        if length >= files.target_us {
+            cx.wants_key_frame = true;
+        }
+        length >= 2 * files.target_us || self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        let video = self.video.as_ref().map_or(0, VideoTrack::count);
+        let audio = self.audio.as_ref().map_or(0, AudioTrack::count);
+        self.bytes() >= SEGMENT_BYTES_MAX || video.max(audio) >= SEGMENT_SAMPLES_MAX
+    }
+
+    /// Silence stands for sound that is far behind the pictures.
+    fn keep_sound_near(&mut self, media_us: i64) {
+        if let Some(audio) = &mut self.audio {
+            let lag = media_us.saturating_sub(audio.end_us());
+            if lag > SOUND_LAG_US {
+                audio.fill(ticks(lag - SOUND_LAG_LEFT_US, AUDIO_TIMESCALE));
+            }
+        }
+    }
+
+    /// Takes a packet of sound. Gives it back if it does not belong to the run: too much is missing before it, the clock has drifted too
+    /// far, or there is no sound in it.
+    pub(super) fn audio(
+        &mut self,
+        unit: AudioUnit,
+        at_us: i64,
+        files: &mut Files,
+        cx: &mut Context<'_>,
+    ) -> Result<Taken, AudioUnit> {
+        if self.video.is_none() && self.is_sound_cut_due(files) {
+            let drift = self.distance_us.saturating_sub(self.began_us);
+            if drift.saturating_abs() > JUMP_US {
+                return Err(unit);
+            }
+            let end = self
+                .audio
+                .as_ref()
+                .map_or(self.segment_us, AudioTrack::end_us);
+            self.cut(end, files, cx);
+        }
+        let Some(audio) = &mut self.audio else {
+            return Err(unit);
+        };
+        let place = unit.place;
+        let at = ticks(at_us.saturating_sub(self.distance_us), AUDIO_TIMESCALE);
+        let taken = audio.push(unit, at)?;
+        if let Some(shift) = audio.shift {
+            self.distance_us = place
+                .offset_us
+                .saturating_add(scale(shift, AUDIO_TIMESCALE));
+        }
+        let media_us = audio.end_us();
+        if self.is_full() {
+            self.cut(media_us, files, cx);
+        }
+        Ok(taken)
+    }
+
+    fn is_sound_cut_due(&self, files: &Files) -> bool {
+        let end = self.audio.as_ref().map_or(0, AudioTrack::end_us);
+        end.saturating_sub(self.segment_us) >= files.target_us
+    }
+
+    /// Ends the run. Answers its end as a media time.
+    pub(super) fn end(
+        mut self,
+        at_us: Option<i64>,
+        files: &mut Files,
+        cx: &mut Context<'_>,
+    ) -> i64 {
+        let sound_end = self.audio.as_ref().map_or(0, AudioTrack::end_us);
+        let mut end = sound_end.max(self.segment_us);
+        if let Some(video) = &mut self.video {
+            let at = at_us.map(|at| ticks(at.saturating_sub(self.distance_us), VIDEO_TIMESCALE));
+            let last = video.end(at, ticks(sound_end, VIDEO_TIMESCALE));
+            end = end.max(scale(last, VIDEO_TIMESCALE));
+        }
+        self.cut(end, files, cx);
+        end
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let video = self.video.as_ref().map_or(0, VideoTrack::bytes);
+        video + self.audio.as_ref().map_or(0, AudioTrack::bytes)
+    }
+
+    /// Makes a segment of what there is, up to this media time.
+    fn cut(&mut self, end_us: i64, files: &mut Files, cx: &mut Context<'_>) {
+        let from_us = std::mem::replace(&mut self.segment_us, end_us);
+        let independent = self.video.as_ref().is_none_or(VideoTrack::is_independent);
+        let pictures = self.video.as_ref().map_or(0, VideoTrack::count);
+        let video = self.video.as_mut().and_then(VideoTrack::take);
+        let audio = self.audio.as_mut().and_then(AudioTrack::take);
+        let runs: Vec<mp4::Run> = video.into_iter().chain(audio).collect();
+        let duration_us = u64::try_from(end_us.saturating_sub(from_us)).unwrap_or(0);
+        if runs.is_empty() || duration_us == 0 {
+            return;
+        }
+        let number = files.next_segment;
+        let Ok(bytes) = mp4::segment(number, runs) else {
+            return;
+        };
+        let is_first = self.init.is_none();
+        let Some(init) = self.init.or_else(|| self.write_init(files, cx)) else {
+            return;
+        };
+        let utc_us = files
+            .anchor
+            .utc_us_at(from_us.saturating_add(self.began_us));
+        files.next_segment += 1;
+        files.duration_us = files.duration_us.saturating_add(duration_us);
+        let entry = SegmentEntry {
+            number,
+            init,
+            discontinuity: is_first && number > 0,
+            program_date_time_us: is_first.then_some(utc_us),
+            duration_us,
+            bytes: bytes.len() as u64,
+            independent,
+            pictures: pictures as u64,
+        };
+        cx.outputs
+            .push_back(Output::Segment(Segment { entry, bytes }));
+    }
+
+    /// Writes the init before the first segment. Answers its number.
+    fn write_init(&mut self, files: &mut Files, cx: &mut Context<'_>) -> Option<u64> {
+        let format = self.video.as_ref().map(|video| &video.format);
+        let bytes = mp4::init(format, self.audio.is_some()).ok()?;
+        let number = files.next_init;
+        files.next_init += 1;
+        self.init = Some(number);
+        let names = format.map(VideoFormat::codec_name);
+        let sound = self.audio.is_some().then(|| OPUS.to_owned());
+        let size = format.map(VideoFormat::shown_size);
+        let entry = InitEntry {
+            number,
+            bytes: bytes.len() as u64,
+            codecs: names.into_iter().chain(sound).collect(),
+            picture: size.map(|size| PictureEntry {
+                width: size.width,
+                height: size.height,
+            }),
+        };
+        cx.outputs.push_back(Output::Init(Init { entry, bytes }));
+        Some(number)
+    }
+}
