@@ -22,7 +22,9 @@ use restage_node::supervise::{Ended, Parts, why};
 use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
 use restage_storage::bucket::Backend;
-use restage_storage::{Buckets, Spool, SpoolBounds, SpoolError, StorageSettings};
+use restage_storage::{
+    Buckets, RecordingReader, Spool, SpoolBounds, SpoolError, StorageSettings,
+};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,8 +35,8 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
-    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure,
-    Throttle,
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks,
+    RecordingLinks, RecordingSeats, Secure, Throttle,
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
@@ -214,7 +216,7 @@ impl Server {
             false => Sandbox::Required,
         };
         let thumbnailer = Thumbnailer::new(THIS_PROGRAM, sandbox);
-        let recordings = Recordings::new(buckets(&data), spool, thumbnailer, rand::random());
+        let recordings = Recordings::new(buckets(&data), spool.clone(), thumbnailer, rand::random());
         let control = Control::new(
             (store, room),
             media.clone(),
@@ -262,6 +264,9 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
+            reader: RecordingReader::new(spool, recordings.buckets().clone()),
+            links: RecordingLinks::new(&token_secret, &public_url),
+            seats: Arc::new(RecordingSeats::default()),
             metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
             recordings,
             shows_metrics: config.metrics.is_none() && is_local,

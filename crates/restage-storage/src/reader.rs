@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
+use restage_record::playlist::{HLS_PATH, MULTIVARIANT_NAME};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bucket::{Asked, BucketError, Buckets, ContentType, Object, of_file};
@@ -12,6 +13,11 @@ use crate::spool::Spool;
 
 /// Most objects that are read at the same time.
 const READS_MAX: usize = 64;
+
+/// The path of the playlist for players, below the prefix of every recording of sound or picture.
+pub fn playlist_path() -> String {
+    format!("{HLS_PATH}/{MULTIVARIANT_NAME}")
+}
 
 /// Where a recording is.
 #[derive(Clone, PartialEq, Eq, Debug)]

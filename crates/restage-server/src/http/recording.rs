@@ -66,27 +66,15 @@ pub(super) fn shape(stage: &Stage) -> RecordingConfiguration {
         account: stage.account.clone(),
         id: storage.configuration.clone(),
     });
-    let kinds = settings
-        .thumbnails
-        .storage
-        .iter()
-        .map(|storage| match storage {
-            ThumbnailStorage::Sequential => ThumbnailStorageShape::Sequential,
-            ThumbnailStorage::Latest => ThumbnailStorageShape::Latest,
-        });
     RecordingConfiguration {
         storage_configuration_arn: arn.map(|arn| arn.to_string()).unwrap_or_default(),
-        media_types: vec![match settings.media {
-            RecordedMedia::AudioVideo => MediaType::AudioVideo,
-            RecordedMedia::AudioOnly => MediaType::AudioOnly,
-            RecordedMedia::None => MediaType::None,
-        }],
+        media_types: vec![media_type(settings.media)],
         thumbnail_configuration: ThumbnailConfiguration {
             recording_mode: match settings.thumbnails.mode {
                 ThumbnailMode::Disabled => ThumbnailRecordingMode::Disabled,
                 ThumbnailMode::Interval => ThumbnailRecordingMode::Interval,
             },
-            storage: kinds.collect(),
+            storage: thumbnail_storage(&settings.thumbnails),
             target_interval_seconds: settings.thumbnails.interval_s,
         },
         recording_reconnect_window_seconds: settings.reconnect_window_s,
@@ -95,6 +83,24 @@ pub(super) fn shape(stage: &Stage) -> RecordingConfiguration {
         },
         record_participant_replicas: settings.replicas,
     }
+}
+
+/// What is recorded.
+pub(super) const fn media_type(media: RecordedMedia) -> MediaType {
+    match media {
+        RecordedMedia::AudioVideo => MediaType::AudioVideo,
+        RecordedMedia::AudioOnly => MediaType::AudioOnly,
+        RecordedMedia::None => MediaType::None,
+    }
+}
+
+/// How thumbnails are stored, if there are any.
+pub(super) fn thumbnail_storage(thumbnails: &Thumbnails) -> Vec<ThumbnailStorageShape> {
+    let kinds = thumbnails.storage.iter().map(|storage| match storage {
+        ThumbnailStorage::Sequential => ThumbnailStorageShape::Sequential,
+        ThumbnailStorage::Latest => ThumbnailStorageShape::Latest,
+    });
+    kinds.collect()
 }
 
 /// A participant's `recordingState`.

@@ -22,7 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use restage_api::Operation;
+use restage_api::Action;
 use restage_node::control::{Control, Failures};
 use restage_node::media::Media;
 use restage_node::recording::Recordings;
@@ -84,8 +84,8 @@ struct Inner {
 }
 
 impl Inner {
-    fn series(&self, operation: Option<Operation>, code: &'static str) -> (Counter, Histogram) {
-        let operation = operation.map_or(UNKNOWN, Operation::name);
+    fn series(&self, action: Option<Action>, code: &'static str) -> (Counter, Histogram) {
+        let operation = action.map_or(UNKNOWN, Action::name);
         let requests = self
             .requests
             .get_or_create(&ApiLabels { operation, code })
@@ -176,7 +176,7 @@ impl Metrics {
                 requests,
                 answered_again,
                 durations,
-                succeeded: Operation::ALL.iter().map(|_| OnceLock::new()).collect(),
+                succeeded: (0..Action::COUNT).map(|_| OnceLock::new()).collect(),
                 http,
                 state,
                 reading: Mutex::default(),
@@ -187,14 +187,14 @@ impl Metrics {
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
     pub fn api_request(
         &self,
-        operation: Option<Operation>,
+        action: Option<Action>,
         error: Option<&'static str>,
         took: Duration,
     ) {
-        let series = || self.inner.series(operation, error.unwrap_or(OK));
+        let series = || self.inner.series(action, error.unwrap_or(OK));
         let fresh;
-        let (requests, durations) = match (operation, error) {
-            (Some(operation), None) => self.inner.succeeded[operation as usize].get_or_init(series),
+        let (requests, durations) = match (action, error) {
+            (Some(action), None) => self.inner.succeeded[action.index()].get_or_init(series),
             _ => {
                 fresh = series();
                 &fresh
@@ -256,6 +256,8 @@ fn known_method(method: &http::Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use restage_api::Operation;
+
     use super::*;
 
     fn text(metrics: &Metrics) -> String {
@@ -268,10 +270,10 @@ mod tests {
     fn requests_are_counted_by_operation_and_code() {
         let metrics = Metrics::with(durations(), Failures::default(), None, None);
         let took = Duration::from_micros(150);
-        metrics.api_request(Some(Operation::GetStage), None, took);
-        metrics.api_request(Some(Operation::GetStage), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
         metrics.api_request(
-            Some(Operation::GetStage),
+            Some(Operation::GetStage.into()),
             Some("ResourceNotFoundException"),
             took,
         );
