@@ -75,6 +75,8 @@ pub use wishes::{WishError, Wished};
 const TICK: Duration = Duration::from_millis(250);
 /// Interval between log lines about failing checks, while the store fails.
 const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
+/// The level of digital silence, in dBov (RFC 6464 §3).
+const SILENT: i8 = -127;
 /// How often it is decided who speaks.
 const SPEAKERS_EVERY: Duration = Duration::from_millis(250);
 /// Most media events whose commands are under way at the same time.
@@ -521,9 +523,9 @@ impl Control {
                 heard
                     .filter_map(|(handle, level)| {
                         let publication = connections.publication_of(handle)?.clone();
-                        // Viewers are told that it is muted, so it counts as silent (-127 dBov) whatever it sends.
+                        // Viewers are told that it is muted, so it counts as silent whatever it sends.
                         let is_muted = connections.muted(&publication).audio;
-                        Some((publication, if is_muted { i8::MIN + 1 } else { level }))
+                        Some((publication, if is_muted { SILENT } else { level }))
                     })
                     .collect()
             };

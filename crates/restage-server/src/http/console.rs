@@ -48,7 +48,7 @@ const REGIONS_SHOWN_MAX: u32 = 32;
 /// Region for a new stage while no stage exists: the default of AWS's tools.
 const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
-const REGION_LEN_MAX: usize = 32;
+pub(super) const REGION_LEN_MAX: usize = 32;
 /// The operations that the console's key permits.
 const ACTIONS: [Action; 10] = [
     Action::Operation(Operation::ListStages),
@@ -407,9 +407,14 @@ fn not_the_consoles() -> ApiError {
     ))
 }
 
-fn region(name: String) -> Result<String, ApiError> {
+/// Whether a name has the form of a Region's.
+pub(super) fn is_region(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if (1..=REGION_LEN_MAX).contains(&name.len()) && name.bytes().all(plain) {
+    (1..=REGION_LEN_MAX).contains(&name.len()) && name.bytes().all(plain)
+}
+
+fn region(name: String) -> Result<String, ApiError> {
+    if is_region(&name) {
         return Ok(name);
     }
     Err(ApiError::validation(format!(
