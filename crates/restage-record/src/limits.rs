@@ -2,6 +2,9 @@
 
 /// How long a missing packet is waited for: retransmissions come within it. Then the hole is final.
 pub const REORDER_WINDOW_US: u64 = 1_000_000;
+/// How long a missing packet of a picture is waited for before a key frame is asked for, so that it is there when the hole is final. Most
+/// retransmissions come before.
+pub const REORDER_DOUBT_US: u64 = 400_000;
 /// Packets of one stream that wait behind a hole: 1 s at 8.5 Mbit/s are about 900.
 pub const REORDER_PACKETS_MAX: usize = 4_096;
 /// Bytes of one stream that wait behind a hole: 1 s at 30 Mbit/s.

@@ -80,6 +80,20 @@ fn with_loss_that_is_mostly_repaired() {
 }
 
 #[test]
+fn with_loss_for_good() {
+    let scene = Scene {
+        path: Path {
+            repaired_per_mille: 0,
+            ..lossy(50)
+        },
+        seconds: 300,
+        ..Scene::default()
+    };
+    // Few pictures are left, as most losses cost more than a second of them.
+    check("50 of 1000 lost for good", &scene, 50);
+}
+
+#[test]
 fn with_bursts_and_reordering() {
     let path = Path {
         loss_per_mille: 5,

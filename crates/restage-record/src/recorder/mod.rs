@@ -201,7 +201,8 @@ impl Recorder {
             }
         }
         let has_no_picture = self.wants_picture && self.media_types == MediaTypes::None;
-        let is_blind = self.media_types != MediaTypes::None && self.video.awaits_key_frame();
+        let is_blind =
+            self.media_types != MediaTypes::None && self.video.awaits_key_frame(self.now_us);
         if self.comes(MediaKind::Video) && (has_no_picture || is_blind) {
             self.ask_for_key_frame();
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::limits::{REORDER_BYTES_MAX, REORDER_PACKETS_MAX, REORDER_WINDOW_US};
+use crate::limits::{REORDER_BYTES_MAX, REORDER_DOUBT_US, REORDER_PACKETS_MAX, REORDER_WINDOW_US};
 use crate::packet::Packet;
 
 /// So many packets in a row from before what was given out: the numbers have started again.
@@ -15,6 +15,8 @@ pub(super) struct Reorder {
     next: Option<u64>,
     waiting: BTreeMap<u64, Packet>,
     bytes: usize,
+    /// How many of them begin a key frame.
+    keys: usize,
     /// When waiting packets came, the earliest first.
     came: VecDeque<(u64, u64)>,
     late_run: u32,
@@ -45,6 +47,7 @@ impl Reorder {
             return false;
         }
         self.bytes += packet.payload.len();
+        self.keys += usize::from(packet.starts_key_frame);
         self.came.push_back((now_us, sequence));
         self.waiting.insert(sequence, packet);
         false
@@ -63,6 +66,7 @@ impl Reorder {
         }
         let packet = self.waiting.remove(&first)?;
         self.bytes -= packet.payload.len();
+        self.keys -= usize::from(packet.starts_key_frame);
         self.next = first.checked_add(1);
         if self.waiting.is_empty() {
             self.came.clear();
@@ -79,17 +83,29 @@ impl Reorder {
         self.waiting.is_empty()
     }
 
+    /// Whether it is doubtful that what is missing comes, and no key frame is there that could follow it.
+    pub(super) fn is_doubtful(&mut self, now_us: u64) -> bool {
+        let first = self.waiting.first_key_value().map(|(first, _)| *first);
+        let has_hole = first.is_some_and(|first| self.next.is_some_and(|next| first > next));
+        has_hole && self.keys == 0 && self.waited_us(now_us) >= REORDER_DOUBT_US
+    }
+
     /// Whether what is missing has been waited for long enough: since the first of the packets behind it came.
     fn is_final(&mut self, now_us: u64) -> bool {
+        self.waited_us(now_us) >= REORDER_WINDOW_US
+            || self.waiting.len() > REORDER_PACKETS_MAX
+            || self.bytes > REORDER_BYTES_MAX
+    }
+
+    /// How long the packet that came first waits.
+    fn waited_us(&mut self, now_us: u64) -> u64 {
         while let Some((_, sequence)) = self.came.front()
             && !self.waiting.contains_key(sequence)
         {
             self.came.pop_front();
         }
         let since = self.came.front().map_or(now_us, |(came, _)| *came);
-        now_us.saturating_sub(since) >= REORDER_WINDOW_US
-            || self.waiting.len() > REORDER_PACKETS_MAX
-            || self.bytes > REORDER_BYTES_MAX
+        now_us.saturating_sub(since)
     }
 
     fn restart(&mut self, sequence: u64) {
@@ -143,6 +159,21 @@ mod tests {
         assert_eq!(drain(&mut reorder, 1_900 * MS, false), [-1, 5, 6]);
         reorder.push(2_000 * MS, audio(9));
         assert_eq!(drain(&mut reorder, 2_000 * MS, true), [-2, 9]);
+    }
+
+    #[test]
+    fn a_hole_is_doubtful_after_a_while_if_no_key_frame_follows() {
+        let mut reorder = Reorder::default();
+        reorder.push(0, audio(1));
+        drain(&mut reorder, 0, false);
+        assert!(!reorder.is_doubtful(900 * MS), "nothing is missing");
+        reorder.push(100 * MS, audio(3));
+        assert!(!reorder.is_doubtful(499 * MS));
+        assert!(reorder.is_doubtful(500 * MS));
+        let mut key = audio(4);
+        key.starts_key_frame = true;
+        reorder.push(600 * MS, key);
+        assert!(!reorder.is_doubtful(700 * MS));
     }
 
     #[test]

@@ -129,10 +129,12 @@ impl VideoSource {
         self.pushed_us
     }
 
-    /// Nothing can be decoded before a key frame.
-    pub(crate) fn awaits_key_frame(&self) -> bool {
+    /// Nothing can be decoded before a key frame, or it is likely to be so soon.
+    pub(crate) fn awaits_key_frame(&mut self, now_us: u64) -> bool {
+        let first = self.streams.front_mut();
+        let is_doubtful = first.is_some_and(|first| first.stream.reorder.is_doubtful(now_us));
         let mut streams = self.streams.iter();
-        self.streams.is_empty() || streams.all(|stream| stream.assembler.awaits_key_frame())
+        is_doubtful || streams.all(|stream| stream.assembler.awaits_key_frame())
     }
 
     pub(crate) fn reports(&self) -> Option<&Reports> {
