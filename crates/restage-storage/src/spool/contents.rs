@@ -185,7 +185,10 @@ impl Contents {
                 None => self.is_closed |= is_end(path),
             }
         }
-        self.journal.lines.push(line);
+        // Uploads are known by what waits; a long recording has many.
+        if !matches!(line, Line::Uploaded { .. }) {
+            self.journal.lines.push(line);
+        }
         replaced
     }
 
@@ -284,15 +287,16 @@ impl Contents {
         self.journal.ended().is_some()
     }
 
-    /// What is to be done next, besides what is `busy` already.
-    pub(crate) fn next(&self, id: &str, busy: &BTreeSet<u64>, is_over: bool) -> Step {
+    /// What is to be done next, besides what is `busy` already. A file that replaces one that is on its way waits for it, so
+    /// that the older one does not arrive last.
+    pub(crate) fn next(&self, id: &str, busy: &BTreeSet<Content>, is_over: bool) -> Step {
         if self.is_closed {
             return Step::Report(self.finished(id));
         }
         let item = self
             .waiting
             .values()
-            .find(|item| !busy.contains(&item.order));
+            .find(|item| !busy.contains(&item.content));
         match item {
             Some(item) => Step::Put(item.clone()),
             None if !busy.is_empty() => Step::Wait,
