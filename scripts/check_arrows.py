@@ -22,6 +22,7 @@ ARROWS = {
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
+    "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),
     "restage-storage": ("restage-record",),
     "restage-stun": (),
@@ -29,18 +30,18 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-core", "restage-media"),
-        *("restage-store", "restage-stun", "restage-turn"),
+        *("restage-api", "restage-core", "restage-media", "restage-picture", "restage-record"),
+        *("restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
         *("restage-api", "restage-core", "restage-media"),
-        *("restage-node", "restage-store", "restage-stun"),
+        *("restage-node", "restage-storage", "restage-store", "restage-stun"),
     ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (
         *("restage-api", "restage-client", "restage-codec", "restage-core"),
-        *("restage-node", "restage-server", "restage-store"),
+        *("restage-node", "restage-picture", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.
     "restage-sim": (),

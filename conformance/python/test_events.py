@@ -1,5 +1,6 @@
 """The events WebSocket: who publishes in a stage, sent as it changes."""
 
+import json
 import socket
 
 import aiohttp
@@ -71,9 +72,21 @@ def test_ping_pong(stages, media, pair):
     events = media.events(stages.token(pair[0])[1])
     events.send('{"type":"PING"}')
     eventually(lambda: {"type": "PONG"} in events.frames, what="PONG")
+
+
+def test_an_unknown_type_is_answered_with_an_error_and_the_socket_stays_open(stages, media, pair):
+    events = media.events(stages.token(pair[0])[1])
+    errors = lambda: [frame["payload"] for frame in events.frames if frame["type"] == "ERROR"]  # noqa: E731
     events.send('{"type":"SOMETHING_OF_TOMORROW","payload":{}}')
+    (told,) = eventually(errors, what="an answer")
+    assert (told["code"], told["member"]) == ("UNKNOWN_TYPE", "type")
+    assert "SOMETHING_OF_TOMORROW" in told["message"]
+    # A type as long as a message may be is not repeated whole.
+    events.send(json.dumps({"type": "x" * 16_000}))
+    eventually(lambda: len(errors()) == 2, what="the second answer")
+    assert len(errors()[1]["message"]) < 300
     events.send('{"type":"PING"}')
-    eventually(lambda: events.frames.count({"type": "PONG"}) == 2, what="the second PONG")
+    eventually(lambda: {"type": "PONG"} in events.frames, what="PONG")
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", "null", '{"type":1}', "{" * 500, '{"type":"PING"'])

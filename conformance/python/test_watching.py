@@ -171,6 +171,49 @@ def test_who_speaks_is_told_in_both_stages_and_silence_is_not(stages, media, pai
         assert last()["speaking"] == []
 
 
+def test_who_is_muted_does_not_speak_whatever_it_sends(stages, media, pair, ann):
+    who, token, _ = ann
+    own = media.events(token)
+    listeners = [media.events(stages.token(stage)[1]) for stage in pair]
+    spoken = lambda events: of_type(events, "STAGE_ACTIVE_SPEAKER_CHANGED")  # noqa: E731
+    is_last = lambda events, speaker: spoken(events) and spoken(events)[-1]["participantId"] == speaker  # noqa: E731
+
+    def wait_for(speaker):
+        for events in listeners:
+            eventually(lambda events=events: is_last(events, speaker), what=f"the speaker is {speaker}")
+            assert spoken(events)[-1]["speaking"] == ([who] if speaker else [])
+
+    wait_for(who)
+    # Its sound goes on: only what it says changes.
+    for is_muted, speaker in ((True, None), (False, who)):
+        kind, _ = ask(own, "PUBLISH_CONFIGURE", {"audioMuted": is_muted})
+        assert kind == "PUBLISH_CONFIGURED"
+        wait_for(speaker)
+
+
+def test_the_list_of_connections_is_of_a_stage_that_is_there(server, stages):
+    stage = stages.create("connections")
+    assert console(server, stageArn=stage) == (200, {"connections": []})
+    region = stage.split(":")[3]
+    for another in (stage[:-1] + ("a" if stage[-1] != "a" else "b"), stage.replace(region, "eu-north-9")):
+        status, body = console(server, stageArn=another)
+        assert (status, body["code"]) == (404, "NOT_FOUND"), another
+        assert another in body["message"]
+    account = stage.split(":")[4]
+    for wrong in (
+        stage.replace(region, region.upper()),
+        stage.replace(region, "eu_north"),
+        stage.replace(region, ""),
+        stage.replace(region, "x" * 33),
+        stage.replace(account, "1" * 12),
+        stage.replace(":stage/", ":channel/"),
+    ):
+        status, body = console(server, stageArn=wrong)
+        assert (status, body["code"]) == (400, "INVALID"), wrong
+    stages.ivs.delete_stage(arn=stage)
+    assert console(server, stageArn=stage)[0] == 404
+
+
 def test_who_publishes_anew_is_not_muted_any_more_and_everybody_is_told(stages, media, pair, ann):
     who, token, _ = ann
     own = media.events(token)

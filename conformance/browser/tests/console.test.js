@@ -130,6 +130,33 @@ test("choosing by keyboard", async () => {
   await close();
 });
 
+/** The viewers' media connections of a stage, as the server sees them. @param {string} arn */
+async function watching(arn) {
+  const { origin, hash } = new URL(await server.consoleUrl());
+  const query = new URLSearchParams({ stageArn: arn });
+  const headers = { Authorization: `Bearer ${hash.replace("#key=", "")}` };
+  const answer = await fetch(`${origin}/console/api/connections?${query}`, { headers });
+  const { connections } = await answer.json();
+  return connections.filter(each => each.direction === "subscribe").length;
+}
+
+test("who leaves the page ends its sessions", async () => {
+  const { page, close } = await open(DESKTOP, "dark");
+  await waitForPair(page);
+  assert.deepEqual([await watching(source), await watching(destination)], [1, 1]);
+  /** @type {string[]} */
+  const ended = [];
+  page.on("request", request => {
+    if (request.method() === "DELETE") ended.push(new URL(request.url()).pathname);
+  });
+  await page.goto("about:blank");
+  await eventually(async () => ended.length === 2, "both sessions are ended by the page");
+  for (const path of ended) assert.match(path, /\/sessions\/[\w-]+$/);
+  for (const stage of [source, destination])
+    await eventually(async () => (await watching(stage)) === 0, "nobody watches any more");
+  await close();
+});
+
 test("a stopped replica leaves the wall and the list", async () => {
   const other = await stages.create("Viewers-Lima");
   await stages.replicate(source, other, ann.participantId);

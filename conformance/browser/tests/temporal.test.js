@@ -16,6 +16,12 @@ const THROTTLED_BPS = 800_000;
 const HEIGHT = 540;
 /** As long as a home router's: key frames of the one layer fit into it. */
 const QUEUE_MS = 1_000;
+/** One into which a key frame fits only while it is nearly empty. */
+const SHORT_QUEUE_MS = 300;
+/** The share of the other viewer's pictures that the base alone has, with some to spare; and for how long they come evenly. */
+const [BASE_LEAST, EVEN_WINDOWS] = [0.15, 3];
+/** The most of the sound that is concealed while it is whole. */
+const CONCEALED_PERCENT_MAX = 2;
 /** The share of the other viewer's pictures that counts as about a half. */
 const HALF = { least: 0.35, most: 0.7 };
 /** Shares are measured over this time. */
@@ -60,6 +66,34 @@ if (isInLab()) {
       }
     });
   }
+
+  test("VP8: behind a short queue the picture is thinned, and stays", async () => {
+    const scene = await Scene.open({ codec: "VP8", scalabilityMode: "L1T3" });
+    scene.queueMs = SHORT_QUEUE_MS;
+    try {
+      let even = 0;
+      const isEven = (share, { freezes }) => {
+        even = freezes === 0 && share >= BASE_LEAST ? even + 1 : 0;
+        return even === EVEN_WINDOWS;
+      };
+      await until(scene, THROTTLED_BPS, isEven, "some of the pictures, evenly");
+    } finally {
+      await scene.close();
+    }
+  });
+
+  test("H264: behind a short queue the only layer is paused, and sound is whole", async () => {
+    const scene = await Scene.open({ codec: "H264", scalabilityMode: "L1T1" });
+    scene.queueMs = SHORT_QUEUE_MS;
+    try {
+      const isPaused = (share, { concealedPercent }) =>
+        share === 0 && concealedPercent <= CONCEALED_PERCENT_MAX;
+      await until(scene, THROTTLED_BPS, isPaused, "no pictures, and all of the sound");
+      await until(scene, undefined, share => share > 0.9, "all");
+    } finally {
+      await scene.close();
+    }
+  });
 } else {
   test("in a network of namespaces", { skip: whyNoLab() }, async () => {
     await runInLab(["--test", SELF]);

@@ -1,5 +1,6 @@
-//! The operations of the service, which of them are built, and the trait of their requests.
+//! The operations of the service, which of them are built, restage's own beside them, and the trait of their requests.
 
+mod action;
 mod table;
 
 use std::fmt;
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 
+pub use self::action::{Action, Extension};
 pub use self::table::Operation;
 
 /// The input of one operation, parsed from its body. (The operations about tags also read a path and a query: see
@@ -72,6 +74,10 @@ impl Operation {
         Self::GetEncoderConfiguration,
         Self::ListEncoderConfigurations,
         Self::DeleteEncoderConfiguration,
+        Self::CreateStorageConfiguration,
+        Self::GetStorageConfiguration,
+        Self::ListStorageConfigurations,
+        Self::DeleteStorageConfiguration,
         Self::TagResource,
         Self::UntagResource,
         Self::ListTagsForResource,
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 26);
+        assert_eq!(Operation::BUILT.len(), 30);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {

@@ -21,6 +21,7 @@ mod encoder_configuration;
 mod participant;
 mod public_key;
 mod recording;
+mod recordings;
 mod tag;
 mod token;
 
@@ -44,4 +45,5 @@ pub use crate::operation::{ByArn, EmptyResponse, Paged, Request};
 pub use crate::read::{MAX_ATTRIBUTES_BYTES, MAX_BODY_BYTES, StringMap};
 
 pub use self::public_key::{pem_base64, pem_space};
+pub use self::recordings::*;
 pub use self::token::DEFAULT_TOKEN_DURATION_MINUTES;

@@ -75,6 +75,11 @@ impl Descriptor {
     }
 }
 
+/// Whether the descriptor at the beginning of a payload says which temporal layer its frame has (T).
+pub fn has_layer(payload: &[u8]) -> bool {
+    matches!(payload, [first, extension, ..] if first & 0x80 != 0 && extension & 0x20 != 0)
+}
+
 /// Where the frame of a packet stands among those of its encoding. `None` if the descriptor is cut short.
 pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
     let descriptor = Descriptor::parse(payload)?;
@@ -134,6 +139,21 @@ pub fn size_in_packet(payload: &[u8]) -> Option<PictureSize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_descriptor_says_the_layer_or_not() {
+        for (payload, has) in [
+            (&[0x90, 0xe0, 0x11, 0x22, 0x40, 0x00][..], true),
+            (&[0x90, 0x20, 0x40, 0x00], true),
+            (&[0x90, 0x80, 0x11, 0x00], false),
+            (&[0x90, 0x10, 0x05, 0x00], false),
+            (&[0x10, 0xe0, 0x11], false),
+            (&[0x90], false),
+            (&[], false),
+        ] {
+            assert_eq!(has_layer(payload), has, "{payload:02x?}");
+        }
+    }
 
     #[test]
     fn every_optional_field_is_read() {

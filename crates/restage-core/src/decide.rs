@@ -9,13 +9,14 @@ use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
 use crate::live::participant::{disconnect, exchange_token};
-use crate::live::{recover, replica, tick};
+use crate::live::{recording, recover, replica, tick};
 use crate::resource::{plain, stage, tag, token};
 
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
 pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
     let mut draft = Draft::new(world, context);
     let reply = answer(&mut draft, command);
+    recording::follow(&mut draft);
     if *command == Command::Recover {
         draft.without_effects(reply)
     } else {
@@ -36,7 +37,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             stage,
             name,
             recording,
-        } => stage::update::decide(draft, stage, name.as_deref(), recording.as_deref()),
+        } => stage::update::decide(draft, stage, name.as_deref(), recording.as_ref()),
         Command::DeleteStage { stage } => stage::delete::decide(draft, stage),
         Command::CreateParticipantToken { stage, token } => token::create(draft, stage, token),
         Command::CreateResource { row } => plain::create(draft, row),
@@ -144,6 +145,34 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             generation,
             outcome,
         } => job::report::ended(draft, job, *generation, outcome),
+        Command::RecordingStarted { job, generation } => {
+            recording::report::started(draft, job, *generation)
+        }
+        Command::RecordingStartFailed {
+            job,
+            generation,
+            failure,
+        } => recording::report::start_failed(draft, job, *generation, failure),
+        Command::RecordingFinished {
+            recording,
+            duration_ms,
+            failure,
+            message,
+        } => {
+            let report = recording::report::Finished {
+                recording,
+                duration_ms: *duration_ms,
+                failure: failure.as_ref(),
+                message: message.as_deref(),
+            };
+            recording::report::finished(draft, &report)
+        }
+        Command::PauseRecording { recording, region } => {
+            recording::pause::decide(draft, recording, region, true)
+        }
+        Command::ResumeRecording { recording, region } => {
+            recording::pause::decide(draft, recording, region, false)
+        }
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
@@ -152,8 +181,12 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
 /// The rows `command` looks at. Times and limits only matter for [`Command::Tick`].
 pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
     match command {
-        Command::CreateStage { stage, .. } => stage::create::needs(stage),
-        Command::UpdateStage { stage, .. } => stage::update::needs(stage),
+        Command::CreateStage {
+            stage, recording, ..
+        } => stage::create::needs(stage, recording),
+        Command::UpdateStage {
+            stage, recording, ..
+        } => stage::update::needs(stage, recording.as_ref()),
         Command::DeleteStage { stage } => stage::delete::needs(stage),
         Command::CreateParticipantToken { stage, .. } => token::needs(stage),
         Command::CreateResource { row } => plain::needs_to_create(row),
@@ -200,6 +233,15 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         Command::StartJob { job } => job::start::needs(job),
         Command::StopJob { job } => job::stop::needs(job),
         Command::RenewJob { job, .. } | Command::ReportJob { job, .. } => job::report::needs(job),
+        Command::RecordingStarted { job, .. } | Command::RecordingStartFailed { job, .. } => {
+            recording::report::needs_of_runner(job)
+        }
+        Command::RecordingFinished { recording, .. } => {
+            recording::report::needs_of_finished(recording)
+        }
+        Command::PauseRecording { recording, .. } | Command::ResumeRecording { recording, .. } => {
+            recording::pause::needs(recording)
+        }
         Command::Tick => tick::needs(context),
         Command::Recover => recover::needs(),
     }

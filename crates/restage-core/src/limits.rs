@@ -105,6 +105,10 @@ pub const OVERDUE_PER_TICK_MAX: usize = 64;
 pub const JOBS_PER_STAGE_MAX: usize = 256;
 /// Jobs that one tick starts or gives up; the next tick takes the next ones.
 pub const JOBS_PER_TICK_MAX: usize = 64;
+/// Recordings whose wait for their publisher one tick ends; the next tick ends the next ones.
+pub const RECORDINGS_PER_TICK_MAX: usize = 64;
+/// Most bytes of a remark on a recording, and of the reason of its failure; the rest is cut off.
+pub const RECORDING_TEXT_BYTES_MAX: usize = 1_024;
 /// Longest name of a kind of job.
 pub const JOB_KIND_LEN_MAX: usize = 32;
 /// Most bytes of what a job is to do.

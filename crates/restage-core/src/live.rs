@@ -6,6 +6,7 @@ pub(crate) mod connection;
 pub(crate) mod participant;
 mod presence;
 mod publication;
+pub(crate) mod recording;
 pub(crate) mod recover;
 pub(crate) mod replica;
 pub(crate) mod session;

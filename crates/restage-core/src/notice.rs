@@ -5,7 +5,7 @@
 //! deleted.
 
 use crate::id::{StageId, StageSessionId, Time};
-use crate::row::StageEvent;
+use crate::row::{Recording, StageEvent};
 
 /// One thing that happened on a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,8 +32,26 @@ pub enum Occurrence {
         /// The stage and session that a replica's participant joined; `None` for others.
         source: Option<(StageId, StageSessionId)>,
     },
+    /// A recording began or ended. The stage may have been deleted; the session is the one in which it began.
+    Recording {
+        /// What became of the recording.
+        name: RecordingNotice,
+        /// The recording as it now is.
+        recording: Box<Recording>,
+    },
     /// The stage session began.
     SessionStarted,
     /// The stage session ended.
     SessionEnded,
+}
+
+/// What became of a recording: the event names of IVS Participant Recording State Change (IVS user guide, "Using Amazon
+/// EventBridge").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum RecordingNotice {
+    Start,
+    End,
+    StartFailure,
+    EndFailure,
 }

@@ -3,5 +3,6 @@
 pub(crate) mod plain;
 mod public_key;
 pub(crate) mod stage;
+mod storage_configuration;
 pub(crate) mod tag;
 pub(crate) mod token;

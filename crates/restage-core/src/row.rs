@@ -9,9 +9,12 @@ mod job;
 mod participant;
 mod plain;
 mod public_key;
+mod publication;
+mod recording;
 mod replica;
 mod session;
 mod stage;
+mod storage_configuration;
 mod token;
 
 use std::collections::BTreeMap;
@@ -20,12 +23,19 @@ pub use self::connection::{Connection, ConnectionKind};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
 pub use self::job::{Job, JobState, Lease};
-pub use self::participant::{Client, Participant, Protocol, Replication};
+pub use self::participant::{Client, Participant, Protocol, Recorded, Replication};
 pub use self::plain::Plain;
 pub use self::public_key::PublicKey;
+pub use self::publication::PublicationKey;
+pub use self::recording::{
+    NewStageRecording, RECORDING_JOB, RecordedMedia, Recording, RecordingFailure,
+    RecordingFailureCode, RecordingId, RecordingSettings, RecordingState, RecordingStorage,
+    StageRecording, ThumbnailMode, ThumbnailStorage, Thumbnails,
+};
 pub use self::replica::{Replica, ReplicaKey};
 pub use self::session::StageSession;
 pub use self::stage::Stage;
+pub use self::storage_configuration::{StorageConfiguration, StorageConfigurationId};
 pub use self::token::{Capabilities, Token, TokenGrant};
 use crate::id::PublicKeyId;
 
@@ -47,5 +57,11 @@ plain::kinds! {
         limit: encoder_configurations (open 1_000, aws 20),
         title: "Encoder configurations",
         operations: "CreateEncoderConfiguration", "DeleteEncoderConfiguration",
+    }
+    StorageConfiguration {
+        id: StorageConfigurationId,
+        limit: storage_configurations (open 1_000, aws 5),
+        title: "Storage configurations",
+        operations: "CreateStorageConfiguration", "DeleteStorageConfiguration",
     }
 }

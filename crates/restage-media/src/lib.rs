@@ -65,7 +65,7 @@ pub use io::{
     Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletId, Input,
     LayerWanted, Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
 };
-pub use packet::{Encoding, InletPacket, MediaPacket, TapLayers};
+pub use packet::{Encoding, InletPacket, MediaPacket, SenderTime, TapLayers};
 pub use restage_codec::{Codec, MediaKind, PictureSize};
 pub use sdp::answer::local_ice_ufrag;
 pub use sdp::decodable::Published;

@@ -155,6 +155,8 @@ pub const RESENDS_AT_ONCE_MAX: u32 = 256;
 pub const PACED_BYTES_MIN: usize = 25_000;
 /// The longest time that a paced burst takes, however low the estimate is.
 pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
+/// The same on a path that has shown a limit.
+pub const PACED_BOUNDED_TIME_MAX: Duration = Duration::from_millis(400);
 /// Packets of a subscriber that wait to be paced. If there are more, all leave at once.
 pub const PACED_PACKETS_MAX: usize = 512;
 /// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.
@@ -194,11 +196,20 @@ pub const ALLOTTED_PERCENT: u64 = 95;
 pub const STEP_NEED_PERCENT: u64 = 115;
 /// The same for a picture that is paused: it costs a viewer more than a smaller one.
 pub const RESUME_NEED_PERCENT: u64 = 105;
+/// What more frames of the layer that is shown need, in percent of what they take now: no key frame, and they can be left out again at
+/// the next picture.
+pub const STEP_FRAMES_NEED_PERCENT: u64 = 105;
 /// The smallest layer is paused when less than this part of it fits, in percent: an estimate falls below the capacity of the
 /// network after each overload, and rates vary.
 pub const PAUSE_BELOW_PERCENT: u64 = 90;
-/// How long that must last.
+/// How long that must last where there is nothing else to give up,
 pub const PAUSE_AFTER: Duration = Duration::from_secs(1);
+/// or where packets wait in the network for longer than [`JAM_QUEUE`]: sound waits behind the pictures, and is lost with them when the
+/// queue is full.
+pub const PAUSE_JAMMED_AFTER: Duration = Duration::from_millis(200);
+/// The same where there was more to give up, layers or frames: the queue that this has made passes first, and until then the estimate is
+/// too low.
+pub const PAUSE_REDUCED_AFTER: Duration = Duration::from_secs(2);
 /// Where packets wait in the queue of the network for longer than this, a layer that no longer fits is left at once, and the picture
 /// stands until the key frame of the smaller one: what was still sent of it would wait too, and sound behind it.
 pub const JAM_QUEUE: Duration = Duration::from_millis(150);

@@ -7,6 +7,7 @@ use restage_codec::h264::Lead;
 use restage_codec::{Codec, FramePlace, MediaKind, PictureSize};
 
 use crate::limits::TEMPORAL_LAYERS_MAX;
+use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::{Extensions, RidName, Rotation};
 use crate::sdp::format::Format;
 
@@ -33,6 +34,8 @@ pub(crate) struct Packet {
     pub(crate) arrived: Instant,
     /// Capture time, on a clock shared by audio, video and all feeds.
     pub(crate) wallclock: Instant,
+    /// The newest sender report of its stream when it came.
+    pub(crate) report: Option<SenderReport>,
     pub(crate) payload: Arc<[u8]>,
     /// For redundant audio: the newest block alone, as a payload of Opus.
     pub(crate) plain: Option<Arc<[u8]>>,
@@ -77,6 +80,8 @@ pub(crate) struct Rung {
     pub(crate) wire_bits_per_s: u64,
     /// The most that `wire_bits_per_s` was in the last three seconds.
     pub(crate) peak_bits_per_s: u64,
+    /// The same, the lowest: without what a key frame adds for a moment.
+    pub(crate) least_bits_per_s: u64,
     /// What it can be cut to, the smallest first.
     pub(crate) cuts: Cuts,
 }
@@ -136,6 +141,8 @@ pub(crate) struct CutRate {
     pub(crate) cut: Cut,
     pub(crate) wire_bits_per_s: u64,
     pub(crate) peak_bits_per_s: u64,
+    /// The same, the lowest: without what a key frame adds for a moment.
+    pub(crate) least_bits_per_s: u64,
     pub(crate) frames_per_s: u64,
 }
 
@@ -172,6 +179,11 @@ pub struct MediaPacket {
     /// When it was captured, in microseconds since 1970 by the clock of [`Config::since_1970`](crate::Config::since_1970): one clock for
     /// audio, video and every feed.
     pub captured_us: u64,
+    /// When it arrived at the server, by the same clock.
+    pub arrived_us: u64,
+    /// The newest sender report of its stream when it arrived; `None` before the first. `captured_us` follows from such reports, as
+    /// far as they can be right; whoever paces by them for hours has to judge them for itself.
+    pub report: Option<SenderTime>,
     /// RTP's marker: the last packet of a picture, the first after silence.
     pub marker: bool,
     /// A decoder can start with this packet. Audio never says so; it can start with any.
@@ -188,14 +200,21 @@ pub struct MediaPacket {
 }
 
 impl MediaPacket {
-    pub(crate) fn new(packet: Packet, captured_us: u64) -> Self {
+    /// `us` gives microseconds since 1970.
+    pub(crate) fn new(packet: Packet, us: impl Fn(Instant) -> u64) -> Self {
         Self {
             kind: packet.kind,
             encoding: packet.encoding,
             format: packet.format,
             sequence: packet.seq,
             timestamp: packet.time,
-            captured_us,
+            captured_us: us(packet.wallclock),
+            arrived_us: us(packet.arrived),
+            report: packet.report.map(|report| SenderTime {
+                ntp_us: report.ntp_us,
+                timestamp: report.time,
+                arrived_us: us(report.arrived),
+            }),
             marker: packet.marker,
             starts_key_frame: packet.starts_key_frame,
             parameter_sets: packet.lead,
@@ -209,6 +228,17 @@ impl MediaPacket {
     pub fn codec(&self) -> Codec {
         self.format.codec
     }
+}
+
+/// What a sender report (RFC 3550 §6.4.1) says of the stream's timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SenderTime {
+    /// The publisher's own clock, in microseconds since any fixed time: NTP time (since 1900) where the publisher keeps to the RFC.
+    pub ntp_us: i64,
+    /// The RTP timestamp at that time, modulo 2³².
+    pub timestamp: u32,
+    /// When the report arrived, by the clock of [`MediaPacket::arrived_us`].
+    pub arrived_us: u64,
 }
 
 /// Which layers of a simulcast publication a tap is given. Sound is always given.

@@ -7,10 +7,12 @@ pub mod executor;
 pub mod jobs;
 pub mod media;
 pub mod outbox;
+pub mod recording;
 pub mod retention;
 mod secret;
 pub mod seldom;
 pub mod supervise;
+pub mod thumbnails;
 pub mod token;
 
 pub use secret::Secret;

@@ -17,6 +17,7 @@ mod packet;
 pub mod playlist;
 mod recorder;
 mod stream;
+mod thumbnail;
 mod timeline;
 mod utc;
 
@@ -26,3 +27,6 @@ pub use config::{
 pub use output::{DropReason, Dropped, Init, Output, Picture, Segment};
 pub use packet::{EncodingId, Packet, SenderReport};
 pub use recorder::Recorder;
+pub use thumbnail::{
+    INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN, ThumbnailSchedule, ThumbnailStorage,
+};

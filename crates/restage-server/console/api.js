@@ -30,6 +30,27 @@
  * @property {string} whepUrl With `/` and a participant id appended, it is the address of a subscription.
  * @property {string} eventsUrl The path of the stage's events socket on this page's origin.
  *
+ * @typedef {object} Recording
+ * @property {string} recordingId
+ * @property {string} stageArn
+ * @property {string} participantId
+ * @property {string | undefined} sourceStageArn Set on recordings of replicas.
+ * @property {"STARTING" | "ACTIVE" | "STOPPING" | "STOPPED" | "FAILED"} recordingState
+ * @property {boolean} paused
+ * @property {string[]} mediaTypes
+ * @property {string[]} thumbnailStorage Empty if there are no thumbnails.
+ * @property {string} creationTime
+ * @property {string | undefined} startTime
+ * @property {number | undefined} durationMs Known when everything is in the bucket.
+ * @property {string | undefined} statusMessage
+ * @property {string | undefined} errorCode
+ * @property {string | undefined} errorMessage
+ *
+ * @typedef {object} RecordingLink
+ * @property {string} base What stands before the path of an object, on this page's origin.
+ * @property {string | undefined} playlist The playlist, on this page's origin.
+ * @property {string} shared The URL of the playlist for other programs.
+ *
  * @typedef {object} PathCheck
  * @property {string} stageArn The stage that exists for this check only.
  * @property {string} token A participant token with the capability PUBLISH.
@@ -213,6 +234,44 @@ export async function beginPathCheck(region) {
 /** @param {PathCheck} check */
 export const endPathCheck = ({ stageArn }) =>
   call("api/path-check/end", { method: "POST", body: JSON.stringify({ stageArn }), keepalive: true });
+
+/**
+ * @param {string} region
+ * @param {number} maxResults
+ * @param {string} [nextToken]
+ * @returns {Promise<{recordings: Recording[], nextToken?: string}>}
+ */
+export const listRecordings = (region, maxResults, nextToken) =>
+  operate("ListRecordings", region, { maxResults, nextToken });
+
+/**
+ * @param {Recording} recording
+ * @param {boolean} isPaused
+ */
+export const pauseRecording = ({ recordingId, stageArn }, isPaused) =>
+  operate(isPaused ? "PauseRecording" : "ResumeRecording", regionOf(stageArn), { recordingId });
+
+/** @type {Map<string, {link: RecordingLink, untilMs: number}>} */
+const links = new Map();
+
+/**
+ * A link to the objects of a recording. It works for some minutes.
+ * @param {Recording} recording
+ * @param {boolean} isFresh Whether it must be a new one.
+ * @returns {Promise<RecordingLink>}
+ */
+export async function fetchRecordingLink({ recordingId, stageArn }, isFresh) {
+  const held = links.get(recordingId);
+  if (held && !isFresh && held.untilMs - GRANT_MARGIN_S * 1000 > Date.now()) return held.link;
+  const answer = await operate("GetRecordingUrl", regionOf(stageArn), { recordingId });
+  const { url, playlistUrl, expirationTime } = answer.recordingUrl;
+  // The public URL may name another host than the one by which this page was opened. The console is beside /recordings/.
+  const here = (/** @type {string} */ there) =>
+    new URL(`..${there.slice(there.indexOf("/recordings/"))}`, location.href).href;
+  const link = { base: here(url), playlist: playlistUrl && here(playlistUrl), shared: playlistUrl ?? url };
+  links.set(recordingId, { link, untilMs: Date.parse(expirationTime) });
+  return link;
+}
 
 /** @type {Map<string, {grant: Grant, untilS: number}>} */
 const grants = new Map();

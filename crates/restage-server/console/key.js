@@ -11,9 +11,14 @@ export class KeyForm {
   #section = /** @type {HTMLElement} */ (byId("key"));
   #input = /** @type {HTMLInputElement} */ (byId("key-input"));
   #problem = /** @type {HTMLElement} */ (byId("key-problem"));
+  #heading;
 
-  /** @param {() => void} onKey Tries the key. */
-  constructor(onKey) {
+  /**
+   * @param {() => void} onKey Tries the key.
+   * @param {string} [heading] The id of what gets the focus when the server accepts the key.
+   */
+  constructor(onKey, heading = "stages-title") {
+    this.#heading = heading;
     byId("key-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       setKey(this.#input.value);
@@ -38,6 +43,6 @@ export class KeyForm {
     this.#section.hidden = true;
     this.#input.value = "";
     delete document.body.dataset.locked;
-    byId("stages-title").focus();
+    byId(this.#heading).focus();
   }
 }

@@ -103,6 +103,16 @@ impl DataDir {
         self.path.join("restage.db")
     }
 
+    /// The folder whose folders are buckets, unless buckets are elsewhere.
+    pub fn recordings(&self) -> PathBuf {
+        self.path.join("recordings")
+    }
+
+    /// The folder of what was recorded and is not in its bucket yet.
+    pub fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
     /// The credentials file.
     pub fn credentials_file(&self) -> PathBuf {
         self.path.join("credentials")

@@ -5,6 +5,8 @@ mod http;
 mod machine;
 mod media;
 mod paths;
+mod storage;
+mod thumbnails;
 mod tls;
 
 use std::time::Duration;
@@ -13,6 +15,7 @@ use restage_node::media::worker_port;
 use serde::Serialize;
 
 pub use self::database::examine_database;
+pub use self::thumbnails::examine_thumbnails;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
@@ -85,6 +88,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
     }
     findings.push(data_dir(&config.data_dir));
+    findings.extend(storage::storage(config));
     findings.extend(secrets(config));
     findings.push(clock(&config.data_dir));
     findings
@@ -145,6 +149,8 @@ mod tests {
             "gso",
             "gro",
             "data-dir",
+            "storage",
+            "spool",
             "secrets",
             "clock",
         ] {

@@ -9,15 +9,22 @@ use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
+use restage_core::row::RECORDING_JOB;
 use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use restage_node::jobs::Runners;
 use restage_node::media::{
     Audience, Media, MediaSettings, MediaStartError, RelayCredentials, UdpReport,
 };
 use restage_node::outbox::{self, Senders, WebhookError};
+use restage_node::recording::Recordings;
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
+use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
+use restage_storage::bucket::Backend;
+use restage_storage::{
+    Buckets, RecordingReader, Spool, SpoolBounds, SpoolError, StorageSettings,
+};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,8 +35,8 @@ use crate::config::{Auth, Config, ConfigError};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
-    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks, Secure,
-    Throttle,
+    self, Answers, AppState, ConsoleKey, Door, DoorSettings, IceServers, PathChecks,
+    RecordingLinks, RecordingSeats, Secure, Throttle,
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
@@ -64,6 +71,8 @@ pub enum StartError {
     Media(#[from] MediaStartError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
     #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
     Listen {
         address: SocketAddr,
@@ -159,6 +168,7 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
+        let spool = Spool::open(&data.spool(), SpoolBounds::default())?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
@@ -201,13 +211,20 @@ impl Server {
             bound: &addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
             public_url: &public_url,
         });
+        let sandbox = match config.thumbnails_without_sandbox {
+            true => Sandbox::Optional,
+            false => Sandbox::Required,
+        };
+        let thumbnailer = Thumbnailer::new(THIS_PROGRAM, sandbox);
+        let recordings = Recordings::new(buckets(&data), spool.clone(), thumbnailer, rand::random());
         let control = Control::new(
             (store, room),
             media.clone(),
             tokens,
             rules,
-            Runners::default(),
+            Runners::default().with(RECORDING_JOB, recordings.clone()),
         );
+        recordings.attach(&control);
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
         if config.retention_days > 0 {
@@ -217,6 +234,7 @@ impl Server {
             });
         }
         control.run(effects, events, &mut parts).await?;
+        recordings.serve(&mut parts);
         let base_path = base_path(&public_url);
         let secure = match &config.tls {
             Some(source) => {
@@ -246,7 +264,11 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
-            metrics: Metrics::of(&control, secure.as_ref().map(Secure::tls)),
+            reader: RecordingReader::new(spool, recordings.buckets().clone()),
+            links: RecordingLinks::new(&token_secret, &public_url),
+            seats: Arc::new(RecordingSeats::default()),
+            metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
+            recordings,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
             sockets: http::socket_room(&door),
@@ -435,6 +457,14 @@ fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String
         false => first.ip(),
     };
     format!("{scheme}://{}", SocketAddr::new(ip, first.port()))
+}
+
+/// The buckets of recordings: folders of a folder in the data directory, which are made when they are missing.
+fn buckets(data: &DataDir) -> Buckets {
+    Buckets::new(StorageSettings::all(Backend::Folder {
+        root: data.recordings(),
+        makes_buckets: true,
+    }))
 }
 
 /// The database that is configured, or the one in the data directory.

@@ -38,7 +38,10 @@ pub use operator::{
 pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement, Waiting,
 };
-pub use read::{LiveCounts, Page, ParticipantFilter, RecordedEvent, ReplicaPosition};
+pub use read::{
+    LiveCounts, Page, ParticipantFilter, ParticipantRecording, RecordedEvent, RecordedParticipant,
+    RecordingFilter, ReplicaPosition,
+};
 pub use store::{Execution, Store, StoreStats, TURN_MAX};
 pub use tables::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};
 pub use writer::changes::{Subject, Watch};

@@ -4,9 +4,10 @@
 //! matters, and statistics are printed as a line at intervals.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Interval between lines of statistics where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -55,6 +56,59 @@ impl Progress {
 }
 
 impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Files that are downloaded.
+pub(crate) struct Transfer {
+    bar: ProgressBar,
+    bytes: AtomicU64,
+}
+
+impl Transfer {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// So many more files are to come.
+    pub(crate) fn expect(&self, files: u64) {
+        let known = self.bar.length().unwrap_or(0).max(self.bar.position());
+        self.bar.set_length(known + files);
+    }
+
+    /// So many more bytes have arrived.
+    pub(crate) fn bytes(&self, bytes: u64) {
+        let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bar.set_message(HumanBytes(bytes).to_string());
+    }
+
+    /// A file is complete.
+    pub(crate) fn file(&self) {
+        self.bar.inc(1);
+    }
+
+    /// What there is and what arrived, in words.
+    pub(crate) fn told(&self) -> String {
+        let bytes = HumanBytes(self.bytes.load(Ordering::Relaxed));
+        format!("{} files, {bytes} of them downloaded now", self.bar.position())
+    }
+
+    /// Prints a line above the bar.
+    pub(crate) fn note(&self, text: &str) {
+        self.bar.suspend(|| crate::output::note(text));
+    }
+}
+
+impl Drop for Transfer {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -66,6 +66,9 @@ enum Command {
     /// List the sessions of a stage
     #[command(subcommand)]
     Sessions(cmd::sessions::Command),
+    /// List, show, download, pause and resume recordings
+    #[command(subcommand)]
+    Recordings(cmd::recordings::Command),
     /// Follow what happens on a stage
     #[command(subcommand)]
     Events(cmd::events::Command),
@@ -96,6 +99,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // A child of the server: it has nothing to do with the commands, and nothing may have started before it locks itself in.
+    if let [_, name, rest @ ..] = arguments.as_slice()
+        && name == restage_picture::child::COMMAND
+    {
+        return restage_picture::child::run(rest);
+    }
     let format = match cmd::serve::wants_json(&arguments) {
         true => LogFormat::Json,
         false => LogFormat::Text,
@@ -116,6 +125,7 @@ fn main() -> ExitCode {
         Command::Stages(command) => cmd::stages::run(command),
         Command::Participants(command) => cmd::participants::run(command),
         Command::Sessions(command) => cmd::sessions::run(command),
+        Command::Recordings(command) => cmd::recordings::run(command),
         Command::Events(command) => cmd::events::run(command),
         Command::Token(command) => cmd::token::run(command),
         Command::Keys(command) => cmd::keys::run(command),

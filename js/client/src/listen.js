@@ -47,7 +47,7 @@ const FINAL = new Map([
  * @property {string | undefined} remoteParticipantId The participant to be watched.
  *
  * @typedef {object} Refusal The server did not take a message.
- * @property {string} type Of the message, such as SUBSCRIBE_CONFIGURE.
+ * @property {string} type Of the message, such as SUBSCRIBE_CONFIGURE; ERROR if the server does not know the type.
  * @property {StageError} error
  */
 
@@ -192,6 +192,8 @@ export class StageEvents extends EventTarget {
       case "PUBLISH_CONFIGURE_ERROR":
       case "SUBSCRIBE_CONFIGURE_ERROR":
       case "TOKEN_EXCHANGE_ERROR":
+      // The answer to a type that this server does not know: it may be older than this client.
+      case "ERROR":
         this.#onRefused(message.type, payload);
         break;
       case "PUBLISH_LAYERS_WANTED": {

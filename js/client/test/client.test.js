@@ -1,26 +1,12 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
 import { decodeToken, publish, StageError, trickleFragment, watch } from "../src/client.js";
 import { StatsReader } from "../src/stats.js";
-import { FakeConnection, FakeServer, fakeElement, settled, tokenWith } from "./fakes.js";
+import { FakeConnection, fakeElement, settled, tokenWith } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
-/** @type {FakeServer} */
-let server;
-
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    MediaStream: class {
-      addTrack() {}
-    },
-  });
-});
-
-afterEach(() => server.assertOnlyExpected());
+useFakes();
 
 test("a token's payload is read whatever characters its user id has", () => {
   const payload = { jti: "q7Rk2ZpLw0Xe", whip_url: "http://stage.test/whip", user_id: "Zoë ✓" };
@@ -67,7 +53,7 @@ test("a relay that the server offers is known to the browser before it looks for
   server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c1", link });
   server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   const { configuration, localDescription } = FakeConnection.made[0];
   assert.deepEqual(configuration, {
     bundlePolicy: "max-bundle",
@@ -81,7 +67,7 @@ test("watching posts the offer with the token, takes the answer and ends with DE
   server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c1", etag: '"1"' });
   server.expect("DELETE", "http://sfu.test/whep/p1/c1", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   assert.equal(server.seen[0].headers.Authorization, "Bearer a.b.c");
   assert.equal(server.seen[0].headers["Content-Type"], "application/sdp");
   assert.equal(server.seen[0].body, "fake offer");
@@ -118,7 +104,7 @@ test("a token source is asked for each connection", async () => {
   server.expect("DELETE", "http://sfu.test/c", { status: 200 });
   let asked = 0;
   const session = watch("http://sfu.test/whep/p1", async () => `token-${++asked}`, fakeElement());
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   await session.close();
   const sent = server.seen.map(request => request.headers.Authorization);
   assert.deepEqual(sent, ["Bearer token-1", "Bearer token-2", "Bearer token-2"]);
@@ -154,7 +140,7 @@ test("a participant who is not publishing is waited for", async () => {
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
   const states = [];
   session.addEventListener("statechange", () => states.push(session.state));
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   FakeConnection.made[1].become("connected");
   assert.deepEqual(states, ["waiting", "live"]);
   await session.close();
@@ -166,11 +152,11 @@ test("a failed connection is replaced by a new one", async () => {
   server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/whep/p1/c2" });
   server.expect("DELETE", "http://sfu.test/whep/p1/c2", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   FakeConnection.made[0].become("connected");
   FakeConnection.made[0].become("failed");
   assert.equal(session.state, "reconnecting");
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   FakeConnection.made[1].become("connected");
   assert.equal(session.state, "live");
   await session.close();
@@ -181,7 +167,7 @@ test("no answer at all is tried again", async () => {
   server.expect("POST", "http://sfu.test/whep/p1", { status: 201, location: "/c" });
   server.expect("DELETE", "http://sfu.test/c", { status: 200 });
   const session = watch("http://sfu.test/whep/p1", "a.b.c", fakeElement());
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   assert.deepEqual([session.error?.status, session.error?.code], [0, "TIMEOUT"]);
   await session.close();
 });
@@ -229,7 +215,7 @@ test("a session that failed is tried again when asked to", async () => {
   await assert.rejects(session.ready);
   session.retry();
   assert.deepEqual([session.state, session.error], ["connecting", undefined]);
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   FakeConnection.made[1].become("connected");
   await session.ready;
   session.retry();

@@ -1,10 +1,11 @@
 /** The events of a stage, and what a session learns from them. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { listen, watch } from "../src/client.js";
-import { FakeConnection, FakeServer, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
+import { FakeConnection, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
+import { answered, latest, server, useFakes } from "./rig.js";
 
 const FAR_FUTURE_S = 32_503_680_000;
 const TOKEN = tokenWith({ jti: "me", topic: "s1", events_url: "ws://sfu.test/events", exp: FAR_FUTURE_S });
@@ -12,28 +13,7 @@ const PING_MS = 10_000;
 const RETRY_LAST_MS = 8000;
 const TRIES_MAX = 65;
 
-/** @type {FakeServer} */
-let server;
-
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  FakeSocket.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    WebSocket: FakeSocket,
-    MediaStream: class {},
-  });
-  mock.timers.enable({ apis: ["setTimeout"] });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
-});
-
-const latest = () => /** @type {FakeSocket} */ (FakeSocket.made.at(-1));
+useFakes({ timers: ["setTimeout"] });
 
 test("the token is the sub-protocol, and who publishes is told", () => {
   const events = listen(` ${TOKEN}\n`);
@@ -50,6 +30,24 @@ test("the token is the sub-protocol, and who publishes is told", () => {
   assert.ok(latest().isClosed && events.state === "closed");
   mock.timers.tick(100 * PING_MS);
   assert.equal(FakeSocket.made.length, 1);
+});
+
+test("a server that does not know a type says so, and the socket stays as it is", () => {
+  const events = listen(TOKEN);
+  latest().dispatchEvent(new Event("open"));
+  /** @type {any[]} */
+  const refusals = [];
+  events.addEventListener("refused", event => refusals.push(/** @type {any} */ (event).refusal));
+  latest().say({
+    type: "ERROR",
+    payload: { code: "UNKNOWN_TYPE", message: "type is unknown", member: "type" },
+  });
+  latest().say({ type: "ERROR" });
+  assert.equal(refusals.length, 2);
+  const [{ type, error }] = refusals;
+  assert.deepEqual([type, error.code, error.message], ["ERROR", "UNKNOWN_TYPE", "type is unknown"]);
+  assert.deepEqual([events.state, FakeSocket.made.length], ["open", 1]);
+  events.close();
 });
 
 test("a socket that is lost is opened again, one that is silent too", () => {
@@ -114,7 +112,7 @@ test("a session is told what its connection is not given, and only its own", asy
   await settled(() => asked.length > 0);
   assert.equal(server.seen.length, 0);
   latest().say({ type: "STAGE_STATE", payload: { stageId: "s1", participants: [] } });
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   FakeConnection.made[0].become("connected");
   const warnings = [];
   session.addEventListener("warning", () => warnings.push(session.warning));

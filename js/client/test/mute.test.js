@@ -1,18 +1,11 @@
 /** What is muted is not sent, in whatever state the session is, and the server is told the same. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { listen, publish, watch } from "../src/client.js";
-import {
-  FakeConnection,
-  FakeServer,
-  FakeSocket,
-  fakeCamera,
-  fakeElement,
-  settled,
-  tokenWith,
-} from "./fakes.js";
+import { FakeConnection, FakeSocket, fakeCamera, fakeElement, settled, tokenWith } from "./fakes.js";
+import { answered, latest, server, useFakes } from "./rig.js";
 
 const WHIP = "http://sfu.test/whip";
 const TOKEN = tokenWith({ jti: "me", topic: "s1", events_url: "ws://sfu.test/events", exp: 32_503_680_000 });
@@ -21,28 +14,8 @@ const RETRY_MS = 500;
 const TELL_AGAIN_MS = 1000;
 const TELL_AGAIN_MAX = 5;
 
-/** @type {FakeServer} */
-let server;
+useFakes({ timers: ["setTimeout"] });
 
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  FakeSocket.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    WebSocket: FakeSocket,
-    MediaStream: class {},
-  });
-  mock.timers.enable({ apis: ["setTimeout"] });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
-});
-
-const latest = () => /** @type {FakeSocket} */ (FakeSocket.made.at(-1));
 /** The payloads of PUBLISH_CONFIGURE that a socket was sent. */
 const told = (socket = latest()) =>
   socket.sent
@@ -58,9 +31,9 @@ function expectSession(name, body) {
 
 /** Waits until the connection has its answer, and connects it. @param {number} index */
 async function connect(index) {
-  await settled(() => FakeConnection.made[index]?.remoteDescription !== undefined);
-  FakeConnection.made[index].become("connected");
-  return FakeConnection.made[index];
+  const connection = await answered(index);
+  connection.become("connected");
+  return connection;
 }
 
 /** Waits until the server was asked so often, and lets the pause before the next attempt pass. @param {number} requests */

@@ -1,11 +1,12 @@
 /** A server that answers over HTTP but has no media path. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { watch } from "../src/client.js";
 import { noMediaPath, udpCandidates } from "../src/path.js";
-import { FakeConnection, FakeServer, fakeElement, settled } from "./fakes.js";
+import { FakeConnection, fakeElement, settled } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
 /** The bounds of js/client. */
 const PATH_TIMEOUT_MS = 10_000;
@@ -23,24 +24,7 @@ const SENTENCE = "no media path: UDP port 4081 of 10.0.0.5 is not reachable from
 const WHEP = "http://sfu.test/whep/p1";
 const SESSION = "http://sfu.test/whip/sessions/c1";
 
-/** @type {FakeServer} */
-let server;
-
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    MediaStream: class {},
-  });
-  mock.timers.enable({ apis: ["setTimeout"] });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
-});
+useFakes({ timers: ["setTimeout"] });
 
 /** Expects one attempt that is answered; at its end the server gives this reason. */
 function expectAttempt(said = "") {
@@ -55,8 +39,6 @@ function open() {
   session.addEventListener("error", () => told.push(`${session.error?.code}: ${session.error?.message}`));
   return { session, told };
 }
-
-const answered = number => settled(() => FakeConnection.made[number]?.remoteDescription !== undefined);
 
 test("the first attempt that gets no media path says so, and a few more are made", async () => {
   for (let attempt = 0; attempt < PATH_TRIES_MAX; attempt += 1) expectAttempt();

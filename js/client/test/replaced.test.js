@@ -1,10 +1,11 @@
 /** Endings for good, and failures that are not: another session with the token, a token that is not there, nothing to send. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { publish, StageError, watch } from "../src/client.js";
-import { FakeConnection, FakeServer, fakeCamera, fakeElement, settled } from "./fakes.js";
+import { FakeConnection, fakeCamera, fakeElement, settled } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
 const WHEP = "http://sfu.test/whep/p1";
 const WHIP = "http://sfu.test/whip";
@@ -18,26 +19,13 @@ const REPLACED = JSON.stringify({
   ended: { code: "REPLACED", reason: "replaced", message: "a newer connection took its place" },
 });
 
-/** @type {FakeServer} */
-let server;
-
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    MediaStream: class {},
+useFakes({
+  timers: ["setTimeout"],
+  globals: {
     RTCRtpSender: {
       getCapabilities: () => ({ codecs: [{ mimeType: "video/H264" }, { mimeType: "video/rtx" }] }),
     },
-  });
-  mock.timers.enable({ apis: ["setTimeout"] });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
+  },
 });
 
 /** Lets what has been answered take effect, and then the longest pause pass. */
@@ -65,7 +53,7 @@ for (const [how, lose] of /** @type {[string, (connection: FakeConnection) => vo
     server.expect("DELETE", SESSION, { status: 404, body: REPLACED });
     const session = watch(WHEP, "a.b.c", fakeElement());
     const seen = recorded(session);
-    await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+    await answered(0);
     FakeConnection.made[0].become("connected");
     lose(FakeConnection.made[0]);
     await settled(() => session.state === "failed");
@@ -83,12 +71,12 @@ test("it takes the place back when asked to", async () => {
   server.expect("POST", WHIP, { status: 201, location: "/d" });
   server.expect("DELETE", "http://sfu.test/d", { status: 200 });
   const session = publish(WHIP, "a.b.c", fakeCamera().stream);
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   FakeConnection.made[0].become("connected");
   FakeConnection.made[0].become("failed");
   await settled(() => session.state === "failed");
   session.retry();
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   FakeConnection.made[1].become("connected");
   assert.equal(session.state, "live");
   await session.close();
@@ -98,7 +86,7 @@ test("a session that loses its place before it is live ends, too", async () => {
   server.expect("POST", WHIP, { status: 201, location: "/c" });
   server.expect("DELETE", SESSION, { status: 404, body: REPLACED });
   const session = publish(WHIP, "a.b.c", fakeCamera().stream);
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   mock.timers.tick(PATH_TIMEOUT_MS);
   await assert.rejects(session.ready, { code: "REPLACED", category: "PUBLISH_ERROR" });
   await passPause();
@@ -116,7 +104,7 @@ test("a lost connection is not replaced before the server has said why, and it i
         : fetch(url, init),
   });
   const session = watch(WHEP, "a.b.c", fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   FakeConnection.made[0].become("connected");
   FakeConnection.made[0].become("failed");
   await passPause();
@@ -124,7 +112,7 @@ test("a lost connection is not replaced before the server has said why, and it i
   server.expect("POST", WHEP, { status: 201, location: "/d" });
   answers.pop()();
   await passPause();
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   const closing = session.close();
   await settled(() => answers.length > 0);
   answers.pop()();
@@ -153,7 +141,7 @@ test("a function that fetches no token is asked again, and its failure is told",
     assert.equal(session.state, "connecting");
     await passPause();
   }
-  await settled(() => FakeConnection.made[3]?.remoteDescription !== undefined);
+  await answered(3);
   assert.deepEqual(
     errors.map(error => error?.code),
     ["NO_TOKEN", "NO_TOKEN", "NO_TOKEN"],
@@ -177,7 +165,7 @@ test("a stream without tracks is an error that says so, until it has some", asyn
   assert.deepEqual(seen, ["failed", "NO_TRACKS"]);
   tracks.push(...kept);
   session.retry();
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   await session.close();
 });
 
@@ -191,6 +179,6 @@ test("a codec that the browser lacks is an error that names it", async () => {
   server.expect("POST", WHIP, { status: 201, location: "/c" });
   server.expect("DELETE", SESSION, { status: 200 });
   const other = publish(WHIP, "a.b.c", stream, { videoCodec: "H264" });
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   await other.close();
 });

@@ -1,11 +1,12 @@
 /** A connection that loses its path looks for another one within its session, before it is replaced. */
 
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { watch } from "../src/client.js";
 import { renew } from "../src/restart.js";
-import { FakeConnection, FakeServer, fakeElement, settled, tokenWith } from "./fakes.js";
+import { FakeConnection, fakeElement, settled, tokenWith } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
 const WHEP = "http://sfu.test/whep/p1";
 const SESSION = "http://sfu.test/c";
@@ -16,9 +17,6 @@ const FRAGMENT = "a=ice-lite\r\na=ice-ufrag:two\r\na=ice-pwd:second\r\n";
 const RENEWED = ANSWER.replace("one", "two").replace("first", "second");
 /** As in client.js. */
 const HEAL_MS = 2000;
-
-/** @type {FakeServer} */
-let server;
 
 /** A connection whose offers have other credentials each time ICE is restarted. */
 class Restarting extends FakeConnection {
@@ -35,29 +33,13 @@ class Restarting extends FakeConnection {
   }
 }
 
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: Restarting,
-    MediaStream: class {
-      addTrack() {}
-    },
-  });
-  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
-});
+useFakes({ timers: ["setTimeout", "setInterval"], connection: Restarting });
 
 /** A session that is live, and its connection. */
 async function live() {
   server.expect("POST", WHEP, { status: 201, location: "/c", etag: '"one"', body: ANSWER });
   const session = watch(WHEP, TOKEN, fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   const connection = /** @type {Restarting} */ (FakeConnection.made[0]);
   connection.become("connected");
   await session.ready;

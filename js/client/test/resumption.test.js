@@ -1,33 +1,14 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { mock, test } from "node:test";
 
 import { listen, watch } from "../src/client.js";
 import { keepSecret, secretOf } from "../src/resumption.js";
-import { FakeConnection, FakeServer, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
+import { FakeSocket, fakeElement, tokenWith } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
 const WHEP = "http://sfu.test/whep/p1";
 
-/** @type {FakeServer} */
-let server;
-
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  FakeSocket.made = [];
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: FakeConnection,
-    WebSocket: FakeSocket,
-    MediaStream: class {
-      addTrack() {}
-    },
-  });
-});
-
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
-});
+useFakes();
 
 /** A token of a participant of its own; `exp` can be chosen. */
 const tokenOf = (jti, exp = 4e9) =>
@@ -38,7 +19,7 @@ test("every connection shows the newest secret that any connection of the partic
   server.expect("POST", WHEP, { status: 201, location: "/c1", resumption: "st-1.first" });
   server.expect("DELETE", "http://sfu.test/c1", { status: 200 });
   const first = watch(WHEP, token, fakeElement());
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   await first.close();
   assert.equal(server.seen[0].headers["Restage-Resumption"], undefined);
 
@@ -51,7 +32,7 @@ test("every connection shows the newest secret that any connection of the partic
   server.expect("POST", WHEP, { status: 201, location: "/c2" });
   server.expect("DELETE", "http://sfu.test/c2", { status: 200 });
   const second = watch(WHEP, tokenOf("ann", 5e9), fakeElement());
-  await settled(() => FakeConnection.made[1]?.remoteDescription !== undefined);
+  await answered(1);
   await second.close();
   assert.equal(server.seen[2].headers["Restage-Resumption"], "st-2.second");
   assert.equal(secretOf(tokenOf("bob")), undefined);

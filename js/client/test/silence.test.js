@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, mock, test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 
 import { listen, watch } from "../src/client.js";
 import { Retry } from "../src/retry.js";
-import { FakeConnection, FakeServer, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
+import { FakeConnection, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
+import { answered, server, useFakes } from "./rig.js";
 
 const WHEP = "http://sfu.test/whep/p1";
 const SESSION = "http://sfu.test/c";
@@ -12,42 +13,25 @@ const TOKEN = tokenWith({ topic: "s1", events_url: "ws://sfu.test/events", exp: 
 const SILENCE_MS = 1500;
 const LOOK_AGAIN_MS = 4000;
 
-/** @type {FakeServer} */
-let server;
 /** The counter of the first connection. */
 let bytesReceived = 0;
 
-beforeEach(() => {
-  server = new FakeServer();
-  FakeConnection.made = [];
-  FakeSocket.made = [];
-  bytesReceived = 0;
-  class Counting extends FakeConnection {
-    async getStats() {
-      return new Map([["T", { type: "transport", bytesReceived }]]);
-    }
+class Counting extends FakeConnection {
+  async getStats() {
+    return new Map([["T", { type: "transport", bytesReceived }]]);
   }
-  Object.assign(globalThis, {
-    fetch: server.fetch,
-    RTCPeerConnection: Counting,
-    WebSocket: FakeSocket,
-    MediaStream: class {
-      addTrack() {}
-    },
-  });
-  mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-});
+}
 
-afterEach(() => {
-  mock.timers.reset();
-  server.assertOnlyExpected();
+beforeEach(() => {
+  bytesReceived = 0;
 });
+useFakes({ timers: ["setTimeout", "setInterval"], connection: Counting });
 
 /** A session that is live. */
 async function live(options = {}) {
   server.expect("POST", WHEP, { status: 201, location: "/c" });
   const session = watch(WHEP, TOKEN, fakeElement(), options);
-  await settled(() => FakeConnection.made[0]?.remoteDescription !== undefined);
+  await answered(0);
   FakeConnection.made[0].become("connected");
   await session.ready;
   return session;

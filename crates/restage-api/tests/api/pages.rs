@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use restage_api::page::MAX_POSITION;
-use restage_api::{ErrorCode, Operation, PageScope, PageTokens, Position, PositionReader};
+use restage_api::{Action, ErrorCode, Operation, PageScope, PageTokens, Position, PositionReader};
 
 use crate::common::cases;
 
@@ -11,7 +11,7 @@ const FILTERS: &[(&str, &str)] = &[("sourceStageArn", "arn"), ("participantId", 
 
 fn scope() -> PageScope<'static> {
     PageScope {
-        operation: Operation::ListParticipantReplicas,
+        operation: Action::Operation(Operation::ListParticipantReplicas),
         account: "000000000000",
         region: "eu-west-1",
         filters: FILTERS,
@@ -39,7 +39,7 @@ fn a_token_opens_only_in_its_own_scope() {
     refused(&PageTokens::new(&[8; 32]), &scope(), &token);
     for other in [
         PageScope {
-            operation: Operation::ListParticipants,
+            operation: Action::Operation(Operation::ListParticipants),
             ..scope()
         },
         PageScope {

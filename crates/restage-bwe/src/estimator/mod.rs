@@ -280,6 +280,11 @@ impl Estimator {
         self.is_limited
     }
 
+    /// Whether the path has shown a limit: delay or loss has lowered the estimate before.
+    pub fn is_bounded(&self) -> bool {
+        self.prober.is_bounded
+    }
+
     /// Whether more is desired than the estimate, so that a probe would be of use. Ask the coupling for the token.
     pub fn wants_probe(&self) -> bool {
         self.config.has_feedback

@@ -120,7 +120,7 @@ pub(crate) struct Prober {
     /// No probe begins before this, whatever is wanted.
     rests_until: Micros,
     /// The path has shown a limit.
-    is_bounded: bool,
+    pub(crate) is_bounded: bool,
     /// When feedback came last.
     heard: Micros,
     /// When a probe raised the estimate last, and to what.

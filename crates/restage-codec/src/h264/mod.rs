@@ -15,5 +15,5 @@ pub use parameter_sets::{
     Lead, PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX, ParameterSets,
 };
 pub use payload::each_unit;
-pub use sps::SequenceParameters;
+pub use sps::{Colour, SequenceParameters};
 pub use start::StartDetector;

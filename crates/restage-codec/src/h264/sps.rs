@@ -27,12 +27,31 @@ pub struct SequenceParameters {
     pub size: PictureSize,
     /// Frames per second; few streams say it.
     pub frame_rate: Option<f64>,
+    /// How light and colour are to be read.
+    pub colour: Colour,
     /// How colour is sampled (`chroma_format_idc`): 0 for none, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
     pub chroma_format: u8,
     /// Bits of a sample of light, 8 to 14.
     pub luma_bits: u8,
     /// Bits of a sample of colour, 8 to 14.
     pub chroma_bits: u8,
+}
+
+/// How samples of light and colour become red, green and blue (annex E.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour {
+    /// `matrix_coefficients` of table E-5: 1 for BT.709, 5 and 6 for BT.601, 9 for BT.2020, 2 for streams that do not say it.
+    pub matrix: u8,
+    /// Samples of light go from 0 to 255 instead of 16 to 235.
+    pub is_full_range: bool,
+}
+
+impl Colour {
+    /// What counts where a stream says nothing.
+    pub const UNSPECIFIED: Self = Self {
+        matrix: 2,
+        is_full_range: false,
+    };
 }
 
 /// How light and colour are sampled.
@@ -76,14 +95,16 @@ impl SequenceParameters {
         bits.unsigned()?;
         bits.flag()?;
         let size = picture_size(&mut bits, chroma.array_type)?;
-        // The size matters most. A rate that cannot be read counts as one that is not said.
+        // The size matters most. What cannot be read of the rest counts as not said.
+        let mut colour = Colour::UNSPECIFIED;
         let frame_rate = match bits.flag() {
-            Some(true) => frame_rate(&mut bits),
+            Some(true) => usability(&mut bits, &mut colour),
             _ => None,
         };
         Some(Self {
             size,
             frame_rate,
+            colour,
             chroma_format: chroma.format as u8,
             luma_bits: chroma.luma_bits as u8,
             chroma_bits: chroma.chroma_bits as u8,
@@ -180,8 +201,8 @@ fn picture_size(bits: &mut BitReader<'_>, chroma: u32) -> Option<PictureSize> {
     (width > 0 && height > 0).then_some(PictureSize { width, height })
 }
 
-/// `vui_parameters` as far as its timing (annex E.1.1).
-fn frame_rate(bits: &mut BitReader<'_>) -> Option<f64> {
+/// `vui_parameters` as far as its timing (annex E.1.1): the frame rate, and the colour on the way there.
+fn usability(bits: &mut BitReader<'_>, colour: &mut Colour) -> Option<f64> {
     if bits.flag()? && bits.take(8)? == EXTENDED_SAR {
         bits.take(32)?;
     }
@@ -191,9 +212,13 @@ fn frame_rate(bits: &mut BitReader<'_>) -> Option<f64> {
     }
     // Video signal type, with a colour description in it.
     if bits.flag()? {
-        bits.take(4)?;
+        // video_format
+        bits.take(3)?;
+        colour.is_full_range = bits.flag()?;
         if bits.flag()? {
-            bits.take(24)?;
+            // colour_primaries, transfer_characteristics
+            bits.take(16)?;
+            colour.matrix = bits.take(8)? as u8;
         }
     }
     // Chroma location.
@@ -260,7 +285,8 @@ mod tests {
         let sps = sps.bits(1, 1).bits(1, 1).code(0).code(0).code(0).code(cut);
         // Aspect ratio written out, no overscan, a colour description, no chroma location.
         let sps = sps.bits(1, 1).bits(1, 1).bits(255, 8).bits(1, 32);
-        let sps = sps.bits(0, 1).bits(1, 1).bits(0, 4).bits(1, 1).bits(0, 24);
+        let sps = sps.bits(0, 1).bits(1, 1).bits(0b1011, 4);
+        let sps = sps.bits(1, 1).bits(0x01_01_01, 24);
         let sps = sps.bits(0, 1).bits(1, 1).bits(units, 32).bits(scale, 32);
         sps.bits(1, 1).unit(HEADER)
     }
@@ -287,6 +313,10 @@ mod tests {
                 height: 1_080,
             },
             frame_rate: Some(25.0),
+            colour: Colour {
+                matrix: 1,
+                is_full_range: true,
+            },
             chroma_format: 1,
             luma_bits: 8,
             chroma_bits: 8,
@@ -298,6 +328,7 @@ mod tests {
         let rate = read(&high(true, 1_001, 60_000)).frame_rate.unwrap();
         assert!((rate - 29.97).abs() < 0.001, "{rate}");
         assert_eq!(read(&high(true, 0, 50)).frame_rate, None);
+        assert_eq!(read(&baseline(640, 360)).colour, Colour::UNSPECIFIED);
     }
 
     #[test]

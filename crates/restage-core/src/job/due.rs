@@ -15,12 +15,16 @@ pub(crate) fn needs(context: &Context) -> Need {
 /// Starts the jobs that are due, and ends starts whose lease has expired.
 pub(crate) fn tick(draft: &mut Draft<'_>) {
     let (world, context) = (draft.given(), draft.context);
-    for job in world.due_jobs(context.steady) {
+    for due in world.due_jobs(context.steady) {
+        // What has ended in this tick may have changed it.
+        let Some(job) = draft.job(&due.id).cloned() else {
+            continue;
+        };
         match &job.state {
             JobState::Pending { .. } => {
-                super::begin(draft, job.clone());
+                super::begin(draft, job);
             }
-            JobState::Running(_) => give_up(draft, job.clone()),
+            JobState::Running(_) => give_up(draft, job),
             JobState::Done { .. } | JobState::Failed { .. } => {}
         }
     }
@@ -40,9 +44,12 @@ fn give_up(draft: &mut Draft<'_>, job: Job) {
 /// are due at once.
 pub(crate) fn recover(draft: &mut Draft<'_>) {
     let (world, context) = (draft.given(), draft.context);
-    for job in world.jobs.values().filter(|job| job.is_live()) {
+    for id in world.jobs.keys() {
+        let Some(job) = draft.job(id).filter(|job| job.is_live()).cloned() else {
+            continue;
+        };
         let is_lost = job.lease().is_some_and(|lease| lease.owner != context.run);
-        let (job, now) = (job.clone(), context.steady);
+        let now = context.steady;
         match is_lost {
             true => super::fail_until(draft, job, "the process that ran it ended", now),
             false => super::wait(draft, job, now),

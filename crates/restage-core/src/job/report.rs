@@ -55,7 +55,7 @@ pub(crate) fn ended(
 }
 
 /// The job and its lease, if this process still holds the lease of this start.
-fn held(draft: &Draft<'_>, id: &JobId, generation: u32) -> Result<(Job, Lease), Error> {
+pub(crate) fn held(draft: &Draft<'_>, id: &JobId, generation: u32) -> Result<(Job, Lease), Error> {
     let job = draft.job(id);
     let found = job.and_then(|job| Some((job, job.lease()?)));
     let held = found

@@ -1,6 +1,7 @@
 //! StartJob: creates a job and gives it to a runner at once.
 
 use crate::error::{Error, Fault};
+use crate::id::StageId;
 use crate::kernel::command::NewJob;
 use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
@@ -30,12 +31,27 @@ pub(crate) fn decide(draft: &mut Draft<'_>, new: &NewJob) -> Outcome {
             format!("id: there is a job {} already", new.id),
         ));
     }
-    if draft.given().live_jobs_of(&new.stage).count() >= JOBS_PER_STAGE_MAX {
+    let Some(room) = JobRoom::in_stage(draft, &new.stage) else {
         return Err(Error::new(
             Fault::LimitExceeded,
             format!("Jobs per stage: the limit of {JOBS_PER_STAGE_MAX} is reached"),
         ));
+    };
+    Ok(Reply::Job(start(draft, new, room)))
+}
+
+/// Shows that a stage may have one more job.
+pub(crate) struct JobRoom(());
+
+impl JobRoom {
+    /// Whether the stage may have one more job.
+    pub(crate) fn in_stage(draft: &Draft<'_>, stage: &StageId) -> Option<Self> {
+        (draft.job_count(stage) < JOBS_PER_STAGE_MAX as u64).then_some(Self(()))
     }
+}
+
+/// Creates a job and gives it to a runner at once.
+pub(crate) fn start(draft: &mut Draft<'_>, new: &NewJob, _room: JobRoom) -> Job {
     let job = Job {
         id: new.id.clone(),
         kind: new.kind.clone(),
@@ -53,7 +69,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, new: &NewJob) -> Outcome {
         created_at: draft.context.now,
         ended_at: None,
     };
-    Ok(Reply::Job(super::begin(draft, job)))
+    super::begin(draft, job)
 }
 
 fn check(new: &NewJob) -> Result<(), Error> {

@@ -25,13 +25,15 @@ pub(crate) fn decide(draft: &mut Draft<'_>, id: &JobId) -> Outcome {
 /// Stops every job of a stage that is deleted.
 pub(crate) fn all_of(draft: &mut Draft<'_>, stage: &StageId) {
     let world = draft.given();
-    for job in world.live_jobs_of(stage) {
-        stop(draft, job.clone());
+    for live in world.live_jobs_of(stage) {
+        if let Some(job) = draft.job(&live.id).cloned() {
+            stop(draft, job);
+        }
     }
 }
 
 /// Asks the job to end. A waiting job is started once more at the next tick, to end what its last start has begun.
-fn stop(draft: &mut Draft<'_>, mut job: Job) {
+pub(crate) fn stop(draft: &mut Draft<'_>, mut job: Job) {
     if !job.is_live() || job.stop_requested {
         return;
     }

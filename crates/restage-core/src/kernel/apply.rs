@@ -48,6 +48,9 @@ impl World {
                 Change::DeleteJob(id) => {
                     self.jobs.remove(&id);
                 }
+                Change::PutRecording(row) => {
+                    self.recordings.insert(row.id.clone(), row);
+                }
                 Change::AddEvent(row) => self.events.push(row),
                 Change::Count { .. } => {}
             }

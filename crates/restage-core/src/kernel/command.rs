@@ -7,8 +7,8 @@ use strum::IntoStaticStr;
 use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol, StageEventError,
-    Tags,
+    Attributes, Capabilities, Client, ConnectionKind, NewStageRecording, PlainId, PlainRow,
+    Protocol, RecordingFailure, RecordingId, StageEventError, Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -92,8 +92,8 @@ pub enum Command {
         name: String,
         /// At most 50 tags.
         tags: Tags,
-        /// The recording block with every default filled in, as canonical JSON.
-        recording: String,
+        /// The recording block with every default filled in.
+        recording: NewStageRecording,
         /// The tokens to issue with the stage, at most 12.
         tokens: Vec<NewToken>,
     },
@@ -103,8 +103,8 @@ pub enum Command {
         stage: StageArn,
         /// The new name.
         name: Option<String>,
-        /// The new recording block, as canonical JSON.
-        recording: Option<String>,
+        /// The new recording block, with every default filled in.
+        recording: Option<NewStageRecording>,
     },
     /// DeleteStage: disconnects everyone and removes the stage with its history.
     DeleteStage {
@@ -276,7 +276,50 @@ pub enum Command {
         /// How it ended.
         outcome: JobOutcome,
     },
-    /// Time has passed: end reconnect windows, idle stage sessions and connections that are due; start jobs that are due,
+    /// The runner of a recording has begun to capture it. Refused when its lease is no longer its own. Reported again,
+    /// as by a later start, it changes nothing.
+    RecordingStarted {
+        /// The job that captures the recording.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+    },
+    /// The runner of a recording cannot begin, however often it is started. It ends the job besides. Refused when its
+    /// lease is no longer its own, and when the recording has begun.
+    RecordingStartFailed {
+        /// The job that was to capture the recording.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+        /// Why.
+        failure: RecordingFailure,
+    },
+    /// Everything of a recording is in its bucket, or will never be. Reported again, it changes nothing.
+    RecordingFinished {
+        /// The recording.
+        recording: RecordingId,
+        /// The length of what was recorded, in milliseconds.
+        duration_ms: u64,
+        /// Why it failed, if it did.
+        failure: Option<RecordingFailure>,
+        /// Remarks for people, as in the documents in the bucket.
+        message: Option<String>,
+    },
+    /// PauseRecording: captures nothing until the recording is resumed. Asked again, it changes nothing.
+    PauseRecording {
+        /// The recording.
+        recording: RecordingId,
+        /// The Region of the request.
+        region: String,
+    },
+    /// ResumeRecording: captures again. Asked again, it changes nothing.
+    ResumeRecording {
+        /// The recording.
+        recording: RecordingId,
+        /// The Region of the request.
+        region: String,
+    },
+    /// Time has passed: end reconnect windows, recordings that have waited long enough, idle stage sessions and connections that are due; start jobs that are due,
     /// and give up those whose lease has ended.
     Tick,
     /// First command after start: close everything the last run left open.

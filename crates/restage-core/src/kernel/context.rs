@@ -2,6 +2,7 @@
 
 use crate::id::{RunId, StageSessionId, Time};
 use crate::limits::Limits;
+use crate::row::RecordingId;
 
 /// What a decision takes from outside besides rows: who asks, the time, the limits and fresh ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,4 +25,6 @@ pub struct Context {
     pub run: RunId,
     /// A fresh stage session id, used if the command opens a session.
     pub fresh_session: StageSessionId,
+    /// A fresh id from which those of the recordings are made that the command begins.
+    pub fresh_recording: RecordingId,
 }

@@ -5,8 +5,8 @@ use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::census::Census;
 use crate::notice::Notice;
 use crate::row::{
-    Connection, Job, Participant, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession,
-    Token,
+    Connection, Job, Participant, PlainId, PlainRow, PublicationKey, Recording, RecordingId,
+    Replica, Stage, StageEvent, StageSession, Token,
 };
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -15,7 +15,7 @@ use crate::row::{
 pub enum Change {
     PutStage(Stage),
     /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
-    /// replicas that have it as source, and jobs that have ended).
+    /// replicas that have it as source, and jobs that have ended). Recordings stay.
     DeleteStage(StageId),
     PutPlain(PlainRow),
     DeletePlain(PlainId),
@@ -27,6 +27,7 @@ pub enum Change {
     DeleteConnection(ConnectionId),
     PutJob(Job),
     DeleteJob(JobId),
+    PutRecording(Recording),
     AddEvent(StageEvent),
     /// The counters that the store keeps of a stage session, and of its stage's account and Region, change by this
     /// much. A world that holds all rows counts them instead.
@@ -35,16 +36,6 @@ pub enum Change {
         session: StageSessionId,
         by: Census,
     },
-}
-
-/// The tracks of one publisher, wherever they are watched: named by where the participant joined.
-/// Replicas share the source's key, because a replica is a reference.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct PublicationKey {
-    /// The session the publisher joined (the source session for a replica).
-    pub session: StageSessionId,
-    /// The participant that publishes.
-    pub participant: ParticipantId,
 }
 
 /// Why a connection is closed from our side.
@@ -105,6 +96,11 @@ pub enum Effect {
         /// The row, which is running.
         job: Box<Job>,
     },
+    /// What the job is to do has changed: the runner is given the row as it is now.
+    TellJob {
+        /// The row, which is running.
+        job: Box<Job>,
+    },
     /// The runner ends the job as it should, and reports.
     StopJob {
         /// The job.
@@ -118,6 +114,13 @@ pub enum Effect {
         job: JobId,
         /// The number of its start.
         generation: u32,
+    },
+    /// The capture of the recording has ended, in whatever way: what is in the spool is to be brought to the bucket and
+    /// completed, and [`RecordingFinished`](crate::Command::RecordingFinished) is to be reported. Ordered again at
+    /// every start until that has been reported.
+    FinishRecording {
+        /// The recording.
+        recording: RecordingId,
     },
     /// Who publishes in this stage changed: events sockets get a new STAGE_STATE.
     StageChanged {
@@ -137,6 +140,8 @@ pub enum Reply {
     Plain(PlainRow),
     /// The job as it now is (StartJob).
     Job(Job),
+    /// The recording as it now is (PauseRecording, ResumeRecording).
+    Recording(Box<Recording>),
     /// A connection was opened.
     Opened {
         /// The session it belongs to.

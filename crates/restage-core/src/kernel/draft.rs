@@ -7,17 +7,18 @@ mod census;
 mod connections;
 mod finish;
 mod notices;
+mod recordings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::context::Context;
-use crate::kernel::decision::{CloseReason, Effect, PublicationKey};
+use crate::kernel::decision::{CloseReason, Effect};
 use crate::kernel::overlay::Overlay;
 use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Connection, ConnectionKind, Job, Participant, PlainId, PlainRow, Replica, ReplicaKey, Stage,
-    StageEvent, StageEventName, StageSession, Token,
+    Connection, ConnectionKind, Job, Participant, PlainId, PlainRow, PublicationKey, Recording,
+    RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageEventName, StageSession, Token,
 };
 
 type Presence = (StageSessionId, ParticipantId);
@@ -35,6 +36,9 @@ pub(crate) struct Draft<'a> {
     replicas: Overlay<'a, ReplicaKey, Replica>,
     connections: Overlay<'a, ConnectionId, Connection>,
     jobs: Overlay<'a, JobId, Job>,
+    recordings: Overlay<'a, RecordingId, Recording>,
+    /// Ids of the recordings of participants, whatever their stage.
+    by_recorded: BTreeMap<ParticipantId, BTreeSet<RecordingId>>,
     by_participant: Index,
     by_publisher: Index,
     deleted: BTreeSet<StageId>,
@@ -42,6 +46,8 @@ pub(crate) struct Draft<'a> {
     /// User ids of participants whose connection failed; these may have no row.
     claimed_users: BTreeMap<ParticipantId, String>,
     effects: Vec<Effect>,
+    /// Number of recordings that this decision begins.
+    recordings_begun: u32,
 }
 
 impl<'a> Draft<'a> {
@@ -57,15 +63,21 @@ impl<'a> Draft<'a> {
             replicas: Overlay::new(&world.replicas),
             connections: Overlay::new(&world.connections),
             jobs: Overlay::new(&world.jobs),
+            recordings: Overlay::new(&world.recordings),
+            by_recorded: BTreeMap::new(),
             by_participant: Index::new(),
             by_publisher: Index::new(),
             deleted: BTreeSet::new(),
             events: Vec::new(),
             claimed_users: BTreeMap::new(),
             effects: Vec::new(),
+            recordings_begun: 0,
         };
         for connection in world.connections.values() {
             draft.index(connection);
+        }
+        for recording in world.recordings.values() {
+            draft.index_recording(recording);
         }
         draft
     }
@@ -247,25 +259,6 @@ impl<'a> Draft<'a> {
         });
         keys.retain(|key| self.replicas.get(key).is_some_and(|row| row.active));
         keys
-    }
-
-    // Jobs.
-
-    pub(crate) fn job(&self, id: &JobId) -> Option<&Job> {
-        self.jobs.get(id)
-    }
-
-    pub(crate) fn put_job(&mut self, row: Job) {
-        self.jobs.put(row.id.clone(), row);
-    }
-
-    pub(crate) fn remove_job(&mut self, id: &JobId) {
-        self.jobs.remove(id);
-    }
-
-    /// Orders something done after the commit.
-    pub(crate) fn order(&mut self, effect: Effect) {
-        self.effects.push(effect);
     }
 
     // History and effects.

@@ -1,7 +1,7 @@
 //! The rows that a command needs, by name. The edge loads them before the command is decided.
 
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
-use crate::row::{PlainId, PlainKind};
+use crate::row::{PlainId, PlainKind, RecordingId, StorageConfigurationId};
 
 /// Rows to load before deciding. Loading more never changes a decision.
 ///
@@ -55,14 +55,18 @@ pub enum Need {
     /// `World::replications`.
     Replications(StageId, ParticipantId),
     /// All that changes when this participant comes or goes:
-    /// - [`Presence`](Self::Presence), [`Audience`](Self::Audience) and [`Occupancy`](Self::Occupancy) here,
-    ///   and every ACTIVE replica row of this participant id, whatever its stages;
-    /// - for each of those replica rows whose source session is this stage's active session: the
-    ///   destination session row, its `World::occupancy`, the participant's row there, and the audience there
+    /// - [`Presence`](Self::Presence), [`Audience`](Self::Audience), [`Occupancy`](Self::Occupancy) and
+    ///   [`Recorded`](Self::Recorded) here, and every ACTIVE replica row of this participant id, whatever its stages;
+    /// - for each of those replica rows whose source session is this stage's active session:
+    ///   [`Stage`](Self::Stage) of the destination stage and `World::job_counts` of it, the destination session row, its `World::occupancy`, the participant's row there, and the audience there
     ///   (every subscription to it in that session, with the presence of each subscriber);
     /// - for each of those replica rows whose destination session is this stage's active session: the
     ///   participant's row in the source session and, if that row is not publishing, the audience there.
     Participant(StageId, ParticipantId),
+    /// What decides whether a recording of this participant begins in this stage, goes on or ends: every open recording
+    /// (STARTING or ACTIVE) of this participant id, whatever its stage, with its job unless that has ended; and the
+    /// `World::job_counts` of the stage.
+    Recorded(StageId, ParticipantId),
     /// In the stage's active session: every subscription to this participant, with
     /// [`Presence`](Self::Presence) of each subscriber.
     Audience(StageId, ParticipantId),
@@ -95,17 +99,31 @@ pub enum Need {
         /// Now minus how long a connection may last, if that is limited.
         opened_before: Option<Time>,
     },
-    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections, and all jobs
-    /// that have not ended, each with [`Stage`](Self::Stage) of its own.
+    /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections, all jobs that
+    /// have not ended, each with [`Stage`](Self::Stage) of its own, and all recordings that are neither STOPPED nor FAILED.
     Everything,
     /// The job row, unless it has ended and its stage is gone, and whether its stage is there: the stage row and, if it has
-    /// one, its active session row.
+    /// one, its active session row. If it captures a recording, the recording.
     Job(JobId),
-    /// The jobs of the stage that have not ended.
+    /// The jobs of the stage that have not ended, with the recordings that they capture.
     JobsOf(StageId),
     /// For Tick: the first [`JOBS_PER_TICK_MAX`](crate::limits::JOBS_PER_TICK_MAX) jobs, by the time and id, that are due at
-    /// or before this time of the steady clock: to be started, or given up; each with [`Stage`](Self::Stage) of its own.
+    /// or before this time of the steady clock: to be started, or given up; each with [`Stage`](Self::Stage) of its own and
+    /// the recording that it captures.
     JobsDue(Time),
+    /// The recording, with its job unless that has ended.
+    Recording(RecordingId),
+    /// The open recordings (STARTING or ACTIVE) in the stage, and those of replicas whose source it is; each with its job
+    /// unless that has ended.
+    RecordingsOf(StageId),
+    /// For Tick: the first [`RECORDINGS_PER_TICK_MAX`](crate::limits::RECORDINGS_PER_TICK_MAX) open recordings, by the time
+    /// and id, whose wait for their publisher is over at this time of the steady clock; each with its job unless that
+    /// has ended.
+    RecordingsDue(Time),
+    /// The `World::recording_counts` of the stage. Counts only, no rows.
+    RecordingCount(StageId),
+    /// The `World::storage_uses` of the storage configuration. Counts only, no rows.
+    StorageUse(StorageConfigurationId),
     /// A session row by id.
     Session(StageSessionId),
 }

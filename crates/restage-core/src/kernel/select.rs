@@ -4,7 +4,10 @@
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
-use crate::row::{ConnectionKind, Job, Participant, Plain as _, PlainRow, PublicKey, Replica};
+use crate::row::{
+    ConnectionKind, Job, Participant, Plain as _, PlainRow, PublicKey, RECORDING_JOB, Recording,
+    RecordingId, Replica,
+};
 
 impl World {
     /// The rows these needs name, and no others.
@@ -70,6 +73,7 @@ impl Selection<'_> {
                 this.rows.replications.insert(key, count);
             }),
             Need::Participant(stage, id) => self.everything_of(stage, id),
+            Need::Recorded(stage, id) => self.recorded(stage, id),
             Need::Audience(stage, id) => {
                 self.in_active(stage, |this, session| this.audience(session, id))
             }
@@ -110,9 +114,27 @@ impl Selection<'_> {
                 self.rows.connections.clone_from(&self.all.connections);
                 let jobs = self.all.jobs.values().filter(|row| row.is_live());
                 self.jobs_with_stages(jobs.collect());
+                self.recordings(|row| !row.state.is_final());
             }
             Need::Job(id) => self.job(id),
             Need::JobsOf(stage) => self.jobs(|row| row.stage == *stage && row.is_live()),
+            Need::Recording(id) => self.recordings(|row| row.id == *id),
+            Need::RecordingsOf(stage) => self.recordings(|row| {
+                row.is_open() && (row.stage == *stage || row.source.as_ref() == Some(stage))
+            }),
+            Need::RecordingsDue(now) => {
+                let due = self.all.due_recordings(*now);
+                let due: Vec<&RecordingId> = due.into_iter().map(|row| &row.id).collect();
+                self.recordings(|row| due.contains(&&row.id));
+            }
+            Need::RecordingCount(stage) => {
+                let count = self.all.recording_count_of(stage);
+                self.rows.recording_counts.insert(stage.clone(), count);
+            }
+            Need::StorageUse(id) => {
+                let uses = self.all.storage_use_of(id);
+                self.rows.storage_uses.insert(id.clone(), uses);
+            }
             Need::JobsDue(now) => {
                 self.jobs_with_stages(self.all.due_jobs(*now));
             }
@@ -153,17 +175,46 @@ impl Selection<'_> {
     }
 
     fn jobs(&mut self, wanted: impl Fn(&Job) -> bool) {
-        let rows = self.all.jobs.iter().filter(|(_, row)| wanted(row));
-        self.rows
-            .jobs
-            .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
+        for row in self.all.jobs.values().filter(|row| wanted(row)) {
+            self.take_job(row);
+        }
     }
 
     fn jobs_with_stages(&mut self, jobs: Vec<&Job>) {
         for row in jobs {
-            self.rows.jobs.insert(row.id.clone(), row.clone());
+            self.take_job(row);
             self.stage(&row.stage);
         }
+    }
+
+    /// The job, with the recording that it captures.
+    fn take_job(&mut self, job: &Job) {
+        self.rows.jobs.insert(job.id.clone(), job.clone());
+        if job.kind == RECORDING_JOB {
+            let id = RecordingId::of_job(&job.id);
+            let row = self.all.recordings.get(&id).cloned();
+            self.rows.recordings.extend(row.map(|row| (id, row)));
+        }
+    }
+
+    /// The recordings, each with its job unless that has ended.
+    fn recordings(&mut self, wanted: impl Fn(&Recording) -> bool) {
+        for row in self.all.recordings.values().filter(|row| wanted(row)) {
+            self.rows.recordings.insert(row.id.clone(), row.clone());
+            let job = self.all.jobs.get(&row.id.job());
+            let job = job.filter(|job| job.is_live()).cloned();
+            self.rows.jobs.extend(job.map(|job| (job.id.clone(), job)));
+        }
+    }
+
+    fn recorded(&mut self, stage: &StageId, id: &ParticipantId) {
+        self.recordings(|row| row.participant == *id && row.is_open());
+        self.job_count(stage);
+    }
+
+    fn job_count(&mut self, stage: &StageId) {
+        let count = self.all.job_count_of(stage);
+        self.rows.job_counts.insert(stage.clone(), count);
     }
 
     fn job(&mut self, id: &JobId) {
@@ -171,7 +222,7 @@ impl Selection<'_> {
             return;
         };
         if row.is_live() || self.all.stages.contains_key(&row.stage) {
-            self.rows.jobs.insert(id.clone(), row.clone());
+            self.take_job(row);
             self.stage(&row.stage);
         }
     }
@@ -236,6 +287,7 @@ impl Selection<'_> {
             self.audience(session, id);
             self.occupancy(session);
         }
+        self.recorded(stage, id);
         for row in self
             .all
             .replicas
@@ -245,6 +297,8 @@ impl Selection<'_> {
             self.rows.replicas.insert(row.key(), row.clone());
             if here.as_ref() == Some(&row.source_session) {
                 let there = &row.destination_session;
+                self.stage(&row.destination_stage);
+                self.job_count(&row.destination_stage);
                 self.session(there);
                 self.occupancy(there);
                 self.participant(there, id);

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
-use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
+use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX, RECORDINGS_PER_TICK_MAX};
 use crate::row::{
-    Connection, ConnectionKind, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Replica,
-    ReplicaKey, Stage, StageEvent, StageSession, Token,
+    Connection, ConnectionKind, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Recording,
+    RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageSession, StorageConfigurationId,
+    Token,
 };
 
 /// How many participants a stage session has, counted over all its rows.
@@ -31,6 +32,15 @@ pub struct RegionCount {
     pub subscriptions: u64,
 }
 
+/// What uses a storage configuration.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct StorageUse {
+    /// Stages that refer to it.
+    pub stages: u64,
+    /// Recordings with it that are neither STOPPED nor FAILED.
+    pub recordings: u64,
+}
+
 /// A set of rows by key.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct World {
@@ -50,6 +60,8 @@ pub struct World {
     pub connections: BTreeMap<ConnectionId, Connection>,
     /// Jobs by id.
     pub jobs: BTreeMap<JobId, Job>,
+    /// Recordings by id.
+    pub recordings: BTreeMap<RecordingId, Recording>,
     /// Written history; never read by the rules, kept here for tests and the simulator.
     pub events: Vec<StageEvent>,
     /// How many stages the caller's account and region have, for the stage limit. A world that holds every
@@ -62,6 +74,12 @@ pub struct World {
     pub occupancy: BTreeMap<StageSessionId, Occupancy>,
     /// How many ACTIVE replicas participants are the source of, by source session and participant, in the same way.
     pub replications: BTreeMap<(StageSessionId, ParticipantId), u64>,
+    /// How many jobs of stages have not ended, in the same way.
+    pub job_counts: BTreeMap<StageId, u64>,
+    /// How many recordings of stages are neither STOPPED nor FAILED, in the same way.
+    pub recording_counts: BTreeMap<StageId, u64>,
+    /// What uses storage configurations, in the same way.
+    pub storage_uses: BTreeMap<StorageConfigurationId, StorageUse>,
     /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
     pub regions: BTreeMap<(String, String), RegionCount>,
 }
@@ -190,6 +208,48 @@ impl World {
         self.jobs
             .values()
             .filter(move |row| row.stage == *stage && row.is_live())
+    }
+
+    /// How many jobs of a stage have not ended.
+    pub fn job_count_of(&self, stage: &StageId) -> u64 {
+        let counted = self.job_counts.get(stage).copied().unwrap_or_default();
+        counted.max(self.live_jobs_of(stage).count() as u64)
+    }
+
+    /// How many recordings of a stage are neither STOPPED nor FAILED.
+    pub fn recording_count_of(&self, stage: &StageId) -> u64 {
+        let rows = self.recordings.values();
+        let loaded = rows.filter(|row| row.stage == *stage && !row.state.is_final());
+        let counted = self.recording_counts.get(stage).copied();
+        counted.unwrap_or_default().max(loaded.count() as u64)
+    }
+
+    /// What uses a storage configuration.
+    pub fn storage_use_of(&self, id: &StorageConfigurationId) -> StorageUse {
+        let refers = |row: &&Stage| {
+            let storage = row.recording.storage.as_ref();
+            storage.is_some_and(|storage| storage.configuration == *id)
+        };
+        let uses = |row: &&Recording| row.storage.configuration == *id && !row.state.is_final();
+        let counted = self.storage_uses.get(id).copied().unwrap_or_default();
+        let stages = self.stages.values().filter(refers).count() as u64;
+        let recordings = self.recordings.values().filter(uses).count() as u64;
+        StorageUse {
+            stages: counted.stages.max(stages),
+            recordings: counted.recordings.max(recordings),
+        }
+    }
+
+    /// The open recordings whose wait for their publisher is over by this time of the steady clock, the longest first; at
+    /// most [`RECORDINGS_PER_TICK_MAX`].
+    pub(crate) fn due_recordings(&self, now: Time) -> Vec<&Recording> {
+        let is_due = |row: &&Recording| {
+            row.is_open() && row.window_ends_at.is_some_and(|ends_at| ends_at <= now)
+        };
+        let mut rows: Vec<&Recording> = self.recordings.values().filter(is_due).collect();
+        rows.sort_unstable_by_key(|row| (row.window_ends_at, &row.id));
+        rows.truncate(RECORDINGS_PER_TICK_MAX);
+        rows
     }
 
     /// The jobs that are to be looked at by this time of the steady clock, the earliest first; at most

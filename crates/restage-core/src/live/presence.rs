@@ -34,6 +34,7 @@ pub(crate) fn enter(
         protocol: Protocol::Unknown,
         client: Client::default(),
         replication: Replication::None,
+        recording: None,
     });
     row.user_id.clone_from(&claims.user_id);
     row.attributes.clone_from(&claims.attributes);

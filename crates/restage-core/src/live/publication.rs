@@ -2,10 +2,10 @@
 //! wherever it is replicated, follow.
 
 use crate::id::{ParticipantId, StageSessionId};
-use crate::kernel::decision::{CloseReason, PublicationKey};
+use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
-use crate::live::replica;
-use crate::row::{Participant, Replication, StageEventName};
+use crate::live::{recording, replica};
+use crate::row::{Participant, PublicationKey, Replication, StageEventName};
 
 /// The key of a participant's publication. A replica is a reference, so it has its source's key.
 pub(crate) fn key(row: &Participant) -> PublicationKey {
@@ -25,7 +25,7 @@ pub(crate) const fn is_watchable(row: &Participant) -> bool {
     row.publishing || row.in_replication()
 }
 
-/// Media is up: records PUBLISH_STARTED, and resumes each replica whose reconnect window is running.
+/// Media is up: records PUBLISH_STARTED, begins or continues the recording, and resumes each replica whose reconnect window is running.
 pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
         return;
@@ -36,6 +36,7 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     row.publishing = true;
     row.published = true;
     draft.record(StageEventName::PublishStarted, session, id);
+    recording::published(draft, session, id);
     let now = draft.context.steady;
     for key in draft.active_replicas(session, id) {
         match draft.replica(&key).and_then(|row| row.window_ends_at) {
@@ -50,8 +51,8 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     replica::settle_source(draft, session, id);
 }
 
-/// The publishing connection is gone: records PUBLISH_STOPPED, and ends each replication or holds it for its reconnect
-/// window. Subscribers in the stage it joined are closed, unless a window runs: then they wait like those elsewhere.
+/// The publishing connection is gone: records PUBLISH_STOPPED, and ends each replication and the recording or holds them for
+/// their reconnect windows. Subscribers in the stage it joined are closed, unless a window runs: then they wait like those elsewhere.
 /// Does nothing if the participant was not publishing.
 pub(crate) fn stop(draft: &mut Draft<'_>, session: &StageSessionId, id: &ParticipantId) {
     let Some(row) = draft.edit_participant(session, id) else {
@@ -62,6 +63,7 @@ pub(crate) fn stop(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partici
     }
     row.publishing = false;
     draft.record(StageEventName::PublishStopped, session, id);
+    recording::unpublished(draft, session, id, 0);
     for key in draft.active_replicas(session, id) {
         if draft
             .replica(&key)

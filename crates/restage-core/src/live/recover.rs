@@ -1,5 +1,6 @@
 //! Recover, the first command after start. Media does not survive a restart, so every session ends with all that was
-//! live in it. No client is connected any more, so there are no effects. Jobs wait for the first tick.
+//! live in it. No client is connected any more, so there are no effects on connections. Jobs wait for the first tick, and
+//! recordings for their publishers, if they have a reconnect window.
 
 use crate::id::{ConnectionId, StageId, StageSessionId};
 use crate::job;
@@ -7,7 +8,7 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::live::{replica, session};
+use crate::live::{recording, replica, session};
 use crate::row::{Replica, ReplicaKey};
 
 pub(crate) fn needs() -> Vec<Need> {
@@ -37,6 +38,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
     for id in connections {
         draft.remove_connection(id);
     }
+    recording::recover(draft);
     job::due::recover(draft);
     Ok(Reply::Done)
 }

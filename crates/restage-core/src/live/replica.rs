@@ -13,7 +13,7 @@ use crate::id::{ParticipantId, StageSessionId};
 use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
 use crate::limits::ATTRIBUTES_BYTES_MAX;
-use crate::live::presence;
+use crate::live::{presence, recording};
 use crate::row::{Attributes, Participant, Replica, ReplicaKey, Replication, StageEventName};
 
 /// A token's attributes with a replication's overrides put over them.
@@ -88,9 +88,9 @@ pub(crate) fn begin(
     let started_at = draft
         .replica(&key)
         .map_or(replica.started_at, |row| row.started_at);
-    let first_joined_at = draft
-        .participant(session, id)
-        .map_or(draft.context.now, |row| row.first_joined_at);
+    let known = draft.participant(session, id);
+    let first_joined_at = known.map_or(draft.context.now, |row| row.first_joined_at);
+    let recording = known.and_then(|row| row.recording.clone());
     draft.put_participant(Participant {
         session: session.clone(),
         stage: replica.destination_stage.clone(),
@@ -104,6 +104,7 @@ pub(crate) fn begin(
             source_stage: replica.source_stage.clone(),
             source_session: source_session.clone(),
         },
+        recording,
         ..source.clone()
     });
     draft.record(StageEventName::Joined, session, id);
@@ -122,6 +123,7 @@ pub(crate) fn begin(
     draft
         .record(StageEventName::ReplicationStarted, source_session, id)
         .destination = Some(destination);
+    recording::published(draft, session, id);
 }
 
 /// The publisher is away and the reconnect window begins: the replica is DISCONNECTED but still ACTIVE, and its
@@ -131,8 +133,10 @@ pub(crate) fn hold(draft: &mut Draft<'_>, key: &ReplicaKey) {
     let Some(row) = draft.edit_replica(key) else {
         return;
     };
-    row.window_ends_at = Some(now.plus_seconds(row.reconnect_window_s));
+    let window_s = row.reconnect_window_s;
+    row.window_ends_at = Some(now.plus_seconds(window_s));
     let (_, id, session) = key;
+    recording::unpublished(draft, session, id, window_s);
     if let Some(row) = draft.edit_participant(session, id) {
         row.connected = false;
     }
@@ -158,6 +162,7 @@ pub(crate) fn resume(draft: &mut Draft<'_>, key: &ReplicaKey) {
     row.publishing = true;
     row.published = true;
     draft.record(StageEventName::PublishStarted, session, id);
+    recording::published(draft, session, id);
 }
 
 /// Ends replications for good, without any window: STOPPED on both sides, and those who watched them in
@@ -189,6 +194,7 @@ pub(crate) fn take_down(draft: &mut Draft<'_>, key: &ReplicaKey, reason: CloseRe
     );
     let (source_session, id, session) = key;
 
+    recording::unpublished(draft, session, id, 0);
     unpublish(draft, session, id);
     if let Some(row) = draft.edit_participant(session, id) {
         row.connected = false;

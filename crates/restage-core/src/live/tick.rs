@@ -1,5 +1,5 @@
 //! Time has passed: reconnect windows that are over, connections that have lasted as long as they may, then
-//! sessions that have been idle long enough, and jobs that are due.
+//! sessions that have been idle long enough, recordings that have waited long enough, and jobs that are due.
 
 use crate::id::{ConnectionId, StageId, StageSessionId, Time};
 use crate::job;
@@ -8,7 +8,7 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::live::{presence, replica, session};
+use crate::live::{presence, recording, replica, session};
 use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
 
 pub(crate) fn needs(context: &Context) -> Vec<Need> {
@@ -18,6 +18,7 @@ pub(crate) fn needs(context: &Context) -> Vec<Need> {
             idle_before: context.steady.minus_seconds(context.session_idle_s),
             opened_before: opened_before(context),
         },
+        recording::needs_of_tick(context.steady),
         job::due::needs(context),
     ]
 }
@@ -59,6 +60,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
             session::end(draft, stage, id, CloseReason::SessionEnded);
         }
     }
+    recording::tick(draft);
     job::due::tick(draft);
     Ok(Reply::Done)
 }

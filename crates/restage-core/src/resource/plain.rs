@@ -1,6 +1,6 @@
 //! Creates and deletes plain resources of any kind.
 
-use super::public_key;
+use super::{public_key, storage_configuration};
 use crate::arn::Arn;
 use crate::error::{Error, Fault, limit_reached};
 use crate::kernel::decision::{Outcome, Reply};
@@ -51,12 +51,19 @@ pub(crate) fn create(draft: &mut Draft<'_>, row: &PlainRow) -> Outcome {
 }
 
 pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
-    vec![Need::Plain(resource.id.clone())]
+    let mut needs = vec![Need::Plain(resource.id.clone())];
+    if let PlainId::StorageConfiguration(id) = &resource.id {
+        needs.push(storage_configuration::need_to_delete(id));
+    }
+    needs
 }
 
-/// Deletes a resource of the caller. What it was used for before stays valid.
+/// Deletes a resource of the caller, unless a rule of its kind refuses it. What it was used for before stays valid.
 pub(crate) fn delete(draft: &mut Draft<'_>, arn: &Arn<PlainId>) -> Outcome {
     own_plain(draft, "arn", arn)?;
+    if let PlainId::StorageConfiguration(id) = &arn.id {
+        storage_configuration::check_deletion(draft, id)?;
+    }
     draft.remove_plain(&arn.id);
     Ok(Reply::Done)
 }

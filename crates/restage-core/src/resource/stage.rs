@@ -2,4 +2,5 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+mod recording;
 pub(crate) mod update;

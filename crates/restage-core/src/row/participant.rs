@@ -1,6 +1,6 @@
 //! Participants.
 
-use super::Attributes;
+use super::{Attributes, RecordingId};
 use crate::id::{ParticipantId, StageId, StageSessionId, Time};
 
 /// How a participant's media reaches us.
@@ -44,6 +44,15 @@ pub enum Replication {
     },
 }
 
+/// The newest recording of a participant. Its row says how it stands, as long as there is one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// The recording.
+    pub id: RecordingId,
+    /// When it was asked for: [`Recording::created_at`](super::Recording::created_at).
+    pub since: Time,
+}
+
 /// One token's presence, or one replica's, in one stage session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Participant {
@@ -71,6 +80,8 @@ pub struct Participant {
     pub client: Client,
     /// Its part in replications: NONE, SOURCE or REPLICA.
     pub replication: Replication,
+    /// Its newest recording, if it was ever recorded in this session.
+    pub recording: Option<Recorded>,
 }
 
 impl Participant {

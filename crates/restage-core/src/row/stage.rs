@@ -1,6 +1,6 @@
 //! Stages.
 
-use super::Tags;
+use super::{StageRecording, Tags};
 use crate::id::{StageId, StageSessionId, Time};
 
 /// A durable room that participants join. It lives until DeleteStage.
@@ -16,8 +16,8 @@ pub struct Stage {
     pub name: String,
     /// At most 50 tags.
     pub tags: Tags,
-    /// The recording block with every default filled in, as canonical JSON. The rules do not read it.
-    pub recording: String,
+    /// How its participants are recorded.
+    pub recording: StageRecording,
     /// When the stage was created. Lists are ordered by it, then by id.
     pub created_at: Time,
     /// The stage session in progress, if there is one.

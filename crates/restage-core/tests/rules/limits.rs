@@ -22,7 +22,7 @@ fn stages_per_account_and_region() {
         stage: elsewhere,
         name: String::new(),
         tags: Default::default(),
-        recording: String::new(),
+        recording: Default::default(),
         tokens: Vec::new(),
     };
     scene.run(&create).ok();

@@ -37,6 +37,7 @@ fn each_kind_has_a_limit_of_its_own() {
             plain: PlainLimits {
                 public_keys: 2,
                 encoder_configurations: 2,
+                storage_configurations: 2,
             },
             ..Limits::AWS
         };
@@ -103,5 +104,8 @@ fn the_service_has_these_limits() {
             kind.limit(&PlainLimits::OPEN).0,
         )
     });
-    assert_eq!(limits.collect::<Vec<_>>(), [(3, 100), (20, 1_000)]);
+    assert_eq!(
+        limits.collect::<Vec<_>>(),
+        [(3, 100), (20, 1_000), (5, 1_000)]
+    );
 }

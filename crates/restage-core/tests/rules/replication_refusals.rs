@@ -60,7 +60,7 @@ fn across_accounts_and_regions() {
         stage: far.clone(),
         name: String::new(),
         tags: Default::default(),
-        recording: String::new(),
+        recording: Default::default(),
         tokens: Vec::new(),
     };
     scene.run(&create).ok();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, StageId};
-use restage_core::row::Replication;
+use restage_core::row::{NewStageRecording, RecordingSettings, Replication};
 use restage_core::{Change, Command, Reply, StageArn};
 
 use crate::support::{ACCOUNT, Scene, arn};
@@ -22,7 +22,7 @@ fn a_stage_is_created_with_its_tokens() {
         stage: arn("A"),
         name: "lobby".to_owned(),
         tags: BTreeMap::from([("team".to_owned(), "red".to_owned())]),
-        recording: r#"{"mediaTypes":["AUDIO_VIDEO"]}"#.to_owned(),
+        recording: Default::default(),
         tokens: vec![token("ann"), token("bob")],
     };
     let step = scene.run(&command);
@@ -53,19 +53,24 @@ fn a_stage_is_created_with_its_tokens() {
 #[test]
 fn update_changes_what_is_given_and_nothing_else() {
     let mut scene = Scene::new(&["A"]);
-    let update = |name: Option<&str>, recording: Option<&str>| Command::UpdateStage {
+    let update = |name: Option<&str>, recording: Option<NewStageRecording>| Command::UpdateStage {
         stage: arn("A"),
         name: name.map(str::to_owned),
-        recording: recording.map(str::to_owned),
+        recording,
+    };
+    let short = NewStageRecording {
+        settings: RecordingSettings {
+            segment_s: 2,
+            ..RecordingSettings::default()
+        },
+        ..NewStageRecording::default()
     };
     scene.run(&update(Some("hall"), None)).gives(&["stage A"]);
-    scene
-        .run(&update(None, Some(r#"{"x":1}"#)))
-        .gives(&["stage A"]);
+    scene.run(&update(None, Some(short))).gives(&["stage A"]);
     let row = &scene.world.stages[&StageId::new("A")];
     assert_eq!(
-        (row.name.as_str(), row.recording.as_str()),
-        ("hall", r#"{"x":1}"#)
+        (row.name.as_str(), row.recording.settings.segment_s),
+        ("hall", 2)
     );
 
     let step = scene.run(&update(Some("hall"), None));
@@ -120,7 +125,7 @@ fn other_accounts_and_regions_have_their_own_stages() {
         stage: arn("N"),
         name: String::new(),
         tags: BTreeMap::new(),
-        recording: String::new(),
+        recording: Default::default(),
         tokens: Vec::new(),
     };
     let step = scene.run_as(OTHER, &command);

@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 use restage_core::command::{Claims, JobOutcome};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
-    PublicKey, StageEventError,
+    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, NewStageRecording,
+    PlainKind, PlainLimits, PublicKey, RECORDING_JOB, RecordingId, RecordingSettings,
+    StageEventError, StorageConfiguration,
 };
 use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
-use crate::support::{IDLE_S, Scene, attributes, create, delete, key_arn, key_row, plain_row};
+use crate::support::{
+    IDLE_S, REGION, Scene, attributes, create, delete, key_arn, key_row, no_bucket, plain_row,
+    recorded_to, recording_lines, storage_arn,
+};
 
 const SEEDS: u64 = 12;
 const STEPS: u32 = 1000;
@@ -78,7 +82,9 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     PublisherNotFound QuotaExceeded Replaced ReplicationStarted ReplicationStopped \
                     SessionEnded StageDeleted SubscribeError SubscribeStarted SubscribeStopped TokenExpired \
                     TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack \
-                    JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob";
+                    JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob \
+                    RecordingStarting RecordingActive RecordingStopping RecordingStopped RecordingFailed \
+                    Start End StartFailure EndFailure Told Finish Waited GoneOn OfReplica Paused";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -100,6 +106,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
             plain: PlainLimits {
                 public_keys: 2,
                 encoder_configurations: 3,
+                storage_configurations: 3,
             },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
@@ -175,6 +182,19 @@ impl Walk {
                     let word = state.split([' ', '(']).next().unwrap_or_default();
                     self.met.insert(format!("Job{word}"));
                 }
+                Change::PutRecording(row) => {
+                    self.met.insert(format!("Recording{:?}", row.state));
+                    let earlier = before.recordings.get(&row.id);
+                    let waited = earlier.is_some_and(|row| row.window_ends_at.is_some());
+                    let seen = [
+                        (waited && !row.is_open(), "Waited"),
+                        (waited && row.publication.is_some(), "GoneOn"),
+                        (row.is_open() && row.is_replica(), "OfReplica"),
+                        (row.is_open() && row.paused, "Paused"),
+                    ];
+                    let seen = seen.into_iter().filter(|(seen, _)| *seen);
+                    self.met.extend(seen.map(|(_, name)| name.to_owned()));
+                }
                 Change::DeleteJob(_) => {
                     self.met.insert("JobDeleted".to_owned());
                 }
@@ -188,6 +208,10 @@ impl Walk {
                 _ => {}
             }
         }
+        for line in recording_lines(&step.decision) {
+            let name = line.split(' ').nth(1).unwrap_or_default();
+            self.met.insert(name.to_owned());
+        }
         for effect in &step.decision.effects {
             match effect {
                 Effect::Close { reason, .. } => self.met.insert(format!("{reason:?}")),
@@ -196,6 +220,8 @@ impl Walk {
                 }
                 Effect::AbandonJob { .. } => self.met.insert("Abandoned".to_owned()),
                 Effect::StopJob { .. } => self.met.insert("StoppedJob".to_owned()),
+                Effect::TellJob { .. } => self.met.insert("Told".to_owned()),
+                Effect::FinishRecording { .. } => self.met.insert("Finish".to_owned()),
                 _ => false,
             };
         }
@@ -214,6 +240,7 @@ impl Walk {
         world.replicas.retain(|_, _| !random.one_in(4));
         world.connections.retain(|_, _| !random.one_in(4));
         world.jobs.retain(|_, _| !random.one_in(4));
+        world.recordings.retain(|_, _| !random.one_in(4));
         let once = decide(&world, &context, command);
         assert_eq!(once, decide(&world, &context, command));
     }
@@ -514,9 +541,96 @@ impl Walk {
         }
     }
 
+    /// A recording block; every other one records.
+    fn recording_block(&mut self) -> NewStageRecording {
+        let rows = self.scene.world.plain_of::<StorageConfiguration>();
+        let ids: Vec<String> = rows.map(|row| row.id.to_string()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let storage = match self.random.one_in(20) {
+            true => Some("Gone"),
+            false => self.random.pick(&ids).filter(|_| !self.random.one_in(3)),
+        };
+        let window_s = [0, 0, 10, 60][self.random.below(4)];
+        match storage {
+            Some(storage) => {
+                let mut block = recorded_to(storage, window_s);
+                block.settings.replicas = !self.random.one_in(4);
+                block
+            }
+            None => NewStageRecording {
+                storage: None,
+                settings: RecordingSettings::default(),
+            },
+        }
+    }
+
+    /// Storage configurations come and go; stages begin and cease to record.
+    fn storage(&mut self) -> Command {
+        match self.random.below(6) {
+            0 => create(plain_row(PlainKind::StorageConfiguration, &self.fresh("W"))),
+            1 => {
+                let rows = self.scene.world.plain_of::<StorageConfiguration>();
+                let ids: Vec<_> = rows.map(|row| &row.id).collect();
+                let id = self.random.pick(&ids).map(ToString::to_string);
+                delete(storage_arn(id.as_deref().unwrap_or("Gone")))
+            }
+            _ => Command::UpdateStage {
+                stage: crate::support::arn(&self.stage()),
+                name: None,
+                recording: Some(self.recording_block()),
+            },
+        }
+    }
+
+    /// What the node reports of recordings, in any order, and what people ask.
+    fn recording(&mut self) -> Command {
+        let rows: Vec<_> = self.scene.world.recordings.keys().collect();
+        let recording = match self.random.pick(&rows) {
+            // Mostly a late one, because early ones have ended.
+            Some(_) if !self.random.one_in(4) => {
+                rows[rows.len() - 1 - self.random.below(rows.len().min(8))].clone()
+            }
+            Some(id) => id.clone(),
+            None => RecordingId::new("gone"),
+        };
+        let region = match self.random.one_in(20) {
+            true => "us-east-1".to_owned(),
+            false => REGION.to_owned(),
+        };
+        let jobs = self.scene.world.jobs.values();
+        let jobs: Vec<_> = jobs.filter(|row| row.kind == RECORDING_JOB).collect();
+        let (job, generation) = match self.random.pick(&jobs) {
+            Some(row) => (row.id.clone(), row.generation),
+            None => (recording.job(), 1),
+        };
+        let generation = generation - u32::from(self.random.one_in(8));
+        match self.random.below(12) {
+            0..4 => Command::RecordingStarted { job, generation },
+            4 => Command::RecordingStartFailed {
+                job,
+                generation,
+                failure: no_bucket(),
+            },
+            5..9 => Command::RecordingFinished {
+                recording,
+                duration_ms: 2_000,
+                failure: self.random.one_in(4).then(no_bucket),
+                message: None,
+            },
+            9 | 10 => Command::PauseRecording { recording, region },
+            _ => Command::ResumeRecording { recording, region },
+        }
+    }
+
     fn command(&mut self) -> Option<Command> {
         if self.random.one_in(10) {
             return Some(self.job());
+        }
+        if self.random.one_in(12) {
+            return Some(self.recording());
+        }
+        if self.random.one_in(25) {
+            return Some(self.storage());
         }
         let arn = crate::support::arn;
         Some(match self.random.below(100) {
@@ -524,7 +638,7 @@ impl Walk {
                 stage: arn(&self.fresh("S")),
                 name: String::new(),
                 tags: Default::default(),
-                recording: String::new(),
+                recording: self.recording_block(),
                 tokens: Vec::new(),
             },
             4 if self.random.one_in(2) => Command::DeleteStage {

@@ -8,6 +8,7 @@ use restage_bwe::{Coupling, Estimator, FlowId, Usage};
 
 use super::table::{Allotment, Estimate, News, Table};
 use super::wish::Priority;
+use crate::limits::JAM_QUEUE;
 
 /// What a round trip is taken for before one is measured.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -168,6 +169,7 @@ impl Place {
                 is_coupled,
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,
+                is_jammed: is_jammed(estimator),
             });
         }
         let coupled = network.coupling.sum();
@@ -272,6 +274,13 @@ impl Drop for Place {
             network.coupling.remove(flow);
         }
     }
+}
+
+/// Whether packets wait for a long time in the queues of the network.
+pub(crate) fn is_jammed(estimator: &Estimator) -> bool {
+    let least = estimator.round_trip().unwrap_or_default();
+    let newest = estimator.newest_round_trip().unwrap_or_default();
+    newest.saturating_sub(least) > JAM_QUEUE
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) struct Level {
     pub(super) place: usize,
     pub(super) wire_bits_per_s: u64,
     pub(super) peak_bits_per_s: u64,
+    pub(super) least_bits_per_s: u64,
 }
 
 impl Level {
@@ -46,12 +47,14 @@ pub(super) fn set(levels: &mut Vec<Level>, ladder: &Ladder, shown: Option<&Level
             place,
             wire_bits_per_s: rung.wire_bits_per_s,
             peak_bits_per_s: rung.peak_bits_per_s,
+            least_bits_per_s: rung.least_bits_per_s,
         };
         for part in rung.cuts.iter().flatten() {
             let level = Level {
                 cut: part.cut,
                 wire_bits_per_s: part.wire_bits_per_s,
                 peak_bits_per_s: part.peak_bits_per_s,
+                least_bits_per_s: part.least_bits_per_s,
                 ..whole
             };
             let is_shown = |shown: &Level| shown.cut == level.cut && shown.is_of_layer(&level);
@@ -101,6 +104,7 @@ mod tests {
                     cut: Cut::WHOLE.up_to(temporal),
                     wire_bits_per_s: rate * percent / 100,
                     peak_bits_per_s: rate * percent / 100,
+                    least_bits_per_s: rate * percent / 100,
                     frames_per_s,
                 })
             };
@@ -117,6 +121,7 @@ mod tests {
                 bits_per_s: *rate,
                 wire_bits_per_s: *rate,
                 peak_bits_per_s: *rate,
+                least_bits_per_s: *rate,
                 cuts,
             }
         };

@@ -2,13 +2,13 @@
 //!
 //! It goes down at once. It goes up when there has been room for the higher level for [`STEP_PROVEN_AFTER`], and not before
 //! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
-//! next one comes after a longer time. The smallest layer is paused only when it has not fitted for [`PAUSE_AFTER`].
+//! next one comes after a longer time. The smallest layer is paused only when it has not fitted for a while: [`PAUSE_AFTER`](crate::limits::PAUSE_AFTER), or less.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    PAUSE_AFTER, STEP_INTERVAL_GROWTH_PERCENT, STEP_INTERVAL_MAX, STEP_INTERVAL_MIN,
-    STEP_PROVEN_AFTER, STEP_TRIAL,
+    STEP_INTERVAL_GROWTH_PERCENT, STEP_INTERVAL_MAX, STEP_INTERVAL_MIN, STEP_PROVEN_AFTER,
+    STEP_TRIAL,
 };
 
 /// How many levels a flow is shown, and what has to be known for the next change. *Level* 0 is no picture, 1 the smallest that there is.
@@ -65,8 +65,9 @@ impl Steps {
         self.changed_at = None;
     }
 
-    /// Only `kept` of the present levels fit. At least so many are kept all the same.
-    pub(super) fn keep(&mut self, now: Instant, kept: usize, least: usize) {
+    /// Only `kept` of the present levels fit. At least so many are kept all the same, and one until none has fitted for the time
+    /// `pause_after`.
+    pub(super) fn keep(&mut self, now: Instant, kept: usize, least: usize, pause_after: Duration) {
         if self.raised_at.is_some_and(|at| now >= at + STEP_TRIAL) {
             self.raised_at = None;
             self.interval = STEP_INTERVAL_MIN;
@@ -75,7 +76,7 @@ impl Steps {
             self.tight_since = None;
         } else {
             let since = *self.tight_since.get_or_insert(now);
-            if now < since + PAUSE_AFTER || least > 0 {
+            if now < since + pause_after || least > 0 {
                 self.lower(now, least.max(1));
                 self.tight_since = Some(since);
                 return;
@@ -150,6 +151,7 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PAUSE_AFTER;
     use crate::util::test::epoch;
 
     /// A flow, and what it is offered every 100 ms: how many of its levels fit, and for how many there is room.
@@ -175,7 +177,7 @@ mod tests {
         fn turn(&mut self, fits: usize, room: usize, is_calm: bool) {
             let now = self.now();
             let kept = fits.min(self.steps.level());
-            self.steps.keep(now, kept, 0);
+            self.steps.keep(now, kept, 0, PAUSE_AFTER);
             // A step leads to the next level here.
             let room = room.min(self.steps.level() + 1);
             if let Some(level) = self.steps.has_room(now, room, is_calm) {

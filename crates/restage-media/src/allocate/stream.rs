@@ -151,6 +151,7 @@ mod tests {
             bits_per_s,
             wire_bits_per_s: bits_per_s,
             peak_bits_per_s: bits_per_s,
+            least_bits_per_s: bits_per_s,
             cuts: Cuts::default(),
         }
     }

@@ -1,14 +1,16 @@
 //! The flows of one receiver and what each of them is allotted.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::levels::{self, LEVELS_MAX, Level};
 use super::rounds::{Demand, share_out};
 use super::step::Steps;
 use super::wish::{FirstLayer, Wish};
 use crate::limits::{
-    ALLOT_INTERVAL, ALLOTTED_PERCENT, FLOWS_MAX, HIGHEST_FIRST, LAYERS_MAX, PAUSE_BELOW_PERCENT,
-    RESUME_NEED_PERCENT, STEP_INTERVAL_MIN, STEP_NEED_PERCENT, STEP_PROVEN_AFTER, UNPROVEN_FOR,
+    ALLOT_INTERVAL, ALLOTTED_PERCENT, FLOWS_MAX, HIGHEST_FIRST, LAYERS_MAX, PAUSE_AFTER,
+    PAUSE_BELOW_PERCENT, PAUSE_JAMMED_AFTER, PAUSE_REDUCED_AFTER, RESUME_NEED_PERCENT,
+    STEP_FRAMES_NEED_PERCENT, STEP_INTERVAL_MIN, STEP_NEED_PERCENT, STEP_PROVEN_AFTER,
+    UNPROVEN_FOR,
 };
 use crate::packet::{Cut, Encoding, Ladder};
 
@@ -20,6 +22,8 @@ pub(crate) struct Estimate {
     pub(crate) is_coupled: bool,
     /// Queues are growing at the moment.
     pub(crate) is_overused: bool,
+    /// Packets wait in a long queue ([`JAM_QUEUE`](crate::limits::JAM_QUEUE)).
+    pub(crate) is_jammed: bool,
 }
 
 /// What a peer knows of its flow. Rates are in bits per second.
@@ -143,7 +147,7 @@ impl Table {
         for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
             if row.is_shared() && row.held_until.is_none() {
                 let least = row.unproven_until.map_or(0, |_| row.first_whole());
-                row.steps.keep(now, kept, least);
+                row.steps.keep(now, kept, least, row.pause_after());
             }
         }
         let demands: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();
@@ -268,14 +272,27 @@ impl Row {
         self.steps.set(level.min(self.wanted));
     }
 
+    /// How long the lowest level must not have fitted before the pictures are paused.
+    fn pause_after(&self) -> Duration {
+        let is_jammed = self.estimate.is_some_and(|estimate| estimate.is_jammed);
+        match self.levels.len() {
+            0 | 1 if is_jammed => PAUSE_JAMMED_AFTER,
+            0 | 1 => PAUSE_AFTER,
+            _ => PAUSE_REDUCED_AFTER,
+        }
+    }
+
     /// What it takes to go on as now. While queues grow, a level that was begun a short time ago has to fit at its highest rate.
     fn present(&self, is_overused: bool) -> Demand {
         let is_doubtful = is_overused && self.steps.is_on_trial();
         let mut costs = [0; LEVELS_MAX];
-        for (cost, level) in costs.iter_mut().zip(&self.levels) {
-            *cost = match is_doubtful {
-                true => level.peak_bits_per_s,
-                false => level.wire_bits_per_s,
+        for (at, (cost, level)) in costs.iter_mut().zip(&self.levels).enumerate() {
+            let is_on_trial = is_doubtful && at + 1 == self.steps.level();
+            *cost = match level.place {
+                _ if is_on_trial => level.peak_bits_per_s,
+                // What a key frame adds lasts for a moment, and there is no smaller layer to go to.
+                0 => level.least_bits_per_s,
+                _ => level.wire_bits_per_s,
             };
         }
         costs[0] = costs[0] / 100 * PAUSE_BELOW_PERCENT;
@@ -300,12 +317,15 @@ impl Row {
 
     /// What the level above this one needs.
     fn need(&self, level: usize) -> Option<u64> {
-        let percent = match level {
-            0 => RESUME_NEED_PERCENT,
-            _ => STEP_NEED_PERCENT,
-        };
         let above = self.levels.get(level)?;
-        Some(above.peak_bits_per_s / 100 * percent)
+        let below = level.checked_sub(1).and_then(|at| self.levels.get(at));
+        Some(match below {
+            None => above.peak_bits_per_s / 100 * RESUME_NEED_PERCENT,
+            Some(below) if above.is_of_layer(below) => {
+                above.wire_bits_per_s / 100 * STEP_FRAMES_NEED_PERCENT
+            }
+            Some(_) => above.peak_bits_per_s / 100 * STEP_NEED_PERCENT,
+        })
     }
 
     fn demand(&self, costs: [u64; LEVELS_MAX], level: usize) -> Demand {

@@ -34,6 +34,7 @@ fn layers(feed: u64, rates: &[u64]) -> Vec<Rung> {
             bits_per_s: kbit * KBIT,
             wire_bits_per_s: kbit * KBIT,
             peak_bits_per_s: kbit * KBIT,
+            least_bits_per_s: kbit * KBIT,
             cuts: Cuts::default(),
         })
         .collect()
@@ -56,6 +57,7 @@ struct Rig {
     /// What the network carries.
     kbit: u64,
     is_overused: bool,
+    is_jammed: bool,
     epoch: Instant,
     ms: u64,
 }
@@ -67,6 +69,7 @@ impl Rig {
             flows: Vec::new(),
             kbit,
             is_overused: false,
+            is_jammed: false,
             epoch: epoch(),
             ms: 0,
         }
@@ -102,6 +105,7 @@ impl Rig {
                 bits_per_s: flow.kbit * KBIT,
                 is_coupled: flow.kbit == 0,
                 is_overused: self.is_overused,
+                is_jammed: self.is_jammed,
             };
             let news = News {
                 estimate: flow.has_estimate.then_some(estimate),
@@ -445,7 +449,7 @@ fn layers_that_come_and_go_are_followed() {
     rig.flows[0].ladder = all[1..].to_vec();
     rig.turn();
     assert_eq!(rig.height(0), Some(360), "the smallest that there is");
-    assert_eq!(rig.until(0, None), 900);
+    assert_eq!(rig.until(0, None), 1_900);
 }
 
 #[test]
@@ -508,4 +512,20 @@ fn what_is_desired_is_the_next_step_and_not_what_has_failed() {
         rig.flows[0].got.desired_bits_per_s, lowest,
         "nothing is probed meanwhile"
     );
+}
+
+#[test]
+fn the_only_layer_is_paused_sooner_where_sound_waits_behind_it() {
+    for (is_jammed, paused_after) in [(false, 1_000), (true, 200)] {
+        let mut rig = Rig::of(3_000, &[1_000]);
+        rig.run(10_000);
+        rig.kbit = 850;
+        rig.is_jammed = is_jammed;
+        assert_eq!(rig.until(0, None), paused_after);
+        // One that fits stays, however long the queue is.
+        rig.kbit = 3_000;
+        rig.until(0, Some(180));
+        rig.run(10_000);
+        assert_eq!(rig.height(0), Some(180));
+    }
 }

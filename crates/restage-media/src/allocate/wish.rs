@@ -204,6 +204,7 @@ mod tests {
             bits_per_s: 0,
             wire_bits_per_s: 0,
             peak_bits_per_s: 0,
+            least_bits_per_s: 0,
             cuts: Cuts::default(),
         };
         (0..).zip(layers).map(rung).collect()

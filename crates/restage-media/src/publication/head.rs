@@ -193,6 +193,7 @@ mod tests {
                 number: seq,
                 arrived: self.epoch + Duration::from_millis(picture * 33),
                 wallclock: self.epoch,
+                report: None,
                 payload: [1].as_slice().into(),
                 plain: None,
                 extensions: Extensions::default(),

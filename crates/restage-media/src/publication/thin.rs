@@ -212,6 +212,7 @@ mod tests {
             number: 0,
             arrived: epoch(),
             wallclock: epoch(),
+            report: None,
             payload: [1].as_slice().into(),
             plain: None,
             extensions: Extensions::default(),

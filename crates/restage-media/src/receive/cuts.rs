@@ -101,6 +101,7 @@ impl CutRates {
                 cut: whole.up_to(temporal),
                 wire_bits_per_s: rate.wire_bits_per_s(),
                 peak_bits_per_s: rate.peak_bits_per_s(),
+                least_bits_per_s: rate.least_bits_per_s(),
                 frames_per_s: rate.frames_per_s(),
             });
         }

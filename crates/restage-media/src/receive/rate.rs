@@ -117,6 +117,13 @@ impl Rate {
     pub(crate) fn peak_bits_per_s(&self) -> u64 {
         self.wire.iter().copied().max().unwrap_or_default()
     }
+
+    /// The lowest average with all headers in the last three seconds, as far as it was measured: what a key frame adds for a moment is
+    /// not in it.
+    pub(crate) fn least_bits_per_s(&self) -> u64 {
+        let measured = self.wire.iter().copied().filter(|rate| *rate > 0);
+        measured.min().unwrap_or_default()
+    }
 }
 
 /// The exponential average after a measurement that took `length`.
@@ -177,6 +184,20 @@ mod tests {
         let rate = rig.feed(4_500, 700, 100);
         assert!(rate.peak_bits_per_s() < 160_000, "{rate:?}");
         assert!((80_000..85_000).contains(&rate.bits_per_s()), "{rate:?}");
+    }
+
+    #[test]
+    fn the_least_of_three_seconds_has_nothing_of_a_burst() {
+        let mut rig = Rig::new();
+        let steady = 800 * (1_000 + PACKET_OVERHEAD_BYTES);
+        assert_eq!(rig.feed(0, 300, 1_000).least_bits_per_s(), steady);
+        rig.feed(3_000, 40, 4_000);
+        let rate = rig.feed(3_400, 61, 1_000);
+        assert!(rate.wire_bits_per_s() > steady * 3 / 2, "{rate:?}");
+        assert_eq!(rate.least_bits_per_s(), steady);
+        // A rate that has grown for good counts after that time.
+        let rate = rig.feed(4_010, 450, 2_000);
+        assert!(rate.least_bits_per_s() > steady * 3 / 2, "{rate:?}");
     }
 
     #[test]

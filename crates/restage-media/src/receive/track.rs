@@ -103,10 +103,9 @@ impl TrackIn {
         let plain = (format.codec == Codec::Red)
             .then(|| unwrap(&mut received, format))
             .flatten();
-        let report = layer
-            .report
-            .map(|report| report.at_rate(format.codec.clock_rate()));
-        let wallclock = clock.wallclock(self.kind, report.as_ref(), received.time, now);
+        let report = layer.report;
+        let reported = report.map(|report| report.at_rate(format.codec.clock_rate()));
+        let wallclock = clock.wallclock(self.kind, reported.as_ref(), received.time, now);
         if is_measured
             || starts_key_frame
             || now > self.layers[self.best].last_at + LAYER_SILENCE_MAX
@@ -128,6 +127,7 @@ impl TrackIn {
             number: 0,
             arrived: now,
             wallclock,
+            report,
             payload: received.payload,
             plain,
             extensions: received.extensions,
@@ -339,6 +339,7 @@ impl Layer {
             bits_per_s: rate.bits_per_s(),
             wire_bits_per_s: rate.wire_bits_per_s(),
             peak_bits_per_s: rate.peak_bits_per_s(),
+            least_bits_per_s: rate.least_bits_per_s(),
             cuts: self.cuts.cuts(spatial, cut),
         }
     }
@@ -364,18 +365,32 @@ impl Layer {
         }
     }
 
-    /// Where the frame of a packet stands: by its payload, if the codec's payloads say so, or else by the dependency descriptor.
+    /// Where the frame of a packet stands: by its payload, if that says so, or else by the dependency descriptor. libwebrtc leaves the
+    /// layers and numbers out of payloads of VP8 where the descriptor is negotiated.
     fn frame_place(&mut self, received: &Received, codec: Codec) -> FramePlace {
-        let descriptor = received.dependency.as_deref();
+        let payload = &received.payload;
         let place = match codec {
             Codec::Opus | Codec::Red => None,
-            Codec::Vp8 => vp8::frame_place(&received.payload),
-            Codec::Vp9 => vp9::frame_place(&received.payload),
-            Codec::H264 | Codec::H265 | Codec::Av1 => {
-                descriptor.and_then(|descriptor| self.dependencies.read(received.seq, descriptor))
+            Codec::Vp8 => {
+                let place = vp8::frame_place(payload);
+                let described = match vp8::has_layer(payload) {
+                    true => None,
+                    false => self.described_place(received),
+                };
+                let numbers = place.map(|place| place.numbers).unwrap_or_default();
+                let described = described.map(|place| FramePlace { numbers, ..place });
+                described.or(place)
             }
+            Codec::Vp9 => vp9::frame_place(payload),
+            Codec::H264 | Codec::H265 | Codec::Av1 => self.described_place(received),
         };
         place.unwrap_or_default()
+    }
+
+    /// Where the frame of a packet stands by its dependency descriptor.
+    fn described_place(&mut self, received: &Received) -> Option<FramePlace> {
+        let descriptor = received.dependency.as_deref()?;
+        self.dependencies.read(received.seq, descriptor)
     }
 
     /// Whether a decoder can start with this packet. Remembers what the packet says about the stream.

@@ -165,6 +165,48 @@ fn a_dependency_descriptor_makes_rungs_and_cuts() {
 }
 
 #[test]
+fn payloads_of_vp8_without_layers_have_those_of_the_dependency_descriptor() {
+    // One spatial layer of 640 by 360, three temporal ones: templates 60 to 63 and 0 are the key frame, the base, the middle, and the
+    // highest layer twice.
+    let structure = [
+        0xbc, 0x00, 0x00, 0x87, 0x82, 0x14, 0xea, 0xa8, 0x60, 0x41, 0x4d, 0x14, 0x10, 0x20, 0x84,
+        0x27, 0x02, 0x7f, 0x01, 0x67,
+    ];
+    for (head, is_described) in [
+        // No extension; a picture id alone; all fields, whose layer is the base.
+        (&[0x10][..], true),
+        (&[0x90, 0x80, 0x11], true),
+        (&[0x90, 0xe0, 0x11, 0x05, 0x20], false),
+    ] {
+        let mut rig = Rig::new();
+        let vp8 = Arc::new(format(96, Codec::Vp8, ""));
+        let mut last = None;
+        for picture in 0..101_u64 {
+            let at = rig.epoch + Duration::from_millis(picture * 33);
+            let mut packet = received(None, 1, picture, picture * 3_000, at, 300);
+            packet.payload = [head, &[u8::from(picture > 0); 300]].concat().into();
+            let template = [61, 63, 62, 0][(picture % 4) as usize];
+            packet.dependency = Some(match picture {
+                0 => structure.into(),
+                _ => [0xc0 | template, 0, picture as u8].into(),
+            });
+            last = rig.track.on_packet(packet, &vp8, &mut rig.clock);
+            let packet = last.as_ref().unwrap();
+            assert_eq!(packet.starts_key_frame, picture == 0);
+            let temporal = [0, 2, 1, 2][(picture % 4) as usize];
+            let expected = if is_described { temporal } else { 0 };
+            assert_eq!(packet.frame.temporal, expected, "{head:02x?}: {picture}");
+            assert_eq!(packet.frame.opens, is_described && temporal < 2);
+            let has_id = packet.frame.numbers.picture_id.is_some();
+            assert_eq!(has_id, head.len() > 1, "{head:02x?}");
+        }
+        let ladder = last.unwrap().ladder.unwrap();
+        let cuts = ladder[0].cuts.iter().flatten().count();
+        assert_eq!(cuts, if is_described { 2 } else { 0 }, "{head:02x?}");
+    }
+}
+
+#[test]
 fn the_ladder_is_never_longer_than_there_may_be_layers() {
     let mut rig = Rig::new();
     let vp9 = Arc::new(format(98, Codec::Vp9, ""));

@@ -11,10 +11,13 @@ use restage_codec::MediaKind;
 use super::{Outgoing, Sender};
 use crate::io::Output;
 use crate::io::datagrams::Buffers;
-use crate::limits::{PACED_BYTES_MIN, PACED_PACKETS_MAX, PACED_TIME_MAX};
+use crate::limits::{PACED_BOUNDED_TIME_MAX, PACED_BYTES_MIN, PACED_PACKETS_MAX, PACED_TIME_MAX};
 
 /// The rate of a burst as a share of the estimate, in percent: so fast that the next pictures do not wait for long.
 const RATE_PERCENT: u64 = 250;
+/// The same on a path that has shown a limit: what leaves faster than it passes only fills the queue, where other packets are lost. The
+/// estimate may be a quarter below the limit.
+const RATE_BOUNDED_PERCENT: u64 = 150;
 
 /// Video that waits for its turn. What comes after it waits too, so that packets stay in order; audio does not wait.
 #[derive(Debug)]
@@ -73,8 +76,12 @@ impl Sender {
         });
         paced.packets.extend(burst.iter().cloned());
         let waiting = paced.packets.iter().map(|packet| packet.payload.len());
-        let least = waiting.sum::<usize>() as u64 * 8_000 / PACED_TIME_MAX.as_millis() as u64;
-        let rate = (self.estimator.estimate() / 100 * RATE_PERCENT).max(least);
+        let (percent, time_max) = match self.estimator.is_bounded() {
+            true => (RATE_BOUNDED_PERCENT, PACED_BOUNDED_TIME_MAX),
+            false => (RATE_PERCENT, PACED_TIME_MAX),
+        };
+        let least = waiting.sum::<usize>() as u64 * 8_000 / time_max.as_millis() as u64;
+        let rate = (self.estimator.estimate() / 100 * percent).max(least);
         paced.bits_per_s = paced.bits_per_s.max(rate);
         true
     }

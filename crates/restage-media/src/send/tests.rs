@@ -140,6 +140,7 @@ impl Rig {
                 number,
                 arrived: self.now,
                 wallclock: self.now,
+                report: None,
                 payload,
                 plain: None,
                 extensions: Extensions::default(),

@@ -56,7 +56,7 @@ impl Sfu {
         if publication.inlet.peer().is_none() || publication.layers_due.is_none_or(|at| now < at) {
             return;
         }
-        // A tap takes the best layer, or all.
+        // A tap takes the best layer, or all. While nothing comes, nothing else says so.
         if !publication.outlets.taps.is_empty() {
             publication.wanted.want(now, LAYERS_MAX);
         }

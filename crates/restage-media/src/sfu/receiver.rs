@@ -6,12 +6,12 @@ use std::time::Instant;
 use restage_bwe::Estimator;
 use restage_codec::MediaKind;
 
-use crate::allocate::download::{Download, Place};
+use crate::allocate::download::{Download, Place, is_jammed};
 use crate::allocate::stream::{Snapshot, StreamState};
 use crate::allocate::table::News;
 use crate::allocate::wish::{FirstLayer, Wish};
 use crate::limits::{
-    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE, JAM_QUEUE,
+    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE,
     STREAM_REPORT_INTERVAL_MIN,
 };
 use crate::packet::{Encoding, Ladder};
@@ -138,11 +138,4 @@ impl Receiver {
         order.extend(above.iter().map(|rung| rung.encoding));
         order
     }
-}
-
-/// Whether packets wait for a long time in the queues of the network.
-fn is_jammed(estimator: &Estimator) -> bool {
-    let least = estimator.round_trip().unwrap_or_default();
-    let newest = estimator.newest_round_trip().unwrap_or_default();
-    newest.saturating_sub(least) > JAM_QUEUE
 }

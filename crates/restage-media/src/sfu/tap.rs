@@ -121,10 +121,8 @@ fn hand_out(sink: &mut Sink, tap: TapId, publication: PublicationId, packets: Ve
     if packets.is_empty() {
         return;
     }
-    let view = |packet: Packet| {
-        let captured = sink.since_1970(packet.wallclock);
-        MediaPacket::new(packet, captured.as_micros() as u64)
-    };
+    let us = |at: Instant| sink.since_1970(at).as_micros() as u64;
+    let view = |packet| MediaPacket::new(packet, us);
     let packets = packets.into_iter().map(view).collect();
     sink.outputs.push_back(Output::Tapped {
         tap,

@@ -2,12 +2,13 @@
 //!
 //! A picture of one packet takes 128 kbit/s as a datagram, and 134 kbit/s on a link.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use restage_media::{
-    Control, Download, PauseReason, PeerId, PreferredLayer, PublicationId, StreamState, Wish,
-    WorkerId,
+    Control, Download, PauseReason, PeerId, PreferredLayer, Protocol, PublicationId, StreamState,
+    Wish, WorkerId,
 };
 use str0m::format::Codec;
 
@@ -18,6 +19,8 @@ use crate::workers::{AWAY, HOME, Pair};
 
 const RIDS: [&str; 3] = ["q", "h", "f"];
 const KBIT: u64 = 1_000;
+/// Sound, checks and reports are shorter.
+const VIDEO_BYTES_MIN: usize = 400;
 
 /// Puts these clients behind one link.
 fn narrow(world: &mut World, clients: &[usize], kbit: u64) {
@@ -215,4 +218,49 @@ fn a_slow_viewer_of_a_destination_lowers_nobody_elses_layer() {
     pair.run_ms(20_000);
     assert_eq!(shown(&pair, AWAY, slow), Some(2));
     assert!(!told(&pair.0[AWAY], 11).unwrap().is_best_effort);
+}
+
+/// Of the video to an address, loses every second picture as a whole, like a connection whose queue is full when it begins. Its
+/// retransmissions have its timestamp.
+fn leave_out_pictures(world: &mut World, to: SocketAddr) {
+    let (mut newest, mut count) = (0, 0_u32);
+    world.loses = Some(Box::new(move |flight| {
+        let is_video = flight.to == to && flight.bytes.len() > VIDEO_BYTES_MIN;
+        let time = flight.bytes.get(4..8).filter(|_| is_video);
+        let Some(time) = time.and_then(|time| Some(u32::from_be_bytes(time.try_into().ok()?)))
+        else {
+            return false;
+        };
+        if time != newest {
+            (newest, count) = (time, count + 1);
+        }
+        count.is_multiple_of(2)
+    }));
+}
+
+#[test]
+fn pictures_that_a_slow_connection_leaves_out_lower_what_its_viewer_is_allotted() {
+    let mut world = World::with_feedback();
+    for number in 0..2 {
+        let address = Client::subscriber(world.now, 0, number).address;
+        world.protocols.insert(address, Protocol::Tcp);
+    }
+    let (mut world, _, ann) = streaming_in(world);
+    let is_largest = |world: &World| shown(world, 0, ann) == Some(2);
+    world.wait("the largest layer", Duration::from_secs(15), is_largest);
+    world.run_ms(2_000);
+    let before = world.sfu.estimate(PeerId(2)).unwrap();
+    let address = world.clients[ann].public_address();
+    // There is no queue on the way here, so nothing but the transport-wide feedback can tell.
+    leave_out_pictures(&mut world, address);
+    world.wait("a smaller layer", Duration::from_secs(5), |world| {
+        told(world, 2).is_some_and(|state| state.selected < Some(2))
+    });
+    assert!(world.sfu.estimate(PeerId(2)).unwrap() < before * 3 / 4);
+    world.loses = None;
+    world.wait(
+        "the largest layer again",
+        Duration::from_secs(30),
+        is_largest,
+    );
 }

@@ -195,7 +195,38 @@ fn without_an_audience_the_smallest_is_wanted_and_for_a_tap_all() {
         layers: TapLayers::Best,
     });
     let all = |world: &World| wanted(world) == Some(RIDS.to_vec());
-    assert!(until(&mut world, publisher, 6_000, all) < 6_000);
+    assert!(until(&mut world, publisher, 6_000, all) < 200);
+    // It goes on to want them.
+    until(&mut world, publisher, 12_000, |_| false);
+    assert_eq!(wanted(&world), Some(RIDS.to_vec()));
+}
+
+#[test]
+fn a_tap_on_another_worker_wants_all_layers_too() {
+    let mut pair = Pair::new();
+    let (world, publisher) =
+        publishing(std::mem::replace(&mut pair.0[HOME], World::with(config())));
+    pair.0[HOME] = world;
+    pair.run_ms(300);
+    start(&mut pair.0[HOME], publisher);
+    let run = |pair: &mut Pair, ms: u64| {
+        for _ in 0..ms / 20 {
+            pair.run_ms(20);
+            obey(&mut pair.0[HOME], publisher);
+        }
+    };
+    run(&mut pair, 12_000);
+    assert_eq!(wanted(&pair.0[HOME]), Some(vec!["q"]));
+    pair.0[AWAY].control(Control::OpenTap {
+        tap: TapId(1),
+        publication: PublicationId(1),
+        layers: TapLayers::Best,
+    });
+    pair.relay(HOME, &[WorkerId(1)]);
+    run(&mut pair, 1_000);
+    assert_eq!(wanted(&pair.0[HOME]), Some(RIDS.to_vec()));
+    run(&mut pair, 12_000);
+    assert_eq!(wanted(&pair.0[HOME]), Some(RIDS.to_vec()));
 }
 
 #[test]

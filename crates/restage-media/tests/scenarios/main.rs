@@ -19,6 +19,7 @@ mod keyframes;
 mod layers;
 mod lifecycle;
 mod limits;
+mod narrow;
 mod parameter_sets;
 mod paths;
 mod recovery;

@@ -92,6 +92,39 @@ fn a_tap_is_given_every_picture_and_sound_as_it_was_published() {
 }
 
 #[test]
+fn a_tap_is_told_when_packets_and_sender_reports_came() {
+    let mut world = World::new();
+    open_tap(&mut world, 7, TapLayers::Best);
+    let publisher = world.publisher(1, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(12_000);
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let tapped = world.tapped(7, kind);
+        assert!(tapped[0].report.is_none(), "{kind}: it precedes them");
+        let last = tapped.last().unwrap();
+        let report = last.report.expect("a sender report");
+        assert!(report.arrived_us < last.arrived_us);
+        assert!(report.arrived_us + 7_000_000 > last.arrived_us);
+        assert!(report.ntp_us > 0);
+        for pair in tapped.windows(2) {
+            assert!(pair[0].arrived_us <= pair[1].arrived_us);
+        }
+        assert!(tapped.iter().all(|one| one.captured_us <= one.arrived_us));
+        // Where it was captured by the publisher's clock follows from the report.
+        let ticks = (last.timestamp as u32).wrapping_sub(report.timestamp) as i32;
+        let rate = i64::from(last.codec().clock_rate());
+        let since_us = i64::from(ticks) * 1_000_000 / rate;
+        let waited_us = (last.arrived_us - report.arrived_us) as i64;
+        assert!(
+            (since_us - waited_us).abs() < 100_000,
+            "{since_us} {waited_us}"
+        );
+    }
+}
+
+#[test]
 fn a_tap_that_comes_later_begins_with_the_picture_as_it_stands() {
     let mut world = World::new();
     let publisher = world.publisher(1, 1);

@@ -146,6 +146,8 @@ struct Publication {
     handle: restage_media::PublicationId,
     /// Those that feed or receive it.
     connections: BTreeSet<ConnectionId>,
+    /// Dropped with it, by which its taps learn that it has ended.
+    life: watch::Sender<()>,
 }
 
 /// The table. Its size is bounded by the media plane's peers and the HTTP listener's sockets.
@@ -343,6 +345,16 @@ impl Connections {
         self.handles.get(&handle)
     }
 
+    /// How the media plane calls a publication, and what is closed when it ends: when no connection feeds or receives it. `None`: there
+    /// is no such publication.
+    pub(super) fn life_of(
+        &self,
+        publication: &PublicationKey,
+    ) -> Option<(restage_media::PublicationId, watch::Receiver<()>)> {
+        let entry = self.publications.get(publication)?;
+        Some((entry.handle, entry.life.subscribe()))
+    }
+
     /// The media connections of a stage, or of one of its participants, in the order of their ids: those after `after`, at most `count`.
     pub(super) fn media_of(
         &self,
@@ -445,6 +457,7 @@ impl Connections {
             .or_insert_with(|| Publication {
                 handle: fresh(),
                 connections: BTreeSet::new(),
+                life: watch::Sender::new(()),
             });
         entry.connections.insert(id.clone());
         let handle = entry.handle;

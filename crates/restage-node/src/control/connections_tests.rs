@@ -29,9 +29,13 @@ fn a_publication_handle_lives_as_long_as_somebody_uses_it() {
     let unused = || restage_media::PublicationId(8);
     assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
     assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
+    let (tapped, life) = table.life_of(&key).unwrap();
+    assert_eq!(tapped, handle);
     table.remove(&one);
     assert_eq!(table.publications.len(), 1);
+    assert!(life.has_changed().is_ok(), "it goes on");
     table.remove(&two);
+    assert!(life.has_changed().is_err() && table.life_of(&key).is_none());
     assert!(table.publications.is_empty() && table.by_peer.is_empty());
     assert!(table.remove(&two).is_none());
 }

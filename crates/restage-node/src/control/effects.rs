@@ -74,7 +74,7 @@ mod tests {
 
     use restage_core::command::{Claims, NewToken};
     use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
-    use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
+    use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol, RecordingId};
     use restage_core::{Context, Limits, Signer, StageArn};
 
     use super::*;
@@ -100,6 +100,7 @@ mod tests {
             session_idle_s: 60,
             run: RunId::new("run"),
             fresh_session: StageSessionId::new("st-1"),
+            fresh_recording: RecordingId::new("recording"),
         };
         Execution { command, context }
     }
@@ -109,7 +110,7 @@ mod tests {
             stage: stage(),
             name: String::new(),
             tags: BTreeMap::new(),
-            recording: "{}".to_owned(),
+            recording: Default::default(),
             tokens: vec![NewToken {
                 participant: ParticipantId::new("p"),
                 expires_at: Time(i64::MAX),

@@ -17,6 +17,7 @@ mod report;
 mod speakers;
 mod statistics;
 mod streams;
+mod taps;
 mod tokens;
 mod trouble;
 mod turns;
@@ -24,13 +25,14 @@ mod user_agent;
 mod wishes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
+use restage_core::row::RECORDING_JOB;
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
@@ -62,6 +64,7 @@ use report::About;
 pub use report::{FailureLabels, Failures};
 pub use statistics::{ConnectionStats, OWN_CONNECTIONS_MAX, StatsPage};
 pub use streams::{STREAMS_MAX, StreamNews};
+pub use taps::TapError;
 pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
@@ -72,6 +75,8 @@ pub use wishes::{WishError, Wished};
 const TICK: Duration = Duration::from_millis(250);
 /// Interval between log lines about failing checks, while the store fails.
 const TICK_FAILURE_EVERY: Duration = Duration::from_secs(10);
+/// The level of digital silence, in dBov (RFC 6464 §3).
+const SILENT: i8 = -127;
 /// How often it is decided who speaks.
 const SPEAKERS_EVERY: Duration = Duration::from_millis(250);
 /// Most media events whose commands are under way at the same time.
@@ -96,6 +101,19 @@ pub struct Rules {
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
+}
+
+/// A handle that does not keep the control plane alive, for what the control plane itself holds.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakControl(Weak<Inner>);
+
+impl WeakControl {
+    /// `None` when the control plane is gone.
+    pub(crate) fn upgrade(&self) -> Option<Control> {
+        Some(Control {
+            inner: self.0.upgrade()?,
+        })
+    }
 }
 
 struct Inner {
@@ -192,6 +210,11 @@ impl Control {
         Ok(())
     }
 
+    /// A handle that does not keep it alive.
+    pub(crate) fn downgrade(&self) -> WeakControl {
+        WeakControl(Arc::downgrade(&self.inner))
+    }
+
     /// The durable store, for reads.
     pub fn store(&self) -> &Store {
         &self.inner.store
@@ -245,6 +268,7 @@ impl Control {
             session_idle_s: self.inner.rules.session_idle_s,
             run: self.inner.run.clone(),
             fresh_session: ids::stage_session(),
+            fresh_recording: ids::recording(),
         };
         let name = command.name();
         let span = tracing::debug_span!("command", name);
@@ -340,8 +364,12 @@ impl Control {
                 self.inner.media.withdraw_from_relay(&name, longest);
             }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
+            Effect::TellJob { job } => self.inner.jobs.tell(*job),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
+            Effect::FinishRecording { recording } => {
+                self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+            }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
     }
@@ -435,7 +463,7 @@ impl Control {
 
     /// Executes a command that no caller waits for. While the store fails it is repeated, because a lost report
     /// would leave a connection in the rows that no longer exists, until the next start.
-    async fn report(&self, command: Command) {
+    pub(crate) async fn report(&self, command: Command) {
         let mut pause = REPORT_RETRY_FIRST;
         loop {
             match self.execute("", command.clone()).await {
@@ -495,9 +523,9 @@ impl Control {
                 heard
                     .filter_map(|(handle, level)| {
                         let publication = connections.publication_of(handle)?.clone();
-                        // Viewers are told that it is muted, so it counts as silent (-127 dBov) whatever it sends.
+                        // Viewers are told that it is muted, so it counts as silent whatever it sends.
                         let is_muted = connections.muted(&publication).audio;
-                        Some((publication, if is_muted { i8::MIN + 1 } else { level }))
+                        Some((publication, if is_muted { SILENT } else { level }))
                     })
                     .collect()
             };

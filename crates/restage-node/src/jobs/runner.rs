@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use restage_core::id::JobId;
+
 use super::JobContext;
 
 /// A running start of a job.
@@ -14,6 +16,11 @@ pub trait Runner: Send + Sync + 'static {
     /// Runs the job. It should call [`JobContext::alive`] several times within a lease
     /// ([`JOB_LEASE_S`](restage_core::limits::JOB_LEASE_S)), and follow [`JobContext::ordered`].
     fn run(&self, context: JobContext) -> Running;
+
+    /// The job has ended, in whatever way; no start follows. A kind that leaves something behind completes it now, and
+    /// must not wait here. It is called again at every start of the server until the rules know that it is complete
+    /// (of recordings: [`Effect::FinishRecording`](restage_core::Effect::FinishRecording)).
+    fn complete(&self, _job: &JobId) {}
 }
 
 impl<F, R> Runner for F

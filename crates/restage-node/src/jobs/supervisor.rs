@@ -73,6 +73,7 @@ struct Inner {
 struct Entry {
     generation: u32,
     orders: watch::Sender<Order>,
+    rows: watch::Sender<Job>,
     task: AbortHandle,
 }
 
@@ -138,8 +139,10 @@ impl Jobs {
         };
         let (orders, receiver) = watch::channel(first);
         let signs = Arc::new(AtomicBool::new(false));
+        let (rows, rows_receiver) = watch::channel(job.clone());
         let context = JobContext {
             job,
+            rows: rows_receiver,
             orders: receiver.clone(),
             signs: Arc::clone(&signs),
         };
@@ -148,6 +151,7 @@ impl Jobs {
         let entry = Entry {
             generation,
             orders,
+            rows,
             task: task.abort_handle(),
         };
         running.insert(id.clone(), entry);
@@ -162,6 +166,22 @@ impl Jobs {
             times: self.inner.times,
         };
         tokio::spawn(Arc::clone(&self.inner).supervise(start, executor.clone()));
+    }
+
+    /// Tells the runner what the job is to do from now on.
+    pub(crate) fn tell(&self, job: Job) {
+        if let Some(entry) = self.inner.running().get(&job.id)
+            && entry.generation == job.generation
+        {
+            entry.rows.send_replace(job);
+        }
+    }
+
+    /// Tells the runner of this kind that the job has ended, in whatever way.
+    pub(crate) fn complete(&self, kind: &str, job: &JobId) {
+        if let Some(runner) = self.inner.runners.of_kind(kind) {
+            runner.complete(job);
+        }
     }
 
     /// Tells the runner to stop, because the rules have stopped the job.

@@ -55,11 +55,17 @@ pub struct WorkerStats {
     pub line_datagrams_sent: u64,
     /// Datagrams for clients that do not use UDP, dropped because their connections are too slow or have ended.
     pub line_datagrams_dropped: u64,
+    /// Taps now.
+    pub taps: u64,
+    /// RTP packets handed to taps.
+    pub packets_tapped: u64,
+    /// RTP packets for taps that were dropped because their readers were too slow.
+    pub tap_packets_dropped: u64,
     /// Restarts of workers after a program error.
     pub restarts: u64,
 }
 
-const COUNT: usize = 25;
+const COUNT: usize = 28;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -80,6 +86,8 @@ impl WorkerStats {
             keyframes_refused: media.keyframes_refused,
             peer_panics: media.peer_panics,
             peers_withheld: media.peers_withheld,
+            taps: media.taps,
+            packets_tapped: media.packets_tapped,
             ..Self::default()
         }
     }
@@ -90,6 +98,7 @@ impl WorkerStats {
             peers: 0,
             publications: 0,
             peers_withheld: 0,
+            taps: 0,
             ..self
         }
     }
@@ -120,6 +129,9 @@ impl WorkerStats {
             feedback_dropped,
             line_datagrams_sent,
             line_datagrams_dropped,
+            taps,
+            packets_tapped,
+            tap_packets_dropped,
             restarts,
         } = self;
         [
@@ -147,6 +159,9 @@ impl WorkerStats {
             feedback_dropped,
             line_datagrams_sent,
             line_datagrams_dropped,
+            taps,
+            packets_tapped,
+            tap_packets_dropped,
             restarts,
         ]
     }

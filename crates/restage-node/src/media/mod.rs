@@ -14,6 +14,7 @@ mod quota;
 mod relay;
 mod routes;
 mod survey;
+mod tap;
 mod tcp;
 mod udp;
 mod worker;
@@ -21,12 +22,12 @@ mod worker;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use restage_media::{
     ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
-    OfferError, PeerId, PeerStats, PublicationId, StreamState, Wish, WorkerId,
+    OfferError, PeerId, PeerStats, PublicationId, StreamState, TapId, Wish, WorkerId,
 };
 use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,6 +37,10 @@ pub use places::{Audience, MediaPlaces};
 pub use restage_media::Role;
 pub use restage_turn::{Credential as RelayCredential, Credentials as RelayCredentials};
 pub use survey::{Measure, Present, SURVEY_INTERVAL, Spread, Survey};
+pub use tap::{
+    Missed, OpenTapError, TAP_QUEUE_BYTES_MAX, TAP_QUEUE_PACKETS_MAX, TAP_QUEUES_BYTES_MAX,
+    TapStream, Tapped,
+};
 pub use tcp::{Ends, prepare_connection};
 pub use udp::UdpReport;
 pub use worker::WORKER_QUEUE_LEN;
@@ -172,6 +177,10 @@ struct Inner {
     places: MediaPlaces,
     connections: Connections,
     relay: Option<Arc<Relay>>,
+    /// Bytes that wait in the queues of all taps.
+    tapped_bytes: Arc<AtomicUsize>,
+    /// An instant and its time since 1970, by which the workers tell the time of what they tap.
+    epoch: (Instant, Duration),
     /// The reason, once a worker has stopped for good.
     failed: watch::Sender<Option<String>>,
 }
@@ -256,7 +265,7 @@ impl Media {
             Arc::new(Relay::new(credentials, peers, (started, since_1970)))
         });
         let (failed, _) = watch::channel(None);
-        let workers = worker::start(all, relay.as_ref(), &events, &failed)
+        let workers = worker::start(all, started, relay.as_ref(), &events, &failed)
             .map_err(|source| MediaStartError { port, source })?;
         let links = Arc::clone(workers[0].links());
         let connections = Connections::new(links, ports.clone(), relay.clone());
@@ -270,6 +279,8 @@ impl Media {
             places,
             connections,
             relay,
+            tapped_bytes: Arc::default(),
+            epoch: (started, since_1970),
             failed,
         };
         Ok((
@@ -366,12 +377,16 @@ impl Media {
 
     /// Sends the order to the worker of this peer.
     async fn send(&self, peer: PeerId, control: Control, reply: Reply) -> Result<(), MediaError> {
-        let order = Order::Control {
+        let order = self.order(control, reply);
+        self.worker_of(peer).send(order).await
+    }
+
+    fn order(&self, control: Control, reply: Reply) -> Order {
+        Order::Control {
             control,
             reply,
             turn: self.inner.turn.fetch_add(1, Ordering::Relaxed),
-        };
-        self.worker_of(peer).send(order).await
+        }
     }
 
     /// A credential of the relay for this participant, which can be used for allocations until `expires_s`, in seconds
@@ -515,6 +530,33 @@ impl Media {
         worker.expect_one_more();
         let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
         PeerId(number * self.inner.workers.len() as u64 + least)
+    }
+
+    /// A new key, which assigns the tap to the worker that feeds the publication, or to the one with the fewest peers.
+    fn fresh_tap(&self, publication: PublicationId) -> TapId {
+        let workers = &self.inner.workers;
+        let home = workers[0].routes().home(publication);
+        let quietest = || {
+            (0_u16..)
+                .zip(workers)
+                .min_by_key(|(_, worker)| worker.load())
+        };
+        let worker = home.map_or_else(|| quietest().map_or(0, |(place, _)| place), |home| home.0);
+        let number = self.inner.next_peer.fetch_add(1, Ordering::Relaxed);
+        TapId(number * workers.len() as u64 + u64::from(worker))
+    }
+
+    /// The worker that has this tap.
+    fn tapped(&self, tap: TapId) -> &WorkerHandle {
+        // Taps and peers have their numbers from one row.
+        self.worker_of(PeerId(tap.0))
+    }
+
+    /// Microseconds since 1970 by the clock of the workers, which never steps: that of [`restage_media::MediaPacket::arrived_us`].
+    pub fn now_us(&self) -> u64 {
+        let (started, since_1970) = self.inner.epoch;
+        let lived = worker::now().saturating_duration_since(started);
+        (since_1970 + lived).as_micros() as u64
     }
 
     /// The worker that has this peer.

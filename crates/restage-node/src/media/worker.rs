@@ -21,7 +21,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
     Config, ConnectFailure, Control, LayerWanted, OfferError, PeerId, PeerStats, PublicationId,
-    Sfu, StreamState, WorkerId,
+    Sfu, StreamState, TapId, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -33,6 +33,7 @@ use super::quota::Quota;
 use super::relay::Relay;
 use super::routes::Routes;
 use super::survey::{Found, Surveyor};
+use super::tap::TapEnd;
 use super::udp::Socket;
 use super::{MediaError, MediaEvent};
 use care::Care;
@@ -72,10 +73,26 @@ pub(super) enum Order {
         peers: Vec<PeerId>,
         reply: oneshot::Sender<Vec<PeerStats>>,
     },
+    /// Hands the packets of a publication on.
+    OpenTap {
+        tap: TapId,
+        publication: PublicationId,
+        end: TapEnd,
+    },
+    /// Nobody reads the tap any more. An unknown one is ignored.
+    CloseTap {
+        tap: TapId,
+    },
     Stop,
     /// Makes the worker fail as by a bug.
     #[cfg(test)]
     Fail(Fault),
+    /// Pushes packets into an external inlet.
+    #[cfg(test)]
+    Push {
+        inlet: restage_media::InletId,
+        packets: Vec<restage_media::InletPacket>,
+    },
 }
 
 /// The caller that waits for the outcome of a [`Control`].
@@ -103,6 +120,7 @@ pub(super) struct WorkerHandle {
     found: Found,
     heard: Heard,
     links: Arc<[Link]>,
+    routes: Arc<Routes>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -113,6 +131,18 @@ impl WorkerHandle {
             .await
             .map_err(|_| MediaError::Busy)?;
         self.waker.wake().map_err(|_| MediaError::Busy)
+    }
+
+    /// Sends an order if the queue has room, and does not wait. One that finds no room, or no worker, is dropped.
+    pub(super) fn try_send(&self, order: Order) {
+        if self.orders.try_send(order).is_ok() {
+            self.waker.wake().ok();
+        }
+    }
+
+    /// Which worker feeds which publication.
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// The queues to all workers.
@@ -164,9 +194,11 @@ impl WorkerHandle {
     }
 }
 
-/// Starts a thread for the sockets of each worker with its settings.
+/// Starts a thread for the sockets of each worker with its settings. `started` is when [`Config::since_1970`] was read: the workers tell
+/// the time by one clock.
 pub(super) fn start(
     all: Vec<(Sockets, Config)>,
+    started: Instant,
     relay: Option<&Arc<Relay>>,
     events: &mpsc::Sender<MediaEvent>,
     failed: &Failed,
@@ -198,6 +230,7 @@ pub(super) fn start(
                 ports: Arc::clone(&ports),
             };
             let outside = (events.clone(), failed.clone());
+            let config = (config, started);
             start_one(sockets, config, (poll, waker), neighbours, outside)
         })
         .collect()
@@ -233,7 +266,7 @@ impl Neighbours {
 
 fn start_one(
     sockets: Sockets,
-    config: Config,
+    (config, started): (Config, Instant),
     (poll, waker): (Poll, Arc<Waker>),
     neighbours: Neighbours,
     (events, failed): (mpsc::Sender<MediaEvent>, Failed),
@@ -253,7 +286,6 @@ fn start_one(
     let counters = Arc::new(Counters::default());
     let load = Arc::new(AtomicUsize::new(0));
     let id = config.worker;
-    let started = now();
     let health = Arc::new(Health::new(started));
     let (found, heard) = (Found::default(), Heard::default());
     let told = (Arc::clone(&found), Arc::clone(&heard));
@@ -265,6 +297,7 @@ fn start_one(
     // Keeps the queue of events open, so that its reader learns of a stopped worker before it finds the queue closed.
     let events_held = events.clone();
     let links = Arc::clone(&neighbours.links);
+    let routes = Arc::clone(&neighbours.routes);
     // Created on the worker's own thread, because some of its parts cannot move between threads.
     let work = move || {
         let (counters, load, health) = shared;
@@ -275,7 +308,7 @@ fn start_one(
             lines: Lines::new(relay, ports, started),
             neighbours,
             bursts_dropped: 0,
-            sfu: Sfu::new(config.clone()),
+            sfu: care::new_sfu(config.clone(), started),
             care: Care::new(config, started),
             socket,
             rtcp,
@@ -289,6 +322,8 @@ fn start_one(
             surveyor: Surveyor::new(started, found),
             opening: HashMap::new(),
             patching: HashMap::new(),
+            taps: HashMap::new(),
+            tap_packets_dropped: 0,
             trains: Trains::new(),
             gauge: Gauge::new(started, Quota::of_process()),
             health,
@@ -332,6 +367,7 @@ fn start_one(
         found,
         heard,
         links,
+        routes,
         thread: Mutex::new(Some(thread)),
     })
 }
@@ -362,6 +398,9 @@ struct Worker {
     surveyor: Surveyor,
     opening: HashMap<PeerId, AnswerSender>,
     patching: HashMap<PeerId, FragmentSender>,
+    taps: HashMap<TapId, TapEnd>,
+    /// Packets for taps that were dropped because their queues were full.
+    tap_packets_dropped: u64,
     trains: Trains,
     gauge: Gauge,
     health: Arc<Health>,

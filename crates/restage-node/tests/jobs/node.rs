@@ -69,7 +69,7 @@ impl Node {
             stage: arn(stage),
             name: String::new(),
             tags: Default::default(),
-            recording: "{}".to_owned(),
+            recording: Default::default(),
             tokens: Vec::new(),
         })
         .await;

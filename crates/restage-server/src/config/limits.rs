@@ -19,6 +19,9 @@ impl Settings {
                 encoder_configurations: self
                     .limit_encoder_configurations
                     .unwrap_or(set.plain.encoder_configurations),
+                storage_configurations: self
+                    .limit_storage_configurations
+                    .unwrap_or(set.plain.storage_configurations),
             },
             publishers_per_stage: self
                 .limit_publishers_per_stage

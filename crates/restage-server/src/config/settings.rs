@@ -8,7 +8,7 @@ use restage_node::Secret;
 use restage_store::SqliteSync;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AccessKey, AcmeChallenge, ConfigError, Network, TlsMode};
+use super::{AccessKey, AcmeChallenge, ConfigError, Network, S3, TlsMode};
 
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
@@ -190,6 +190,13 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_encoder_configurations: Option<u32>,
+    /// Storage configurations per account and region [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_STORAGE_CONFIGURATIONS",
+        value_name = "COUNT"
+    )]
+    pub limit_storage_configurations: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -303,9 +310,34 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub accept_data_loss: Option<bool>,
+    /// Decode pictures for thumbnails even where the kernel cannot lock the decoder in (Landlock, seccomp) [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_THUMBNAILS_WITHOUT_SANDBOX",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub thumbnails_without_sandbox: Option<bool>,
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
+    /// Folder whose subfolders are the buckets of recordings; none is made [default: recordings in the data directory, where buckets are made]
+    #[arg(long, env = "RESTAGE_STORAGE_ROOT", value_name = "DIR")]
+    pub storage_root: Option<PathBuf>,
+    /// Buckets of S3 and of what speaks it; only in the file.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub s3: Vec<S3>,
+    /// Megabytes of recordings that may wait on this machine for their buckets; a recording that finds no room ends [default: 16384]
+    #[arg(long, env = "RESTAGE_SPOOL_MB", value_name = "MB")]
+    pub spool_mb: Option<u32>,
+    /// Megabytes of one recording that may wait for its bucket [default: 4096, and no more than --spool-mb]
+    #[arg(long, env = "RESTAGE_SPOOL_RECORDING_MB", value_name = "MB")]
+    pub spool_recording_mb: Option<u32>,
+    /// Days that a recording may wait for its bucket; then it is given up; 0: no limit [default: 7]
+    #[arg(long, env = "RESTAGE_SPOOL_DAYS", value_name = "DAYS")]
+    pub spool_days: Option<u32>,
     /// Format of log lines: for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -372,6 +404,9 @@ impl Settings {
             limit_encoder_configurations: self
                 .limit_encoder_configurations
                 .or(lower.limit_encoder_configurations),
+            limit_storage_configurations: self
+                .limit_storage_configurations
+                .or(lower.limit_storage_configurations),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),
@@ -412,7 +447,19 @@ impl Settings {
             answers_mb: self.answers_mb.or(lower.answers_mb),
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
+            thumbnails_without_sandbox: self
+                .thumbnails_without_sandbox
+                .or(lower.thumbnails_without_sandbox),
             retention_days: self.retention_days.or(lower.retention_days),
+            storage_root: self.storage_root.or(lower.storage_root),
+            s3: if self.s3.is_empty() {
+                lower.s3
+            } else {
+                self.s3
+            },
+            spool_mb: self.spool_mb.or(lower.spool_mb),
+            spool_recording_mb: self.spool_recording_mb.or(lower.spool_recording_mb),
+            spool_days: self.spool_days.or(lower.spool_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             log_format: self.log_format.or(lower.log_format),

@@ -6,6 +6,7 @@ use http::request::Parts;
 use http::{Request, StatusCode, Uri};
 
 use super::bearer::InUrl;
+use super::playback::RECORDINGS;
 use super::refusal::Refusal;
 use super::wishes::WishesInUrl;
 
@@ -47,6 +48,36 @@ pub(super) fn tidy<B>(request: &mut Request<B>) {
     request.extensions_mut().insert(tokens);
     if let Some(wishes) = wishes {
         request.extensions_mut().insert(wishes);
+    }
+}
+
+/// The link of a request for an object of a recording, which was removed from its URL. Empty if it had none.
+#[derive(Clone, Default)]
+pub(super) struct LinkInUrl(String);
+
+impl LinkInUrl {
+    /// The link, which works like a password.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a path is that of an object of a recording, even if there is none.
+pub(super) fn is_of_recording(path: &str) -> bool {
+    path.starts_with(RECORDINGS)
+}
+
+/// Removes the link from the path of a request for an object of a recording, and the query from its URL. The link is stored
+/// separately, so that nothing that logs, traces or counts requests can see it.
+pub(super) fn conceal<B>(request: &mut Request<B>) {
+    let Some(rest) = request.uri().path().strip_prefix(RECORDINGS) else {
+        return;
+    };
+    let (link, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (link, path) = (LinkInUrl(link.to_owned()), format!("{RECORDINGS}{path}"));
+    if let Ok(concealed) = Uri::try_from(path) {
+        *request.uri_mut() = concealed;
+        request.extensions_mut().insert(link);
     }
 }
 
@@ -110,6 +141,29 @@ mod tests {
         assert_eq!(beyond("/video", "/videos/whip"), None);
         assert_eq!(beyond("/video", "/whip"), None);
         assert_eq!(beyond("", "/whip"), None);
+    }
+
+    #[test]
+    fn the_link_of_a_recording_is_kept_apart() {
+        for (url, path, link) in [
+            ("/recordings/secret/a/b.mp4", "/recordings/a/b.mp4", "secret"),
+            ("http://host/recordings/secret/a?secret", "/recordings/a", "secret"),
+            ("/recordings/secret", "/recordings/", "secret"),
+            ("/recordings/", "/recordings/", ""),
+            ("/recordings//a", "/recordings/a", ""),
+        ] {
+            let mut request = Request::new(());
+            *request.uri_mut() = url.parse().unwrap();
+            conceal(&mut request);
+            assert_eq!(request.uri(), path, "{url}");
+            let found = request.extensions().get::<LinkInUrl>().map(LinkInUrl::reveal);
+            assert_eq!(found, Some(link), "{url}");
+            assert!(!format!("{request:?}").contains("secret"));
+        }
+        let mut other = Request::new(());
+        *other.uri_mut() = "/recordings".parse().unwrap();
+        conceal(&mut other);
+        assert!(other.extensions().get::<LinkInUrl>().is_none());
     }
 
     #[test]

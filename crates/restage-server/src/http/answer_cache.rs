@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 use bytes::Bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
-use restage_api::Operation;
+use restage_api::Action;
 use restage_store::Watch;
 
 use super::api::Caller;
@@ -50,7 +50,7 @@ impl From<String> for Answer {
 struct Key {
     account: Box<str>,
     region: Box<str>,
-    operation: Operation,
+    action: Action,
     body: Box<[u8]>,
 }
 
@@ -58,7 +58,7 @@ struct Key {
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) caller: &'a Caller,
-    pub(super) operation: Operation,
+    pub(super) action: Action,
     pub(super) body: &'a [u8],
 }
 
@@ -67,7 +67,7 @@ impl Hash for Asked<'_> {
         // Same order as the fields of the owned key, so that both hash alike.
         self.caller.account.as_str().hash(state);
         self.caller.region.as_str().hash(state);
-        self.operation.hash(state);
+        self.action.hash(state);
         self.body.hash(state);
     }
 }
@@ -76,7 +76,7 @@ impl Equivalent<Key> for Asked<'_> {
     fn equivalent(&self, key: &Key) -> bool {
         *key.account == *self.caller.account
             && *key.region == *self.caller.region
-            && key.operation == self.operation
+            && key.action == self.action
             && *key.body == *self.body
     }
 }
@@ -130,7 +130,7 @@ impl Answers {
         let key = Key {
             account: asked.caller.account.as_str().into(),
             region: asked.caller.region.as_str().into(),
-            operation: asked.operation,
+            action: asked.action,
             body: asked.body.into(),
         };
         kept.insert(key, answer.clone());
@@ -139,6 +139,7 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
+    use restage_api::Operation;
     use restage_core::id::StageId;
 
     use super::*;
@@ -154,7 +155,7 @@ mod tests {
     fn asked<'a>(caller: &'a Caller, body: &'a [u8]) -> Asked<'a> {
         Asked {
             caller,
-            operation: Operation::GetStage,
+            action: Operation::GetStage.into(),
             body,
         }
     }
@@ -178,7 +179,7 @@ mod tests {
         let bob = caller("999988887777", "eu-west-1");
         assert_eq!(given(asked(&bob, b"{}")), None);
         let other = Asked {
-            operation: Operation::ListParticipantReplicas,
+            action: Operation::ListParticipantReplicas.into(),
             ..asked(&ann, b"{}")
         };
         assert_eq!(given(other), None);

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest, VerifiedHead};
-use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
+use restage_api::{Action, ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
 use restage_store::system::{clock, ids};
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -51,7 +51,7 @@ pub(super) struct Caller {
 /// Serves a request of an operation.
 pub(super) async fn serve<B>(
     app: &App,
-    operation: Operation,
+    action: Action,
     request: Request<B>,
     looked: Result<Option<Slot>, Unfit>,
 ) -> Response<Full<Bytes>>
@@ -60,9 +60,9 @@ where
 {
     let outcome = async {
         let _place = looked?;
-        call(app, operation, request).await
+        call(app, action, request).await
     };
-    answer(app, Some(operation), &ids::request(), outcome).await
+    answer(app, Some(action), &ids::request(), outcome).await
 }
 
 impl From<Unfit> for ApiError {
@@ -94,17 +94,17 @@ pub(super) async fn refuse(
 /// Counts, times and traces a call, and puts its outcome into the API's form.
 pub(super) async fn answer(
     app: &App,
-    operation: Option<Operation>,
+    action: Option<Action>,
     request_id: &str,
     outcome: impl Future<Output = Result<Bytes, ApiError>>,
 ) -> Response<Full<Bytes>> {
     let began = Instant::now();
-    let name = operation.map(Operation::name);
+    let name = action.map(Action::name);
     let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
     let outcome = outcome.instrument(span.clone()).await;
     let code = outcome.as_ref().err().map(|error| error.code.name());
     span.record("error", code);
-    app.metrics.api_request(operation, code, began.elapsed());
+    app.metrics.api_request(action, code, began.elapsed());
     let _entered = span.enter();
     if let Err(error) = &outcome
         && error.code == ErrorCode::InternalServer
@@ -115,12 +115,12 @@ pub(super) async fn answer(
     respond(outcome, request_id)
 }
 
-async fn call<B>(app: &App, operation: Operation, request: Request<B>) -> Result<Bytes, ApiError>
+async fn call<B>(app: &App, action: Action, request: Request<B>) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (parts, body) = request.into_parts();
-    let len_max = body_len_max(operation);
+    let len_max = body_len_max(action);
     content::check_len(&body, len_max)?;
     let headers: Vec<Header<'_>> = parts
         .headers
@@ -138,13 +138,13 @@ where
     let held = app.door.bodies().read(body, len_max).await?;
     let body = &held.bytes;
     let caller = match signature {
-        Some(signature) => signature.caller(operation, body)?,
+        Some(signature) => signature.caller(action, body)?,
         None => Caller {
             account: app.account.clone(),
             region: scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         },
     };
-    app.throttle.admit(&caller, operation, clock::steady())?;
+    app.throttle.admit(&caller, action, clock::steady())?;
     let input = handler::Input {
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
@@ -152,7 +152,7 @@ where
     };
     let asked = Asked {
         caller: &caller,
-        operation,
+        action,
         body,
     };
     let store = app.control.store();
@@ -161,13 +161,16 @@ where
         return Ok(answer.body);
     }
     // On the heap, because the future is as large as that of the largest operation and is moved more often than polled.
-    let answer = Box::pin(handler::call(app, &caller, operation, input)).await?;
+    let answer = Box::pin(handler::call(app, &caller, action, input)).await?;
     app.answers.put(asked, &answer);
     Ok(answer.body)
 }
 
 /// Longest body of an operation's request, in bytes.
-fn body_len_max(operation: Operation) -> usize {
+fn body_len_max(action: Action) -> usize {
+    let Action::Operation(operation) = action else {
+        return PLAIN_BODY_LEN_MAX;
+    };
     match operation {
         Operation::CreateEncoderConfiguration
         | Operation::CreateIngestConfiguration
@@ -230,10 +233,10 @@ impl<'a> Signature<'a> {
     }
 
     /// The caller, if the signature covers this body and the key permits this operation.
-    fn caller(self, operation: Operation, body: &[u8]) -> Result<Caller, ApiError> {
+    fn caller(self, action: Action, body: &[u8]) -> Result<Caller, ApiError> {
         let identity = self.head.verify_body(body)?;
         let holder = &self.known.holder;
-        permit(&identity.access_key, holder, operation)?;
+        permit(&identity.access_key, holder, action)?;
         Ok(Caller {
             account: holder.account.clone(),
             region: identity.region,
@@ -248,8 +251,8 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiError> {
-    if holder.permission.allows(operation) {
+fn permit(key: &str, holder: &Holder, action: Action) -> Result<(), ApiError> {
+    if holder.permission.allows(action) {
         return Ok(());
     }
     let may = match &holder.permission {
@@ -257,7 +260,7 @@ fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiErr
         Permission::Full | Permission::ReadOnly => format!("it is {}", holder.permission),
     };
     Err(ApiError::access_denied(format!(
-        "The access key {key} may not call {operation}: {may}."
+        "The access key {key} may not call {action}: {may}."
     )))
 }
 

@@ -17,7 +17,7 @@ use axum::{Extension, Json, Router};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use restage_api::shape::MAX_BODY_BYTES;
-use restage_api::{ApiError, Operation};
+use restage_api::{Action, ApiError, Extension as Own, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
 use restage_core::id::StageId;
@@ -48,15 +48,19 @@ const REGIONS_SHOWN_MAX: u32 = 32;
 /// Region for a new stage while no stage exists: the default of AWS's tools.
 const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
-const REGION_LEN_MAX: usize = 32;
+pub(super) const REGION_LEN_MAX: usize = 32;
 /// The operations that the console's key permits.
-const OPERATIONS: [Operation; 6] = [
-    Operation::ListStages,
-    Operation::CreateStage,
-    Operation::CreateParticipantToken,
-    Operation::StartParticipantReplication,
-    Operation::StopParticipantReplication,
-    Operation::DisconnectParticipant,
+const ACTIONS: [Action; 10] = [
+    Action::Operation(Operation::ListStages),
+    Action::Operation(Operation::CreateStage),
+    Action::Operation(Operation::CreateParticipantToken),
+    Action::Operation(Operation::StartParticipantReplication),
+    Action::Operation(Operation::StopParticipantReplication),
+    Action::Operation(Operation::DisconnectParticipant),
+    Action::Extension(Own::ListRecordings),
+    Action::Extension(Own::PauseRecording),
+    Action::Extension(Own::ResumeRecording),
+    Action::Extension(Own::GetRecordingUrl),
 ];
 /// The user id of viewers in the console.
 const WATCHER: &str = "console";
@@ -230,7 +234,7 @@ async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
         }
         .to_string()
     };
-    let mut participants = Vec::new();
+    let mut participants: Vec<Participant> = Vec::new();
     let mut has_more_participants = false;
     if let Some(session) = &stage.active_session {
         let connected = ParticipantFilter::Connected(true);
@@ -238,7 +242,7 @@ async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
             .list_participants(session, &connected, None, PARTICIPANTS_SHOWN_MAX)
             .await?;
         has_more_participants = page.more;
-        participants = page.rows;
+        participants = page.rows.into_iter().map(|found| found.row).collect();
         if has_more_participants {
             // Publishers are always shown, even after many viewers.
             participants.retain(|one| !one.publishing);
@@ -373,41 +377,44 @@ async fn call(
     place: Result<Query<Where>, QueryRejection>,
     body: Bytes,
 ) -> Response {
-    let operation = OPERATIONS
-        .into_iter()
-        .find(|operation| operation.name() == name);
+    let action = ACTIONS.into_iter().find(|action| action.name() == name);
     let outcome = async {
-        let operation = operation.ok_or_else(not_the_consoles)?;
+        let action = action.ok_or_else(not_the_consoles)?;
         let place = place.map_or_else(|_| Where::default(), |Query(place)| place);
         let caller = Caller {
             account: app.account.clone(),
             region: region(place.region)?,
         };
-        app.throttle.admit(&caller, operation, clock::steady())?;
+        app.throttle.admit(&caller, action, clock::steady())?;
         let input = handler::Input {
             path: "",
             query: "",
             body: &body,
         };
-        let answer = Box::pin(handler::call(&app, &caller, operation, input)).await?;
+        let answer = Box::pin(handler::call(&app, &caller, action, input)).await?;
         Ok(answer.body)
     };
-    let response = api::answer(&app, operation, &request_id.0, outcome).await;
+    let response = api::answer(&app, action, &request_id.0, outcome).await;
     let mut response = response.map(axum::body::Body::new);
     response.extensions_mut().insert(InForm);
     response
 }
 
 fn not_the_consoles() -> ApiError {
-    let names = OPERATIONS.map(Operation::name).join(", ");
+    let names = ACTIONS.map(Action::name).join(", ");
     ApiError::access_denied(format!(
         "The console's key may call {names} and no other operation."
     ))
 }
 
-fn region(name: String) -> Result<String, ApiError> {
+/// Whether a name has the form of a Region's.
+pub(super) fn is_region(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if (1..=REGION_LEN_MAX).contains(&name.len()) && name.bytes().all(plain) {
+    (1..=REGION_LEN_MAX).contains(&name.len()) && name.bytes().all(plain)
+}
+
+fn region(name: String) -> Result<String, ApiError> {
+    if is_region(&name) {
         return Ok(name);
     }
     Err(ApiError::validation(format!(

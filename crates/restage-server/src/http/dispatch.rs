@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use restage_api::Operation;
+use restage_api::Action;
 
 use super::door::Client;
 use super::listener::Arriving;
@@ -47,6 +47,7 @@ impl Front {
         let path = request.uri().path();
         let path = address::beyond(&self.app.base_path, path).unwrap_or(path);
         if !address::is_media(path) {
+            address::conceal(request);
             return &self.router;
         }
         address::tidy(request);
@@ -55,9 +56,9 @@ impl Front {
 
     /// Answers a request that may be answered over its connection.
     fn answer(&self, mut request: Request<Arriving>) -> Answering {
-        let operation = Operation::resolve(request.method().as_str(), request.uri().path());
+        let action = Action::resolve(request.method().as_str(), request.uri().path());
         let looked = self.app.door.look(&mut request);
-        let Some(operation) = operation else {
+        let Some(action) = action else {
             let place = looked.unwrap_or_else(|unfit| {
                 // The router's first layer answers it, in the form that belongs to its path.
                 request.extensions_mut().insert(unfit);
@@ -74,7 +75,7 @@ impl Front {
         Box::pin(async move {
             let method = request.method().clone();
             let client = request.extensions().get::<Client>().copied();
-            let answer = api::serve(&app, operation, request, looked);
+            let answer = api::serve(&app, action, request, looked);
             let response = metrics::counted(&app, &method, client, answer).await;
             Ok(response.map(Either::Left))
         })

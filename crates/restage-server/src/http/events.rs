@@ -1,7 +1,7 @@
 //! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol. Its text frames are
 //! JSON. The server answers the client's PING with PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
 //! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise
-//! PUBLISH_CONFIGURE and STATS_CONFIGURE. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
+//! PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
 //! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
 //! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After
 //! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
@@ -58,6 +58,8 @@ mod close_code {
     pub(super) const CAPACITY: u16 = 4429;
 }
 
+/// Characters of an unknown type that are repeated in the answer.
+const TYPE_REPEATED_MAX: usize = 64;
 /// Prefix of the secret in a sub-protocol.
 const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
 /// Close code and reason when the server stops; clients reconnect to its successor.
@@ -197,9 +199,8 @@ async fn run(
                             Ok(message) => message,
                             Err(refused) => return Some(refused),
                         };
-                        if let Some(answer) = answer(app, joined, &mut stats, message).await {
-                            socket.send(Message::text(answer)).await?;
-                        }
+                        let answer = answer(app, joined, &mut stats, message).await;
+                        socket.send(Message::text(answer)).await?;
                     }
                     Some(Ok(Message::Binary(_))) => {
                         return Some((close_code::NOT_JSON, "send text frames of JSON"));
@@ -271,36 +272,46 @@ fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
     serde_json::from_str(text).map_err(|_| (close_code::NOT_JSON, "send JSON objects with a type"))
 }
 
-/// Handles a message. Unknown types are ignored, for later versions of the protocol.
+/// Handles a message and returns the answer. The socket stays open after a message of an unknown type, because a client may know later
+/// messages than this server does.
 async fn answer(
     app: &App,
     joined: &mut EventsSocket,
     stats: &mut Schedule,
     message: ClientMessage,
-) -> Option<String> {
+) -> String {
     match message.r#type.as_str() {
-        "PING" => Some(frame("PONG", None)),
+        "PING" => frame("PONG", None),
         "TOKEN_EXCHANGE" => {
             let token = message
                 .payload
                 .get("token")
                 .and_then(|token| token.as_str());
-            Some(exchange(app, joined, token).await)
+            exchange(app, joined, token).await
         }
         "SUBSCRIBE_CONFIGURE" => {
             let (kind, told) = wishes::configure(app, joined, &message.payload).await;
-            Some(frame(kind, Some(told)))
+            frame(kind, Some(told))
         }
         "PUBLISH_CONFIGURE" => {
             let (kind, told) = muting::configure(&app.control, joined, &message.payload);
-            Some(frame(kind, Some(told)))
+            frame(kind, Some(told))
         }
         "STATS_CONFIGURE" => {
             let (kind, told) = stats.configure(&message.payload);
-            Some(frame(kind, Some(told)))
+            frame(kind, Some(told))
         }
-        _ => None,
+        unknown => frame("ERROR", Some(unknown_type(unknown))),
     }
+}
+
+/// The payload of the answer to a message of an unknown type.
+fn unknown_type(kind: &str) -> serde_json::Value {
+    let shown: String = kind.chars().take(TYPE_REPEATED_MAX).collect();
+    let message = format!(
+        "type {shown:?} is unknown: send PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE"
+    );
+    serde_json::json!({ "code": "UNKNOWN_TYPE", "message": message, "member": "type" })
 }
 
 /// Exchanges the token of the socket's participant. Returns the claims now in force, or a refusal.
@@ -400,6 +411,22 @@ mod tests {
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), secret);
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "a.b.c"), None);
         assert_eq!(resumption(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn an_unknown_type_is_named_but_not_repeated_at_any_length() {
+        let told = unknown_type("LATER\n");
+        assert_eq!(
+            (&told["code"], &told["member"]),
+            (&"UNKNOWN_TYPE".into(), &"type".into())
+        );
+        let message = told["message"].as_str().unwrap();
+        assert!(
+            message.starts_with(r#"type "LATER\n" is unknown: send PING"#),
+            "{message}"
+        );
+        let long = unknown_type(&"\u{1F600}".repeat(4_000)).to_string();
+        assert!(long.len() < 600, "{}", long.len());
     }
 
     #[test]

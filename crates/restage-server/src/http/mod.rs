@@ -15,6 +15,8 @@ mod if_match;
 mod listener;
 mod metrics;
 mod muting;
+mod playback;
+mod recording;
 mod refusal;
 mod secure;
 mod socket;
@@ -37,7 +39,9 @@ use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
 use restage_node::control::Control;
+use restage_node::recording::Recordings;
 use restage_node::token::Endpoints;
+use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
 use crate::keys::KeyRing;
@@ -49,6 +53,7 @@ pub use console::{ConsoleKey, PathChecks};
 pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
 pub use ice_servers::IceServers;
+pub use playback::{RecordingLinks, RecordingSeats};
 pub(crate) use listener::{Shared, listen, serve};
 pub use secure::Secure;
 pub use throttle::Throttle;
@@ -78,6 +83,14 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
+    /// Records what is published.
+    pub recordings: Recordings,
+    /// Reads recordings.
+    pub reader: RecordingReader,
+    /// The links to recordings.
+    pub links: RecordingLinks,
+    /// Who reads recordings.
+    pub seats: Arc<RecordingSeats>,
     /// The metrics.
     pub metrics: Metrics,
     /// Whether `/metrics` is on this listener.
@@ -111,6 +124,7 @@ fn router(app: App) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(console::routes(&app))
+        .merge(playback::routes(&app))
         .merge(metrics)
         .merge(secure::routes())
         .fallback(nothing)
@@ -140,7 +154,8 @@ async fn nothing(
     let beyond = address::beyond(&app.base_path, path);
     let seen = beyond.unwrap_or(path);
     let is_console = seen == "/console" || seen.starts_with("/console/");
-    let is_of_api = !is_console && !address::is_media(seen);
+    let is_of_recording = address::is_of_recording(seen);
+    let is_of_api = !is_console && !is_of_recording && !address::is_media(seen);
     let by_proxy = beyond.map(|_| {
         format!(
             "the path begins with {}, the path of public-url, which the proxy in front must take off before it \
@@ -155,6 +170,9 @@ async fn nothing(
         };
     }
     let message = by_proxy.unwrap_or_else(|| {
+        if is_of_recording {
+            return "the path must go on with that of an object, such as media/hls/multivariant.m3u8".to_owned();
+        }
         "there is nothing at this path: publish by POST to /whip, watch by POST to /whep/<participant id>, listen at \
          /events/<stage id>"
             .to_owned()

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::App;
+use super::console::{REGION_LEN_MAX, is_region};
 use super::refusal::Refusal;
 
 /// Media connections in one answer.
@@ -178,8 +179,13 @@ pub(super) async fn connections(
         .stage_arn
         .as_deref()
         .and_then(StageArn::parse)
-        .filter(|stage| stage.account == app.account)
-        .ok_or_else(|| invalid("stageArn must be the ARN of one of this account's stages"))?;
+        .filter(|stage| stage.account == app.account && is_region(&stage.region))
+        .ok_or_else(|| {
+            invalid(&format!(
+                "stageArn must be the ARN of one of this account's stages, in a Region of 1 to {REGION_LEN_MAX} \
+                 lower-case letters, digits and hyphens"
+            ))
+        })?;
     let count = match &query.max_results {
         None => Some(CONNECTIONS_PER_PAGE_MAX),
         Some(count) => count.parse().ok(),

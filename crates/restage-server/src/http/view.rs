@@ -1,45 +1,37 @@
 //! Converts rows to the shapes of API answers.
 
+use restage_api::Timestamp;
 use restage_api::shape::{
     Capability, EventErrorCode, EventName, EventShape, ExchangedParticipantToken,
     ParticipantProtocol, ParticipantReplica, ParticipantReplication, ParticipantShape,
-    ParticipantState, ParticipantSummary, RecordingConfiguration, RecordingState, ReplicationState,
-    StageEndpoints, StageSessionShape, StageShape, StageSummary,
+    ParticipantState, ParticipantSummary, RecordingState, ReplicationState, StageEndpoints,
+    StageSessionShape, StageShape, StageSummary,
 };
-use restage_api::{ApiError, Timestamp};
 use restage_core::id::{StageId, Time};
 use restage_core::row::{
     Capabilities, Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
     StageEventName, StageSession, TokenGrant,
 };
 use restage_core::{Claims, StageArn};
+use restage_store::{ParticipantRecording, RecordedParticipant};
 
-use super::AppState;
+use super::{AppState, recording};
 
 /// A stage with all members.
-pub(super) fn stage(app: &AppState, row: &Stage) -> Result<StageShape, ApiError> {
-    Ok(StageShape {
+pub(super) fn stage(app: &AppState, row: &Stage) -> StageShape {
+    StageShape {
         arn: arn(row, &row.id),
         name: row.name.clone(),
         active_session_id: row.active_session.as_ref().map(ToString::to_string),
         tags: row.tags.clone(),
-        auto_participant_recording_configuration: RecordingConfiguration::from_canonical_json(
-            &row.recording,
-        )
-        .map_err(|error| {
-            let message = format!(
-                "the stored recording configuration cannot be read: {}",
-                error.message
-            );
-            ApiError::internal_server(message)
-        })?,
+        auto_participant_recording_configuration: recording::shape(row),
         endpoints: StageEndpoints {
             events: app.endpoints.events.clone(),
             whip: app.endpoints.whip.clone(),
             rtmp: None,
             rtmps: None,
         },
-    })
+    }
 }
 
 /// A stage as an item of a list.
@@ -62,14 +54,18 @@ pub(super) fn session(row: &StageSession) -> StageSessionShape {
 }
 
 /// A participant as an item of a list.
-pub(super) fn participant_summary(stage: &Stage, row: &Participant) -> ParticipantSummary {
+pub(super) fn participant_summary(
+    stage: &Stage,
+    participant: &RecordedParticipant,
+) -> ParticipantSummary {
+    let RecordedParticipant { row, recording } = participant;
     ParticipantSummary {
         participant_id: row.id.to_string(),
         user_id: row.user_id.clone(),
         state: state(row),
         first_join_time: time(row.first_joined_at),
         published: row.published,
-        recording_state: RecordingState::Disabled,
+        recording_state: recording_state(recording.as_ref()),
         replication: replication(stage, row),
         redundant_ingest: None,
         ingest_configuration_arn: None,
@@ -77,7 +73,8 @@ pub(super) fn participant_summary(stage: &Stage, row: &Participant) -> Participa
 }
 
 /// A participant with all members.
-pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape {
+pub(super) fn participant(stage: &Stage, participant: &RecordedParticipant) -> ParticipantShape {
+    let RecordedParticipant { row, recording } = participant;
     ParticipantShape {
         participant_id: row.id.to_string(),
         user_id: row.user_id.clone(),
@@ -91,9 +88,15 @@ pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape 
         browser_name: row.client.browser_name.clone(),
         browser_version: row.client.browser_version.clone(),
         sdk_version: row.client.sdk_version.clone(),
-        recording_s3_bucket_name: String::new(),
-        recording_s3_prefix: String::new(),
-        recording_state: RecordingState::Disabled,
+        recording_s3_bucket_name: recording
+            .as_ref()
+            .map(|recording| recording.bucket.clone())
+            .unwrap_or_default(),
+        recording_s3_prefix: recording
+            .as_ref()
+            .map(|recording| recording.prefix.clone())
+            .unwrap_or_default(),
+        recording_state: recording_state(recording.as_ref()),
         protocol: match row.protocol {
             Protocol::Unknown => ParticipantProtocol::Unknown,
             Protocol::Whip => ParticipantProtocol::Whip,
@@ -102,6 +105,13 @@ pub(super) fn participant(stage: &Stage, row: &Participant) -> ParticipantShape 
         redundant_ingest: None,
         ingest_configuration_arn: None,
     }
+}
+
+/// DISABLED for a participant that was never recorded.
+fn recording_state(recording: Option<&ParticipantRecording>) -> RecordingState {
+    recording.map_or(RecordingState::Disabled, |recording| {
+        recording::state(recording.state)
+    })
 }
 
 /// A replication as seen from its source.

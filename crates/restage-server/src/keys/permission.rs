@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use restage_api::Operation;
+use restage_api::Action;
 
 /// The operations that an access key may call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,7 +13,7 @@ pub enum Permission {
     /// Operations that change nothing: Get… and List….
     ReadOnly,
     /// Only these operations.
-    Only(BTreeSet<Operation>),
+    Only(BTreeSet<Action>),
 }
 
 /// The text is not a permission.
@@ -38,8 +38,8 @@ impl Permission {
             _ => {}
         }
         let named = |word: &str| {
-            let mut all = Operation::BUILT.iter().copied();
-            all.find(|operation| operation.name() == word.trim())
+            Action::built()
+                .find(|action| action.name() == word.trim())
                 .ok_or_else(|| PermissionError(word.trim().to_owned()))
         };
         text.split(',')
@@ -48,12 +48,12 @@ impl Permission {
             .map(Self::Only)
     }
 
-    /// Whether it includes an operation.
-    pub fn allows(&self, operation: Operation) -> bool {
+    /// Whether it includes an action.
+    pub fn allows(&self, action: Action) -> bool {
         match self {
             Self::Full => true,
-            Self::ReadOnly => is_read(operation),
-            Self::Only(operations) => operations.contains(&operation),
+            Self::ReadOnly => is_read(action),
+            Self::Only(actions) => actions.contains(&action),
         }
     }
 }
@@ -63,26 +63,33 @@ impl fmt::Display for Permission {
         match self {
             Self::Full => f.write_str(FULL),
             Self::ReadOnly => f.write_str(READ_ONLY),
-            Self::Only(operations) => {
-                let names: Vec<&str> = operations.iter().map(|one| one.name()).collect();
+            Self::Only(actions) => {
+                let names: Vec<&str> = actions.iter().map(|one| one.name()).collect();
                 f.write_str(&names.join(","))
             }
         }
     }
 }
 
-/// Whether an operation only reads: the service names these Get… or List….
-fn is_read(operation: Operation) -> bool {
-    operation.name().starts_with("Get") || operation.name().starts_with("List")
+/// Whether it only reads: the service names such operations Get… or List…, and so are restage's own named.
+fn is_read(action: Action) -> bool {
+    action.name().starts_with("Get") || action.name().starts_with("List")
 }
 
 #[cfg(test)]
 mod tests {
+    use restage_api::{Extension, Operation};
+
     use super::*;
 
     #[test]
     fn permissions_are_read_back_as_they_are_written() {
-        for text in ["full", "read-only", "CreateParticipantToken,GetStage"] {
+        for text in [
+            "full",
+            "read-only",
+            "CreateParticipantToken,GetStage",
+            "GetStage,PauseRecording",
+        ] {
             let written = Permission::parse(text).unwrap().to_string();
             assert_eq!(
                 Permission::parse(&written),
@@ -111,15 +118,19 @@ mod tests {
     #[test]
     fn each_covers_what_it_says() {
         let only = Permission::parse("CreateStage").unwrap();
-        for &operation in Operation::BUILT {
-            assert!(Permission::Full.allows(operation));
-            assert_eq!(only.allows(operation), operation == Operation::CreateStage);
+        for action in Action::built() {
+            assert!(Permission::Full.allows(action));
+            assert_eq!(only.allows(action), action == Operation::CreateStage.into());
         }
-        let reads = Operation::BUILT
-            .iter()
-            .filter(|one| Permission::ReadOnly.allows(**one));
-        assert_eq!(reads.count(), 13);
-        assert!(Permission::ReadOnly.allows(Operation::ListTagsForResource));
-        assert!(!Permission::ReadOnly.allows(Operation::TagResource));
+        let reads = Action::built().filter(|one| Permission::ReadOnly.allows(*one));
+        assert_eq!(reads.count(), 18);
+        for (action, is_allowed) in [
+            (Operation::ListTagsForResource.into(), true),
+            (Operation::TagResource.into(), false),
+            (Extension::GetRecordingUrl.into(), true),
+            (Extension::PauseRecording.into(), false),
+        ] {
+            assert_eq!(Permission::ReadOnly.allows(action), is_allowed, "{action}");
+        }
     }
 }

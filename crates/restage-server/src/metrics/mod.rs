@@ -5,6 +5,7 @@
 //! knows, so that no client can make the number of series grow.
 
 mod outbox;
+mod recording;
 mod state;
 mod survey;
 mod tls;
@@ -21,14 +22,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use restage_api::Operation;
+use restage_api::Action;
 use restage_node::control::{Control, Failures};
 use restage_node::media::Media;
+use restage_node::recording::Recordings;
 use restage_store::durations;
 use tokio::sync::Mutex;
 
 use crate::tls::Tls;
 
+use recording::RecordingCollector;
 use state::State;
 use survey::SurveyCollector;
 use tls::TlsCollector;
@@ -81,8 +84,8 @@ struct Inner {
 }
 
 impl Inner {
-    fn series(&self, operation: Option<Operation>, code: &'static str) -> (Counter, Histogram) {
-        let operation = operation.map_or(UNKNOWN, Operation::name);
+    fn series(&self, action: Option<Action>, code: &'static str) -> (Counter, Histogram) {
+        let operation = action.map_or(UNKNOWN, Action::name);
         let requests = self
             .requests
             .get_or_create(&ApiLabels { operation, code })
@@ -96,13 +99,13 @@ impl Inner {
 }
 
 impl Metrics {
-    /// Metrics of a server, and of its TLS if it serves that.
-    pub fn of(control: &Control, tls: Option<&Arc<Tls>>) -> Self {
+    /// Metrics of a server and its recordings, and of its TLS if it serves that.
+    pub fn of(control: &Control, recordings: &Recordings, tls: Option<&Arc<Tls>>) -> Self {
         Self::with(
             control.store().batch_durations(),
             control.failures().clone(),
             tls,
-            Some(control.media().clone()),
+            Some((control.media().clone(), recordings.clone())),
         )
     }
 
@@ -110,7 +113,7 @@ impl Metrics {
         batches: Histogram,
         failures: Failures,
         tls: Option<&Arc<Tls>>,
-        media: Option<Media>,
+        running: Option<(Media, Recordings)>,
     ) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -162,8 +165,9 @@ impl Metrics {
         if let Some(tls) = tls {
             registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
         }
-        if let Some(media) = media {
+        if let Some((media, recordings)) = running {
             registry.register_collector(Box::new(SurveyCollector(media)));
+            registry.register_collector(Box::new(RecordingCollector(recordings)));
         }
         let state = State::register(&mut registry);
         Self {
@@ -172,7 +176,7 @@ impl Metrics {
                 requests,
                 answered_again,
                 durations,
-                succeeded: Operation::ALL.iter().map(|_| OnceLock::new()).collect(),
+                succeeded: (0..Action::COUNT).map(|_| OnceLock::new()).collect(),
                 http,
                 state,
                 reading: Mutex::default(),
@@ -183,14 +187,14 @@ impl Metrics {
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
     pub fn api_request(
         &self,
-        operation: Option<Operation>,
+        action: Option<Action>,
         error: Option<&'static str>,
         took: Duration,
     ) {
-        let series = || self.inner.series(operation, error.unwrap_or(OK));
+        let series = || self.inner.series(action, error.unwrap_or(OK));
         let fresh;
-        let (requests, durations) = match (operation, error) {
-            (Some(operation), None) => self.inner.succeeded[operation as usize].get_or_init(series),
+        let (requests, durations) = match (action, error) {
+            (Some(action), None) => self.inner.succeeded[action.index()].get_or_init(series),
             _ => {
                 fresh = series();
                 &fresh
@@ -252,6 +256,8 @@ fn known_method(method: &http::Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use restage_api::Operation;
+
     use super::*;
 
     fn text(metrics: &Metrics) -> String {
@@ -264,10 +270,10 @@ mod tests {
     fn requests_are_counted_by_operation_and_code() {
         let metrics = Metrics::with(durations(), Failures::default(), None, None);
         let took = Duration::from_micros(150);
-        metrics.api_request(Some(Operation::GetStage), None, took);
-        metrics.api_request(Some(Operation::GetStage), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
         metrics.api_request(
-            Some(Operation::GetStage),
+            Some(Operation::GetStage.into()),
             Some("ResourceNotFoundException"),
             took,
         );

@@ -4,12 +4,16 @@
 //! over sets of keys, never row by row, so that a participant with a thousand replicas, or a stage with ten
 //! thousand connections, needs only a few statements per chunk of keys.
 
+pub(crate) mod recordings;
 pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::row::{ConnectionKind, Job, Participant, PlainRow, Replica};
+use restage_core::id::{JobId, ParticipantId, StageId, StageSessionId};
+use restage_core::row::{
+    ConnectionKind, Job, Participant, PlainRow, RECORDING_JOB, Recording, RecordingId, Replica,
+    Stage,
+};
 use restage_core::{Need, World};
 
 use crate::error::StoreError;
@@ -34,6 +38,7 @@ pub(crate) async fn world(
     loader.follow_replications().await?;
     loader.load_audiences().await?;
     loader.load_presences().await?;
+    loader.load_recordings().await?;
     loader.load_rest().await?;
     Ok(loader.world)
 }
@@ -56,6 +61,16 @@ struct Wanted {
     /// Keys of which only the participant row is needed.
     rows: BTreeSet<PresenceKey>,
     sessions: BTreeSet<StageSessionId>,
+    /// Participants whose open recordings are needed.
+    recorded: BTreeSet<ParticipantId>,
+    /// Recordings that are captured by jobs.
+    recordings: BTreeSet<RecordingId>,
+    /// Jobs that capture recordings, if they have not ended.
+    captures: BTreeSet<JobId>,
+    /// Stages whose jobs are to be counted.
+    job_counts: BTreeSet<StageId>,
+    /// Destination stages of replicas; the row of each is needed.
+    destinations: BTreeSet<StageId>,
     occupancies: BTreeSet<StageSessionId>,
     /// Sessions whose connections are all loaded.
     complete: BTreeSet<StageSessionId>,
@@ -144,6 +159,12 @@ impl Loader<'_> {
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
                 | Need::JobsOf(_)
+                | Need::Recorded(..)
+                | Need::Recording(_)
+                | Need::RecordingsOf(_)
+                | Need::RecordingsDue(_)
+                | Need::RecordingCount(_)
+                | Need::StorageUse(_)
                 | Need::Session(_) => {}
             }
         }
@@ -154,11 +175,16 @@ impl Loader<'_> {
                 self.active.insert(row.id.clone(), session.clone());
             }
             if shown.contains(&row.id) {
-                self.wanted.sessions.extend(row.active_session.clone());
-                self.world.stages.insert(row.id.clone(), row);
+                self.take_stage(row);
             }
         }
         Ok(())
+    }
+
+    /// Takes the row, and wants its active session.
+    fn take_stage(&mut self, row: Stage) {
+        self.wanted.sessions.extend(row.active_session.clone());
+        self.world.stages.insert(row.id.clone(), row);
     }
 
     fn place(&self, stage: &StageId, participant: &ParticipantId) -> Option<PresenceKey> {
@@ -241,10 +267,36 @@ impl Loader<'_> {
                         .connections
                         .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
                     self.wanted.complete.extend(self.active.values().cloned());
+                    let rows = recordings::unfinished(self.connection).await?;
+                    self.take_recordings(rows);
                 }
                 Need::JobsOf(stage) => {
                     let jobs = rows::jobs_of(self.connection, stage).await?;
                     self.take_jobs(jobs);
+                }
+                Need::Recorded(stage, participant) => {
+                    self.wanted.recorded.insert(participant.clone());
+                    self.wanted.job_counts.insert(stage.clone());
+                }
+                Need::Recording(id) => {
+                    let rows = recordings::recordings(self.connection, [id.clone()].into()).await?;
+                    self.take_recordings(rows);
+                }
+                Need::RecordingsOf(stage) => {
+                    let rows = recordings::open_of_stage(self.connection, stage).await?;
+                    self.take_recordings(rows);
+                }
+                Need::RecordingsDue(now) => {
+                    let rows = recordings::due(self.connection, *now).await?;
+                    self.take_recordings(rows);
+                }
+                Need::RecordingCount(stage) => {
+                    let count = recordings::count_of_stage(self.connection, stage).await?;
+                    self.world.recording_counts.insert(stage.clone(), count);
+                }
+                Need::StorageUse(id) => {
+                    let uses = recordings::storage_use(self.connection, id).await?;
+                    self.world.storage_uses.insert(id.clone(), uses);
                 }
                 Need::Stage(_)
                 | Need::Live(_)
@@ -264,6 +316,8 @@ impl Loader<'_> {
 
     fn want_participant(&mut self, stage: &StageId, participant: &ParticipantId) {
         self.wanted.replications.insert(participant.clone());
+        self.wanted.recorded.insert(participant.clone());
+        self.wanted.job_counts.insert(stage.clone());
         if let Some(place) = self.place(stage, participant) {
             self.wanted.presences.insert(place.clone());
             self.wanted.audiences.insert(place.clone());
@@ -312,6 +366,10 @@ impl Loader<'_> {
             let source = (row.source_session.clone(), row.participant.clone());
             let destination = (row.destination_session.clone(), row.participant.clone());
             if self.wanted.participants.contains(&source) {
+                self.wanted
+                    .destinations
+                    .insert(row.destination_stage.clone());
+                self.wanted.job_counts.insert(row.destination_stage.clone());
                 self.wanted.sessions.insert(destination.0.clone());
                 self.wanted.occupancies.insert(destination.0.clone());
                 self.wanted.audiences.insert(destination.clone());
@@ -383,6 +441,32 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Loads the open recordings of participants and the recordings of jobs, the jobs of recordings, and what decides
+    /// whether another recording may begin.
+    async fn load_recordings(&mut self) -> Result<(), StoreError> {
+        let wanted = std::mem::take(&mut self.wanted.recorded);
+        let rows = recordings::open_of(self.connection, wanted).await?;
+        self.take_recordings(rows);
+        let mut wanted = std::mem::take(&mut self.wanted.captures);
+        wanted.retain(|id| !self.world.jobs.contains_key(id));
+        let jobs = recordings::jobs(self.connection, wanted).await?;
+        self.take_jobs(jobs);
+        let mut wanted = std::mem::take(&mut self.wanted.recordings);
+        wanted.retain(|id| !self.world.recordings.contains_key(id));
+        for row in recordings::recordings(self.connection, wanted).await? {
+            self.world.recordings.insert(row.id.clone(), row);
+        }
+        let wanted = std::mem::take(&mut self.wanted.job_counts);
+        let counts = recordings::job_counts(self.connection, wanted).await?;
+        self.world.job_counts.extend(counts);
+        let mut wanted = std::mem::take(&mut self.wanted.destinations);
+        wanted.retain(|id| !self.world.stages.contains_key(id));
+        for row in rows::stages(self.connection, wanted).await? {
+            self.take_stage(row);
+        }
+        Ok(())
+    }
+
     async fn load_rest(&mut self) -> Result<(), StoreError> {
         let wanted = std::mem::take(&mut self.wanted.rows);
         for row in self.missing_participants(wanted).await? {
@@ -415,10 +499,22 @@ impl Loader<'_> {
         self.world.plain.extend(row.map(|row| (row.id(), row)));
     }
 
+    /// Takes jobs, and wants the recordings that they capture.
     fn take_jobs(&mut self, rows: impl IntoIterator<Item = Job>) {
-        self.world
-            .jobs
-            .extend(rows.into_iter().map(|row| (row.id.clone(), row)));
+        for row in rows {
+            if row.kind == RECORDING_JOB {
+                self.wanted.recordings.insert(RecordingId::of_job(&row.id));
+            }
+            self.world.jobs.insert(row.id.clone(), row);
+        }
+    }
+
+    /// Takes recordings, and wants the jobs that capture them.
+    fn take_recordings(&mut self, rows: impl IntoIterator<Item = Recording>) {
+        for row in rows {
+            self.wanted.captures.insert(row.id.job());
+            self.world.recordings.insert(row.id.clone(), row);
+        }
     }
 
     fn take_replicas(&mut self, rows: impl IntoIterator<Item = Replica>) {

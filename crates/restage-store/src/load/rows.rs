@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
 use restage_core::row::{
-    Connection, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey, Replica, Stage,
-    StageSession, Token,
+    Connection, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey, RecordingId, Replica,
+    Stage, StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
 
@@ -26,7 +26,7 @@ use crate::tables::{
 const CHUNK_SIZES: [usize; 4] = [256, 32, 4, 1];
 
 /// A key, as the values of its columns.
-trait Key {
+pub(super) trait Key {
     fn columns(&self) -> [Option<&str>; 2];
 }
 
@@ -43,6 +43,18 @@ impl Key for StageSessionId {
 }
 
 impl Key for ParticipantId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for JobId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for RecordingId {
     fn columns(&self) -> [Option<&str>; 2] {
         [Some(self.as_str()), None]
     }
@@ -83,7 +95,7 @@ pub(crate) struct ByKeys {
 }
 
 impl ByKeys {
-    const fn one(sql: &'static str) -> Self {
+    pub(super) const fn one(sql: &'static str) -> Self {
         Self {
             columns: "k",
             width: 1,
@@ -99,7 +111,7 @@ impl ByKeys {
         }
     }
 
-    async fn fetch<K: Key, T>(
+    pub(super) async fn fetch<K: Key, T>(
         self,
         connection: &mut sql::Connection,
         keys: BTreeSet<K>,

@@ -1,14 +1,13 @@
 //! Checks a whole database and describes its faults.
 
 use restage_api::shape::Video;
-use serde_json::{Map, Value};
 
 use super::{backup, schema};
 use crate::config::StoreConfig;
 use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
-use crate::tables::{self, cells::Cells};
+use crate::tables::{self, cells::Cells, recording_settings};
 
 /// Most faults that are listed.
 const FINDINGS_MAX: usize = 50;
@@ -25,16 +24,17 @@ pub struct Findings {
 /// Reads JSON that the API wrote, only to see whether that works.
 type ReadJson = fn(&str) -> Result<(), String>;
 
-/// Columns with JSON that the API writes and reads: (what they are, a query for id and JSON, how the JSON is read).
+/// Columns with JSON: (what they are, a query for id and JSON, how the JSON is read).
 const JSON: &[(&str, &str, ReadJson)] = &[
     (
         "recording of stage",
         "SELECT id, recording FROM stages",
-        |text| {
-            // It may lack members, which then have their defaults.
-            let read = serde_json::from_str::<Map<String, Value>>(text);
-            read.map(drop).map_err(|error| error.to_string())
-        },
+        recording_settings::check,
+    ),
+    (
+        "settings of recording",
+        "SELECT id, settings FROM recordings",
+        recording_settings::check,
     ),
     (
         "video of encoder configuration",
@@ -110,6 +110,25 @@ const RULES: &[(&str, &str)] = &[
         "SELECT COUNT(*) FROM jobs j WHERE j.ended_at IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM stages s WHERE s.id = j.stage) \
          AND NOT EXISTS (SELECT 1 FROM deleted_stages d WHERE d.id = j.stage)",
+    ),
+    (
+        "participants that are recorded and whose recording is another one's",
+        "SELECT COUNT(*) FROM participants p JOIN recordings v ON v.id = p.recording \
+         WHERE v.participant <> p.id OR v.stage <> p.stage",
+    ),
+    (
+        "recordings that have not ended and have a time of their end, or that have and have none",
+        "SELECT COUNT(*) FROM recordings v WHERE (v.is_open = 1) <> (v.ended_at IS NULL)",
+    ),
+    (
+        "open recordings without a job that captures them",
+        "SELECT COUNT(*) FROM recordings v WHERE v.is_open = 1 AND NOT EXISTS \
+         (SELECT 1 FROM jobs j WHERE j.id = v.id AND j.ended_at IS NULL)",
+    ),
+    (
+        "stages whose storage configuration is not there",
+        "SELECT COUNT(*) FROM stages s WHERE s.storage IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM storage_configurations w WHERE w.id = s.storage AND w.bucket = s.bucket)",
     ),
     (
         "stages that are not counted",

@@ -1,19 +1,22 @@
 //! Converts notices to events in EventBridge's format (IVS user guide, "Using Amazon EventBridge").
 //!
-//! Events that the service has too have exactly its names: source `aws.ivs`, detail-type `IVS Stage Update`. Events
+//! Events that the service has too have exactly its names: source `aws.ivs`, detail-type `IVS Stage Update` or, of
+//! recordings, `IVS Participant Recording State Change`. Events
 //! that only restage has (joins, subscriptions, sessions) have a source and detail-type of their own, so that a rule
 //! for the service's events never matches them.
 
 use restage_api::Timestamp;
 use restage_core::id::{StageId, StageSessionId, Time};
-use restage_core::notice::{Notice, Occurrence};
-use restage_core::row::{StageEvent, StageEventName, TokenGrant};
+use restage_core::notice::{Notice, Occurrence, RecordingNotice};
+use restage_core::row::{Recording, StageEvent, StageEventName, TokenGrant};
 use serde_json::{Map, Value, json};
 
 use crate::tables::event::error::word as error_word;
 
 /// Source and detail-type of the service's events.
 const SERVICE: (&str, &str) = ("aws.ivs", "IVS Stage Update");
+/// Source and detail-type of the service's events on recordings.
+const RECORDING: (&str, &str) = ("aws.ivs", "IVS Participant Recording State Change");
 /// Source and detail-type of events that the service does not have.
 const OWN: (&str, &str) = ("restage", "Restage Stage Update");
 
@@ -38,7 +41,15 @@ pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Op
     if !is_service && !extra {
         return None;
     }
-    let (source, detail_type) = if is_service { SERVICE } else { OWN };
+    let (source, detail_type) = match &notice.what {
+        Occurrence::Recording { .. } => RECORDING,
+        _ if is_service => SERVICE,
+        _ => OWN,
+    };
+    let detail = match &notice.what {
+        Occurrence::Recording { recording, .. } => recording_detail(recording, name),
+        _ => detail(notice, owner, name),
+    };
     let envelope = json!({
         "version": "0",
         "id": id,
@@ -48,7 +59,7 @@ pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Op
         "time": seconds(notice.at),
         "region": owner.region,
         "resources": [owner.arn(&notice.stage)],
-        "detail": detail(notice, owner, name),
+        "detail": detail,
     });
     Some(envelope.to_string())
 }
@@ -58,6 +69,15 @@ const fn name(what: &Occurrence) -> (&'static str, bool) {
     let event = match what {
         Occurrence::SessionStarted => return ("Session Started", false),
         Occurrence::SessionEnded => return ("Session Ended", false),
+        Occurrence::Recording { name, .. } => {
+            let name = match name {
+                RecordingNotice::Start => "Recording Start",
+                RecordingNotice::End => "Recording End",
+                RecordingNotice::StartFailure => "Recording Start Failure",
+                RecordingNotice::EndFailure => "Recording End Failure",
+            };
+            return (name, true);
+        }
         Occurrence::History { event, .. } => event,
     };
     match event.name {
@@ -74,6 +94,26 @@ const fn name(what: &Occurrence) -> (&'static str, bool) {
         StageEventName::SubscribeStopped => ("Participant Unsubscribed", false),
         StageEventName::SubscribeError => ("Participant Subscribe Error", false),
     }
+}
+
+/// What an event says of a recording: its place, and its length and the failure where they are known.
+fn recording_detail(row: &Recording, name: &str) -> Value {
+    let mut detail = json!({
+        "event_name": name,
+        "session_id": row.session.as_str(),
+        "participant_id": row.participant.as_str(),
+        "recording_s3_bucket_name": row.storage.bucket,
+        "recording_s3_key_prefix": row.prefix,
+    });
+    let is_end = row.state.is_final() && row.started_at.is_some();
+    if let Some(duration_ms) = row.duration_ms.filter(|_| is_end) {
+        detail["recording_duration_ms"] = duration_ms.into();
+    }
+    if let Some(failure) = &row.failure {
+        detail["error_code"] = failure.code.word().into();
+        detail["reason"] = failure.reason.as_str().into();
+    }
+    detail
 }
 
 fn detail(notice: &Notice, owner: &Owner, name: &str) -> Value {

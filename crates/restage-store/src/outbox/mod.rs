@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use restage_core::id::{StageId, Time};
-use restage_core::notice::Notice;
+use restage_core::notice::{Notice, Occurrence};
 use tokio::sync::Notify;
 
 use crate::config::OutboxConfig;
@@ -232,12 +232,18 @@ impl Outbox {
         let stages = rows::stages(connection, stages).await?;
         let mut events = Vec::new();
         for notice in notices {
-            let Some(stage) = stages.iter().find(|stage| stage.id == notice.stage) else {
-                continue;
-            };
-            let owner = Owner {
-                account: stage.account.clone(),
-                region: stage.region.clone(),
+            let stage = stages.iter().find(|stage| stage.id == notice.stage);
+            let owner = match (&notice.what, stage) {
+                // A recording outlives its stage.
+                (Occurrence::Recording { recording, .. }, _) => Owner {
+                    account: recording.account.clone(),
+                    region: recording.region.clone(),
+                },
+                (_, Some(stage)) => Owner {
+                    account: stage.account.clone(),
+                    region: stage.region.clone(),
+                },
+                (_, None) => continue,
             };
             let id = ids::request();
             let extra = self.board.config.extra;

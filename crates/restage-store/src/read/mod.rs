@@ -5,12 +5,15 @@
 //! never make a page repeat or skip another row.
 
 mod counts;
+pub(crate) mod recordings;
 
 pub use counts::LiveCounts;
+pub use recordings::{ParticipantRecording, RecordedParticipant, RecordingFilter};
 
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Job, Participant, Plain, PlainId, PlainRow, Replica, Stage, StageEvent, StageSession, Token,
+    Job, Participant, Plain, PlainId, PlainRow, RecordingState, Replica, Stage, StageEvent,
+    StageSession, Token,
 };
 
 use crate::error::StoreError;
@@ -56,7 +59,7 @@ pub enum ParticipantFilter {
     /// `filterByState`
     Connected(bool),
     /// `filterByRecordingState`
-    RecordingState(String),
+    RecordingState(RecordingState),
 }
 
 /// The position of a replication in the list of a participant's replications. The sessions make it
@@ -140,19 +143,26 @@ macro_rules! of_existing_stage {
     };
 }
 
+// The state, the bucket and the prefix of the newest recording follow the participant's own columns.
 pub(crate) const GET_PARTICIPANT: &str = concat!(
     "SELECT ",
     participant::columns!(),
-    " FROM participants p WHERE p.session = $1 AND p.id = $2",
+    ", v.state, v.bucket, v.prefix FROM participants p LEFT JOIN recordings v ON v.id = p.recording \
+     WHERE p.session = $1 AND p.id = $2",
     of_existing_stage!()
 );
 
 macro_rules! list_participants {
     ($condition:literal) => {
+        list_participants!("LEFT JOIN", $condition)
+    };
+    ($join:literal, $condition:literal) => {
         concat!(
             "SELECT ",
             participant::columns!(),
-            " FROM participants p WHERE p.session = $1 AND (p.first_joined_at, p.id) > ($2, $3)",
+            ", v.state, v.bucket, v.prefix FROM participants p ",
+            $join,
+            " recordings v ON v.id = p.recording WHERE p.session = $1 AND (p.first_joined_at, p.id) > ($2, $3)",
             $condition,
             of_existing_stage!(),
             " ORDER BY p.first_joined_at, p.id LIMIT $4"
@@ -164,6 +174,10 @@ pub(crate) const LIST_PARTICIPANTS: &str = list_participants!("");
 pub(crate) const LIST_PARTICIPANTS_BY_USER: &str = list_participants!(" AND p.user_id = $5");
 pub(crate) const LIST_PARTICIPANTS_BY_STATE: &str = list_participants!(" AND p.connected = $5");
 pub(crate) const LIST_PARTICIPANTS_BY_PUBLISHED: &str = list_participants!(" AND p.published = $5");
+
+/// Only participants that were recorded, which have an index of their own.
+pub(crate) const LIST_PARTICIPANTS_BY_RECORDING: &str =
+    list_participants!("JOIN", " AND p.recording IS NOT NULL AND v.state = $5");
 
 pub(crate) const LIST_EVENTS: &str = concat!(
     "SELECT ",
@@ -258,40 +272,33 @@ impl Store {
         self.page(query, limit, StageSession::read).await
     }
 
-    /// A participant of a stage session.
+    /// A participant of a stage session, with how its newest recording stands.
     pub async fn get_participant(
         &self,
         session: &StageSessionId,
         id: &ParticipantId,
-    ) -> Result<Option<Participant>, StoreError> {
+    ) -> Result<Option<RecordedParticipant>, StoreError> {
         let query = query(GET_PARTICIPANT)
             .bind(session.as_str())
             .bind(id.as_str());
-        self.one(query, Participant::read).await
+        self.one(query, recordings::recorded_participant).await
     }
 
     /// The participants of a stage session in the order of their first join, from just after a
-    /// position.
+    /// position; each with how its newest recording stands.
     pub async fn list_participants(
         &self,
         session: &StageSessionId,
         filter: &ParticipantFilter,
         after: Option<(Time, ParticipantId)>,
         limit: u32,
-    ) -> Result<Page<Participant>, StoreError> {
+    ) -> Result<Page<RecordedParticipant>, StoreError> {
         let sql = match filter {
             ParticipantFilter::None => LIST_PARTICIPANTS,
             ParticipantFilter::UserId(_) => LIST_PARTICIPANTS_BY_USER,
             ParticipantFilter::Connected(_) => LIST_PARTICIPANTS_BY_STATE,
             ParticipantFilter::Published(_) => LIST_PARTICIPANTS_BY_PUBLISHED,
-            // Participants have no recording column, because all of them are DISABLED.
-            ParticipantFilter::RecordingState(state) if state == "DISABLED" => LIST_PARTICIPANTS,
-            ParticipantFilter::RecordingState(_) => {
-                return Ok(Page {
-                    rows: Vec::new(),
-                    more: false,
-                });
-            }
+            ParticipantFilter::RecordingState(_) => LIST_PARTICIPANTS_BY_RECORDING,
         };
         let (time, id) = position(after.as_ref().map(|(time, id)| (*time, id.as_str())), FIRST);
         let limit = limit.min(PAGE_ROWS_MAX);
@@ -305,9 +312,11 @@ impl Store {
             ParticipantFilter::Connected(flag) | ParticipantFilter::Published(flag) => {
                 query.bind(i64::from(*flag))
             }
-            ParticipantFilter::None | ParticipantFilter::RecordingState(_) => query,
+            ParticipantFilter::RecordingState(state) => query.bind(state.word()),
+            ParticipantFilter::None => query,
         };
-        Ok(Page::cut(self.all(query, Participant::read).await?, limit))
+        let rows = self.all(query, recordings::recorded_participant).await?;
+        Ok(Page::cut(rows, limit))
     }
 
     /// A participant's history in a stage session, oldest first, after a sequence number (0 for all).

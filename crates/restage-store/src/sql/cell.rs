@@ -24,6 +24,10 @@ impl Cell {
         Self::Int(i64::from(flag))
     }
 
+    pub(crate) fn opt_number(number: Option<i64>) -> Self {
+        Self::OptInt(number)
+    }
+
     pub(crate) fn opt_time(time: Option<Time>) -> Self {
         Self::OptInt(time.map(|time| time.0))
     }

@@ -2,6 +2,7 @@
 
 use rand::distr::{Alphanumeric, SampleString};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, ResourceId, RunId, StageSessionId};
+use restage_core::row::RecordingId;
 use restage_core::{Arn, StageArn};
 
 /// Length of resource and participant ids, as in the service.
@@ -47,6 +48,11 @@ pub fn connection() -> ConnectionId {
 /// A new job id.
 pub fn job() -> JobId {
     JobId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A new recording id.
+pub fn recording() -> RecordingId {
+    RecordingId::new(alphanumeric(LONG_ID_LEN))
 }
 
 /// A new id of a run of this process.

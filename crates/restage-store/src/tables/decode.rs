@@ -1,7 +1,7 @@
 //! Rows of statements that do not read a whole row of a table: keys and counts.
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
-use restage_core::{Occupancy, RegionCount};
+use restage_core::{Occupancy, RegionCount, StorageUse};
 
 use super::cells::Cells;
 use crate::error::StoreError;
@@ -42,5 +42,18 @@ pub(crate) fn region_count(row: &Row<'_>) -> Result<RegionCount, StoreError> {
     Ok(RegionCount {
         publishers: cells.count()?,
         subscriptions: cells.count()?,
+    })
+}
+
+pub(crate) fn stage_count(row: &Row<'_>) -> Result<(StageId, u64), StoreError> {
+    let mut cells = Cells::new(row, "count");
+    Ok((cells.id()?, cells.count()?))
+}
+
+pub(crate) fn storage_use(row: &Row<'_>) -> Result<StorageUse, StoreError> {
+    let mut cells = Cells::new(row, "count");
+    Ok(StorageUse {
+        stages: cells.count()?,
+        recordings: cells.count()?,
     })
 }

@@ -50,6 +50,28 @@ impl Field for u32 {
     }
 }
 
+impl Field for Option<u64> {
+    fn put(&self, cells: &mut Vec<Cell>) {
+        let number = self.map(|number| i64::try_from(number).unwrap_or(i64::MAX));
+        cells.push(Cell::opt_number(number));
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        let number = cells.opt_number()?.map(u64::try_from).transpose();
+        number.map_err(|_| cells.corrupt("a number is below 0".to_owned()))
+    }
+}
+
+impl Field for Option<String> {
+    fn put(&self, cells: &mut Vec<Cell>) {
+        cells.push(Cell::opt_text(self.as_deref()));
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        Ok(cells.opt_str()?.map(str::to_owned))
+    }
+}
+
 /// Microseconds.
 impl Field for Time {
     fn put(&self, cells: &mut Vec<Cell>) {

@@ -15,15 +15,18 @@ pub(crate) mod job;
 pub(crate) mod participant;
 pub(crate) mod public_key;
 pub(crate) mod purge;
+pub(crate) mod recording;
+pub(crate) mod recording_settings;
 pub(crate) mod replica;
 pub(crate) mod session;
 pub(crate) mod stage;
+mod storage_configuration;
 pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Job, Participant, PlainKind, PlainRow, PublicKey, Replica,
-    Stage, StageEvent, StageSession, Token,
+    Connection, EncoderConfiguration, Job, Participant, PlainKind, PlainRow, PublicKey, Recording,
+    Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
 };
 
 use self::declare::PlainTable;
@@ -39,6 +42,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<Stage>(),
     Description::of::<PublicKey>(),
     Description::of::<EncoderConfiguration>(),
+    Description::of::<StorageConfiguration>(),
     Description::bare("stage_counts", 1),
     Description::bare("deleted_stages", 1),
     Description::of::<Token>(),
@@ -47,6 +51,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<Replica>(),
     Description::of::<Connection>(),
     Description::of::<Job>(),
+    Description::of::<Recording>(),
     Description::of::<StageEvent>(),
     Description::bare("outbox", 3),
     Description::bare("dead_letters", 3),
@@ -71,7 +76,7 @@ macro_rules! plain_tables {
     };
 }
 
-plain_tables!(PublicKey, EncoderConfiguration);
+plain_tables!(PublicKey, EncoderConfiguration, StorageConfiguration);
 
 /// The columns of `participants`, in the order in which they are written.
 pub const PARTICIPANT_COLUMNS: &[&str] = Participant::COLUMNS;

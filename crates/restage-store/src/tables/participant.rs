@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use restage_core::id::{StageId, StageSessionId};
-use restage_core::row::{Client, Participant, Protocol, Replication};
+use restage_core::row::{Client, Participant, Protocol, Recorded, Replication};
 
 use super::cells::Cells;
 use super::declare::table;
@@ -16,7 +16,8 @@ table! {
     key (session, id),
     fields (
         stage, user_id, attributes, connected, publishing, published, first_joined_at, protocol, client,
-        replication ("replication", "replication_active", "source_stage", "source_session")
+        replication ("replication", "replication_active", "source_stage", "source_session"),
+        recording ("recording", "recorded_since")
     )
 }
 
@@ -98,6 +99,23 @@ impl Field for Replication {
                 source_session,
             }),
             _ => Err(cells.corrupt(format!("{word:?} does not go with its source columns"))),
+        }
+    }
+}
+
+/// The recording and its time, or NULL for both.
+impl Field for Option<Recorded> {
+    fn put(&self, cells: &mut Vec<Cell>) {
+        let id = self.as_ref().map(|recorded| recorded.id.as_str());
+        let since = self.as_ref().map(|recorded| recorded.since);
+        cells.extend([Cell::opt_text(id), Cell::opt_time(since)]);
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        match (cells.opt_id()?, cells.opt_time()?) {
+            (Some(id), Some(since)) => Ok(Some(Recorded { id, since })),
+            (None, None) => Ok(None),
+            _ => Err(cells.corrupt("half a recording".to_owned())),
         }
     }
 }

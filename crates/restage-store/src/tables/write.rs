@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use restage_core::id::{ArnId as _, StageId, StageSessionId};
 use restage_core::row::{
-    Connection, Job, Participant, Replica, Stage, StageEvent, StageSession, Token,
+    Connection, Job, Participant, Recording, Replica, Stage, StageEvent, StageSession, Token,
 };
 use restage_core::{Census, Change};
 
@@ -120,6 +120,7 @@ impl<'a> Row<'a> {
             }
             Change::PutJob(row) => (Target::upsert::<Job>(), row.cells()),
             Change::DeleteJob(id) => (Target::Delete(Job::NAME), vec![Cell::text(id.as_str())]),
+            Change::PutRecording(row) => (Target::upsert::<Recording>(), row.cells()),
             Change::AddEvent(event) => (Target::Event, event.cells()),
             Change::Count { stage, session, by } => {
                 return Self::Count {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, RunId, StageId, StageSessionId, Time};
+use restage_core::row::RecordingId;
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
 
 use super::{Bench, Database, StoreConfig};
@@ -23,7 +24,7 @@ pub(super) fn create(id: &str, token: Option<&str>) -> Execution {
         stage: arn(id),
         name: id.to_owned(),
         tags: BTreeMap::new(),
-        recording: "{}".to_owned(),
+        recording: Default::default(),
         tokens: tokens.into_iter().collect(),
     };
     execution(command)
@@ -39,6 +40,7 @@ fn execution(command: Command) -> Execution {
         session_idle_s: 60,
         run: RunId::new("run"),
         fresh_session: StageSessionId::new("st-unused"),
+        fresh_recording: RecordingId::new("recording"),
     };
     Execution { command, context }
 }

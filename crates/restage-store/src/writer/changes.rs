@@ -72,6 +72,7 @@ impl ChangeCounts {
                 | Change::DeleteConnection(_)
                 | Change::PutJob(_)
                 | Change::DeleteJob(_)
+                | Change::PutRecording(_)
                 | Change::AddEvent(_)
                 | Change::Count { .. } => {}
             }

@@ -36,6 +36,7 @@ enum Phase {
     Tokens,
     DeadLetters,
     Jobs,
+    Recordings,
     /// Sessions that continue, after this one.
     Lasting(Position),
     /// Participants of one such session, after `passed`.
@@ -108,6 +109,9 @@ pub(crate) const DELETE_PARTICIPANT: &str = "DELETE FROM participants \
      AND NOT EXISTS (SELECT 1 FROM stage_events e WHERE e.session = $1 AND e.participant = $2)";
 pub(crate) const DELETE_JOBS: &str = "DELETE FROM jobs WHERE id IN \
      (SELECT id FROM jobs WHERE ended_at IS NOT NULL AND ended_at < $1 LIMIT $2)";
+/// Recordings whose objects are all in the bucket, or will never be. The objects stay.
+pub(crate) const DELETE_RECORDINGS: &str = "DELETE FROM recordings WHERE id IN \
+     (SELECT id FROM recordings WHERE is_final = 1 AND ended_at < $1 LIMIT $2)";
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 
 /// Advances a sweep by about `limit` rows.
@@ -152,8 +156,14 @@ pub(crate) async fn step(
         Phase::Jobs => {
             let removed = delete(connection, DELETE_JOBS, before, limit).await?;
             let more = removed >= u64::from(limit);
+            let next = if more { Phase::Jobs } else { Phase::Recordings };
+            (removed, next)
+        }
+        Phase::Recordings => {
+            let removed = delete(connection, DELETE_RECORDINGS, before, limit).await?;
+            let more = removed >= u64::from(limit);
             let next = if more {
-                Phase::Jobs
+                Phase::Recordings
             } else {
                 Phase::Lasting(FIRST)
             };

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use restage_api::Operation;
+use restage_api::Action;
 use restage_api::sigv4::{Signer, UnsignedRequest, sign};
 use restage_client::Trust;
 use restage_client::paginate::{JsonPage, PageRequest, PageSource};
@@ -105,15 +105,15 @@ impl std::error::Error for CallError {}
 #[derive(Clone)]
 pub(crate) struct Call {
     api: Api,
-    operation: Operation,
+    action: Action,
     input: Map<String, Value>,
 }
 
 impl Call {
-    pub(super) fn new(api: &Api, operation: Operation) -> Self {
+    pub(super) fn new(api: &Api, action: Action) -> Self {
         Self {
             api: api.clone(),
-            operation,
+            action,
             input: Map::new(),
         }
     }
@@ -171,7 +171,7 @@ impl Call {
     }
 
     async fn attempt(&self) -> Result<Value, CallError> {
-        let (method, path) = self.operation.route();
+        let (method, path) = self.action.route();
         let mut url = self.api.url.clone();
         // The URL of a server behind a proxy may have a path of its own.
         let path = format!("{}{path}", url.path().trim_end_matches('/'));

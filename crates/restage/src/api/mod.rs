@@ -5,7 +5,7 @@ mod call;
 use std::path::Path;
 
 use anyhow::Context as _;
-use restage_api::Operation;
+use restage_api::{Action, Operation};
 use restage_client::first_line;
 use restage_server::run_file::RunFile;
 use serde_json::Value;
@@ -49,8 +49,20 @@ impl Api {
     }
 
     /// A call of an operation, without any input yet.
-    pub(crate) fn call(&self, operation: Operation) -> Call {
-        Call::new(self, operation)
+    pub(crate) fn call(&self, action: impl Into<Action>) -> Call {
+        Call::new(self, action.into())
+    }
+
+    /// The client for requests that are not calls of the API.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// The URL of a path on the server that answers the API, which may itself be at a path.
+    pub(crate) fn url_of(&self, path: &str) -> reqwest::Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+        url
     }
 
     /// A stage, as GetStage describes it.
@@ -130,6 +142,11 @@ impl Api {
             )),
             "ValidationException" if message.contains("must be a stage ARN") => {
                 Some("restage stages list shows the stages".to_owned())
+            }
+            "ResourceNotFoundException" | "ConflictException"
+                if message.starts_with("recordingId") =>
+            {
+                Some("restage recordings list shows the recordings and their states".to_owned())
             }
             "ResourceNotFoundException" | "ValidationException" if is_about_absence => Some(
                 "restage stages list shows the stages, restage participants list who is in one"

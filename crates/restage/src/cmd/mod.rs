@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod man;
 pub(crate) mod participants;
 pub(crate) mod publish;
+pub(crate) mod recordings;
 pub(crate) mod replicas;
 pub(crate) mod serve;
 pub(crate) mod sessions;

@@ -12,3 +12,4 @@ mod output;
 mod shells;
 mod strangers;
 mod support;
+mod thumbnails;

@@ -9,14 +9,17 @@ use crate::kernel::decision::{Change, Decision, Effect, Reply};
 use crate::row::{Attributes, Participant};
 
 impl Draft<'_> {
-    /// Drops all effects so far: for a decision about connections that are gone already.
+    /// Drops the effects so far, except those on recordings, which outlive the process: for a decision about connections
+    /// that are gone already.
     pub(crate) fn without_effects(mut self, reply: Result<Reply, Error>) -> Decision {
         self.settle_idle();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.retain(|effect| matches!(effect, Effect::FinishRecording { .. }));
         Decision {
             reply,
             notices: notices::of(&self),
             changes: self.changes(),
-            effects: Vec::new(),
+            effects,
         }
     }
 
@@ -141,6 +144,8 @@ impl Draft<'_> {
                     None => Change::DeleteJob(id.clone()),
                 }),
         );
+        let recordings = self.recordings.differences().filter_map(|(_, _, row)| row);
+        changes.extend(recordings.cloned().map(Change::PutRecording));
         changes.extend(
             self.events
                 .iter()

@@ -2,8 +2,8 @@
 
 use super::Draft;
 use crate::id::StageId;
-use crate::notice::{Notice, Occurrence};
-use crate::row::{Replication, StageEvent};
+use crate::notice::{Notice, Occurrence, RecordingNotice};
+use crate::row::{Recording, RecordingState, Replication, StageEvent};
 
 /// The notices of a decision: a session begins before what happens in it, and ends after.
 pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
@@ -38,8 +38,40 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
             .iter()
             .filter_map(|event| history(draft, event)),
     );
+    for (_, before, after) in draft.recording_differences() {
+        let Some(row) = after else { continue };
+        notices.extend(recording(before, row).into_iter().map(|name| Notice {
+            stage: row.stage.clone(),
+            session: row.session.clone(),
+            at: draft.context.now,
+            what: Occurrence::Recording {
+                name,
+                recording: Box::new(row.clone()),
+            },
+        }));
+    }
     notices.extend(ended);
     notices
+}
+
+/// What became of a recording.
+fn recording(before: Option<&Recording>, after: &Recording) -> Vec<RecordingNotice> {
+    let mut names = Vec::new();
+    let had_started = before.is_some_and(|row| row.started_at.is_some());
+    let has_started = after.started_at.is_some();
+    if has_started && !had_started {
+        names.push(RecordingNotice::Start);
+    }
+    if before.is_none_or(|row| !row.state.is_final()) {
+        // One that was stopped before it had started leaves nothing to report.
+        match (after.state, has_started) {
+            (RecordingState::Stopped, true) => names.push(RecordingNotice::End),
+            (RecordingState::Failed, true) => names.push(RecordingNotice::EndFailure),
+            (RecordingState::Failed, false) => names.push(RecordingNotice::StartFailure),
+            _ => {}
+        }
+    }
+    names
 }
 
 fn history(draft: &Draft<'_>, event: &StageEvent) -> Option<Notice> {

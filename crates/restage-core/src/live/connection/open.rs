@@ -6,12 +6,14 @@ use crate::error::{Error, Fault};
 use crate::id::{ConnectionId, ParticipantId, StageSessionId};
 use crate::kernel::command::{Claims, Signer};
 use crate::kernel::decision::Outcome;
-use crate::kernel::decision::{CloseReason, PublicationKey, Reply};
+use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::live::connection::record_error;
 use crate::live::{claims, presence, publication, replica, session};
-use crate::row::{Client, Connection, ConnectionKind, Participant, Protocol, StageEventError};
+use crate::row::{
+    Client, Connection, ConnectionKind, Participant, Protocol, PublicationKey, StageEventError,
+};
 
 /// The command's members.
 pub(crate) struct Request<'a> {

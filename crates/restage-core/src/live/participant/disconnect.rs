@@ -9,7 +9,7 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
-use crate::live::{presence, replica};
+use crate::live::{presence, recording, replica};
 
 pub(crate) fn needs(stage: &StageArn, participant: &ParticipantId) -> Vec<Need> {
     vec![
@@ -42,6 +42,8 @@ pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn, id: &ParticipantId) 
     if is_revoked {
         draft.revoke(&arn.id, id);
     }
+    // The publisher will not be back, so no recording waits for it.
+    recording::end_all_of(draft, &arn.id, id);
     let Some(session) = session else {
         return Ok(Reply::Done);
     };
@@ -49,7 +51,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn, id: &ParticipantId) 
         replica::end(draft, vec![key], CloseReason::ReplicationStopped);
         return Ok(Reply::Done);
     }
-    // The publisher will not be back, so no window is left running.
+    // Nor is any other window left running.
     let replications = draft.active_replicas(&session, id);
     replica::end(draft, replications, CloseReason::PublisherLeft);
     let connections = draft.connections_of(&session, id);

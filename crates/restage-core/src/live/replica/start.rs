@@ -37,6 +37,7 @@ pub(crate) fn needs(
             participant: participant.clone(),
             destination: destination.id.clone(),
         },
+        Need::Recorded(destination.id.clone(), participant.clone()),
         Need::Occupancy(destination.id.clone()),
         Need::RegionCount {
             account: destination.account.clone(),

@@ -1,5 +1,5 @@
 //! StopParticipantReplication: takes the participant out of the destination, at once; also while its
-//! reconnect window runs.
+//! reconnect window runs. Its recording ends, too.
 
 use crate::arn::StageArn;
 use crate::error::{Error, Fault};
@@ -9,7 +9,7 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
-use crate::live::replica;
+use crate::live::{recording, replica};
 
 pub(crate) fn needs(
     source: &StageArn,
@@ -41,6 +41,7 @@ pub(crate) fn decide(
             format!("participantId: {participant} of {source} is not replicated to {destination}");
         Error::new(Fault::NotFound, message)
     })?;
+    recording::end_in(draft, &destination.id, participant);
     replica::end(draft, vec![key], CloseReason::ReplicationStopped);
     Ok(Reply::Done)
 }

@@ -8,14 +8,18 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::Reply;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
+use crate::resource::stage::recording;
 use crate::resource::token::issued;
-use crate::row::{Stage, Tags};
+use crate::row::{NewStageRecording, Stage, Tags};
 
-pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
-    vec![Need::StageCount {
+pub(crate) fn needs(stage: &StageArn, new: &NewStageRecording) -> Vec<Need> {
+    let count = Need::StageCount {
         account: stage.account.clone(),
         region: stage.region.clone(),
-    }]
+    };
+    let mut needs = vec![count];
+    needs.extend(recording::need(new));
+    needs
 }
 
 pub(crate) fn decide(
@@ -23,7 +27,7 @@ pub(crate) fn decide(
     arn: &StageArn,
     name: &str,
     tags: &Tags,
-    recording: &str,
+    recording: &NewStageRecording,
     tokens: &[NewToken],
 ) -> Outcome {
     let context = draft.context;
@@ -41,13 +45,19 @@ pub(crate) fn decide(
             "stages",
         ));
     }
+    // The operation has no error for what is not found.
+    let recording =
+        recording::found(draft, recording, &arn.region).map_err(|error| match error.fault {
+            Fault::NotFound => Error::new(Fault::Invalid, error.message),
+            _ => error,
+        })?;
     let stage = Stage {
         id: arn.id.clone(),
         account: arn.account.clone(),
         region: arn.region.clone(),
         name: name.to_owned(),
         tags: tags.clone(),
-        recording: recording.to_owned(),
+        recording,
         created_at: context.now,
         active_session: None,
     };

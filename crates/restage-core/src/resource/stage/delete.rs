@@ -1,4 +1,5 @@
 //! DeleteStage: disconnects everyone, stops jobs, ends replications out of the stage and into it, then removes it.
+//! Recordings end at once and stay, because what they have captured is still to be brought to their buckets.
 //! History is kept in the other stages only, because the stage's own is removed with it.
 
 use crate::arn::StageArn;
@@ -8,14 +9,20 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
-use crate::live::session;
+use crate::live::{recording, session};
 
 pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
-    vec![Need::Live(stage.id.clone()), Need::JobsOf(stage.id.clone())]
+    vec![
+        Need::Live(stage.id.clone()),
+        Need::JobsOf(stage.id.clone()),
+        recording::needs_of_stage(&stage.id),
+    ]
 }
 
 pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn) -> Outcome {
     own_stage(draft, "arn", arn)?;
+    // Nobody will be back, so no recording waits.
+    recording::end_all_in(draft, &arn.id);
     if let Some(active) = draft.active_session(&arn.id) {
         session::shut(draft, &active, CloseReason::StageDeleted);
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
 use restage_core::limits::{JOB_ATTEMPTS_MAX, JOBS_PER_STAGE_MAX};
 use restage_core::row::{
-    Connection, ConnectionKind, JobState, Participant, Replication, StageEventName, StageSession,
+    Connection, ConnectionKind, JobState, Participant, RECORDING_JOB, Recording, RecordingState,
+    Replication, StageEventName, StageSession,
 };
 use restage_core::{Census, Change, Decision, Limits, World};
 
@@ -22,6 +23,7 @@ pub(crate) fn audit(world: &World, limits: &Limits) {
     audit_connections(world);
     audit_history(world);
     audit_jobs(world);
+    audit_recordings(world);
 }
 
 fn is_active(world: &World, id: &StageSessionId) -> bool {
@@ -234,6 +236,95 @@ fn audit_jobs(world: &World) {
     assert!(live.values().all(|count| *count <= JOBS_PER_STAGE_MAX));
 }
 
+#[track_caller]
+fn audit_recordings(world: &World) {
+    let mut open = BTreeSet::new();
+    let mut prefixes = BTreeSet::new();
+    for (id, row) in &world.recordings {
+        assert_eq!(*id, row.id);
+        assert!(
+            prefixes.insert(&row.prefix),
+            "its prefix is another's: {row:?}"
+        );
+        assert_eq!(row.is_open(), row.ended_at.is_none(), "{row:?}");
+        assert_eq!(
+            row.state == RecordingState::Failed,
+            row.failure.is_some(),
+            "{row:?}"
+        );
+        assert!(
+            row.state != RecordingState::Active || row.started_at.is_some(),
+            "{row:?}"
+        );
+        if !row.is_open() {
+            assert_eq!(
+                (&row.publication, row.window_ends_at),
+                (&None, None),
+                "{row:?}"
+            );
+            continue;
+        }
+        assert!(
+            open.insert((&row.stage, &row.participant)),
+            "two at once: {row:?}"
+        );
+        assert_eq!(
+            row.publication.is_none(),
+            row.window_ends_at.is_some(),
+            "{row:?}"
+        );
+        audit_open(world, row);
+    }
+    for row in world.participants.values() {
+        let Some(named) = &row.recording else {
+            continue;
+        };
+        let recording = &world.recordings[&named.id];
+        assert_eq!(
+            (
+                &recording.stage,
+                &recording.participant,
+                recording.created_at
+            ),
+            (&row.stage, &row.id, named.since)
+        );
+    }
+}
+
+/// An open recording has a job, and captures what its participant publishes.
+#[track_caller]
+fn audit_open(world: &World, row: &Recording) {
+    let job = &world.jobs[&row.id.job()];
+    assert!(
+        job.is_live() && job.kind == RECORDING_JOB,
+        "{job:?} of {row:?}"
+    );
+    let stage = &world.stages[&row.stage];
+    let Some(key) = &row.publication else {
+        assert!(
+            job.spec.contains(r#""publication":null"#),
+            "{job:?} of {row:?}"
+        );
+        return;
+    };
+    let publisher = &world.participants[&(key.session.clone(), key.participant.clone())];
+    assert!(
+        publisher.publishing && !publisher.is_replica(),
+        "{publisher:?} of {row:?}"
+    );
+    let session = stage.active_session.clone().unwrap();
+    let shown = &world.participants[&(session, row.participant.clone())];
+    assert!(shown.publishing, "{shown:?} of {row:?}");
+    assert_eq!(
+        shown.recording.as_ref().map(|named| &named.id),
+        Some(&row.id)
+    );
+    let of_source = format!(r#""publication":{{"session":"{}""#, key.session);
+    assert!(job.spec.contains(&of_source), "{job:?} of {row:?}");
+    let paused = format!(r#""paused":{}"#, row.paused);
+    assert!(job.spec.contains(&paused), "{job:?} of {row:?}");
+}
+
 /// Every kind of line comes in pairs, and what is begun and not ended is what the rows say.
 #[track_caller]
 fn audit_history(world: &World) {
@@ -360,6 +451,10 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
                 world.jobs.get(&row.id) != Some(row),
             ),
             Change::DeleteJob(id) => (format!("{id:?}"), world.jobs.contains_key(id)),
+            Change::PutRecording(row) => (
+                format!("recording {:?}", row.id),
+                world.recordings.get(&row.id) != Some(row),
+            ),
             Change::AddEvent(_) => continue,
             Change::Count { session, by, .. } => {
                 (format!("count {session:?}"), *by != Census::default())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId};
-use restage_core::row::{Attributes, ConnectionKind};
+use restage_core::row::{Attributes, ConnectionKind, RecordingId, RecordingState};
 use restage_core::{Command, Decision, Effect, PublicationKey, World};
 
 /// Open connections, what the media ones are attached to, and the starts of jobs that run.
@@ -13,6 +13,10 @@ pub(crate) struct Edge {
     feeds: BTreeMap<PublicationKey, ConnectionId>,
     receives: BTreeMap<ConnectionId, PublicationKey>,
     runs: BTreeMap<JobId, u32>,
+    /// What the runners were told last.
+    tasks: BTreeMap<JobId, String>,
+    /// Recordings whose rest was to be brought to the bucket.
+    finishes: BTreeSet<RecordingId>,
 }
 
 type Shown = BTreeMap<ParticipantId, (String, Attributes)>;
@@ -52,7 +56,12 @@ impl Edge {
             }
             Command::Recover => {
                 *self = Self::default();
-                assert_eq!(decision.effects, [], "nobody is left to tell");
+                let of_recordings =
+                    |effect: &Effect| matches!(effect, Effect::FinishRecording { .. });
+                assert!(
+                    decision.effects.iter().all(of_recordings),
+                    "nobody is left to tell"
+                );
             }
             _ => {}
         }
@@ -80,8 +89,20 @@ impl Edge {
                     self.drop(connection);
                 }
                 Effect::RunJob { job } => {
+                    self.tasks.insert(job.id.clone(), job.spec.clone());
                     let earlier = self.runs.insert(job.id.clone(), job.generation);
                     assert_eq!(earlier, None, "one start of a job at a time");
+                }
+                Effect::TellJob { job } => {
+                    assert_eq!(
+                        self.runs.get(&job.id),
+                        Some(&job.generation),
+                        "{job:?} runs"
+                    );
+                    self.tasks.insert(job.id.clone(), job.spec.clone());
+                }
+                Effect::FinishRecording { recording } => {
+                    self.finishes.insert(recording.clone());
                 }
                 Effect::StopJob { job, generation } => {
                     assert_eq!(self.runs.get(job), Some(generation), "{job} runs");
@@ -102,8 +123,29 @@ impl Edge {
         let leased: BTreeMap<JobId, u32> =
             leased.map(|row| (row.id.clone(), row.generation)).collect();
         assert_eq!(self.runs, leased, "a lease is of a start that runs");
+        self.check_recordings(after);
         if !matches!(command, Command::Recover) {
             check_changed(before, after, decision);
+        }
+    }
+
+    /// Runners know what their jobs are to do, and what is captured is brought to its bucket.
+    #[track_caller]
+    fn check_recordings(&self, world: &World) {
+        // A recording that is to end needs no news.
+        for row in world
+            .jobs
+            .values()
+            .filter(|row| row.lease().is_some() && !row.stop_requested)
+        {
+            assert_eq!(self.tasks.get(&row.id), Some(&row.spec), "{row:?}");
+        }
+        for row in world.recordings.values() {
+            let job = world.jobs.get(&row.id.job());
+            let is_captured = job.is_none_or(|job| !job.is_live());
+            if row.state == RecordingState::Stopping && is_captured {
+                assert!(self.finishes.contains(&row.id), "{row:?} is never finished");
+            }
         }
     }
 

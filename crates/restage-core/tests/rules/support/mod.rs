@@ -13,9 +13,10 @@ use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, Participant,
-    PlainId, PlainKind, PlainRow, Protocol, PublicKey, Replica, StageEventError, StageSession,
-    Token,
+    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, NewStageRecording,
+    Participant, PlainId, PlainKind, PlainRow, Protocol, PublicKey, Recording, RecordingFailure,
+    RecordingFailureCode, RecordingId, RecordingSettings, Replica, StageEventError, StageSession,
+    StorageConfiguration, StorageConfigurationId, Token,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
@@ -24,7 +25,7 @@ use restage_core::{
 pub(crate) use audit::audit;
 use counted::Counted;
 pub(crate) use edge::Edge;
-pub(crate) use show::lines;
+pub(crate) use show::{lines, recording_lines};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-west-1";
@@ -76,6 +77,39 @@ pub(crate) fn plain_row(kind: PlainKind, id: &str) -> PlainRow {
             created_at: Time::default(),
         }
         .into(),
+        PlainKind::StorageConfiguration => StorageConfiguration {
+            id: id.into(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            name: id.to_lowercase(),
+            tags: BTreeMap::new(),
+            bucket: format!("bucket-of-{}", id.to_lowercase()),
+            created_at: Time::default(),
+        }
+        .into(),
+    }
+}
+
+pub(crate) fn storage_arn(storage: &str) -> Arn<StorageConfigurationId> {
+    key_arn("").with_id(|_| StorageConfigurationId::new(storage))
+}
+
+/// The recording block that names this storage configuration, and has this reconnect window.
+pub(crate) fn recorded_to(storage: &str, reconnect_window_s: u32) -> NewStageRecording {
+    NewStageRecording {
+        storage: Some(storage_arn(storage)),
+        settings: RecordingSettings {
+            reconnect_window_s,
+            ..RecordingSettings::default()
+        },
+    }
+}
+
+/// Why a recording failed.
+pub(crate) fn no_bucket() -> RecordingFailure {
+    RecordingFailure {
+        code: RecordingFailureCode::ResourceNotFound,
+        reason: "there is no such bucket".to_owned(),
     }
 }
 
@@ -135,6 +169,8 @@ pub(crate) struct Scene {
     counted: Counted,
     account: String,
     sessions: u32,
+    /// Commands that began recordings.
+    recordings: u32,
     /// Which run of the process decides.
     run: u32,
 }
@@ -149,6 +185,12 @@ impl Step {
     #[track_caller]
     pub(crate) fn gives(&self, expected: &[&str]) {
         assert_eq!(lines(&self.decision), expected);
+    }
+
+    /// What sinks are told of recordings.
+    #[track_caller]
+    pub(crate) fn tells(&self, expected: &[&str]) {
+        assert_eq!(recording_lines(&self.decision), expected);
     }
 
     /// Only this refusal, nothing changed.
@@ -197,6 +239,7 @@ impl Scene {
             counted: Counted::default(),
             account: ACCOUNT.to_owned(),
             sessions: 0,
+            recordings: 0,
             run: 1,
         };
         for stage in stages {
@@ -215,6 +258,7 @@ impl Scene {
             session_idle_s: IDLE_S,
             run: RunId::new(format!("run{}", self.run)),
             fresh_session: StageSessionId::new(format!("s{}", self.sessions + 1)),
+            fresh_recording: RecordingId::new(format!("r{}", self.recordings + 1)),
         }
     }
 
@@ -233,6 +277,9 @@ impl Scene {
         self.world.apply(&decision.changes);
         if self.world.sessions.contains_key(&context.fresh_session) {
             self.sessions += 1;
+        }
+        if self.world.recordings.len() > before.recordings.len() {
+            self.recordings += 1;
         }
         self.counted.take(&decision.changes);
         audit(&self.world, &self.limits);
@@ -291,8 +338,29 @@ impl Scene {
             stage: arn(stage),
             name: stage.to_lowercase(),
             tags: BTreeMap::new(),
-            recording: "{}".to_owned(),
+            recording: Default::default(),
             tokens: Vec::new(),
+        })
+    }
+
+    /// A stage whose participants are recorded, with a storage configuration of its own.
+    #[track_caller]
+    pub(crate) fn create_recorded(&mut self, stage: &str, reconnect_window_s: u32) {
+        let storage = format!("W{stage}");
+        let row = plain_row(PlainKind::StorageConfiguration, &storage);
+        self.run(&create(row)).ok();
+        self.create_stage(stage).ok();
+        self.record(stage, recorded_to(&storage, reconnect_window_s))
+            .ok();
+    }
+
+    /// Sets the recording block of a stage.
+    #[track_caller]
+    pub(crate) fn record(&mut self, stage: &str, recording: NewStageRecording) -> Step {
+        self.run(&Command::UpdateStage {
+            stage: arn(stage),
+            name: None,
+            recording: Some(recording),
         })
     }
 
@@ -613,6 +681,44 @@ impl Scene {
     #[track_caller]
     pub(crate) fn job(&self, job: &str) -> &Job {
         &self.world.jobs[&JobId::new(job)]
+    }
+
+    // Recordings.
+
+    #[track_caller]
+    pub(crate) fn recording_started(&mut self, recording: &str, generation: u32) -> Step {
+        self.run(&Command::RecordingStarted {
+            job: JobId::new(recording),
+            generation,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn recording_start_failed(&mut self, recording: &str, generation: u32) -> Step {
+        self.run(&Command::RecordingStartFailed {
+            job: JobId::new(recording),
+            generation,
+            failure: no_bucket(),
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn recording_finished(
+        &mut self,
+        recording: &str,
+        failure: Option<RecordingFailure>,
+    ) -> Step {
+        self.run(&Command::RecordingFinished {
+            recording: RecordingId::new(recording),
+            duration_ms: 1_500,
+            failure,
+            message: None,
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn recording(&self, recording: &str) -> &Recording {
+        &self.world.recordings[&RecordingId::new(recording)]
     }
 
     // Rows.

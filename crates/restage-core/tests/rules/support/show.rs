@@ -2,7 +2,7 @@
 
 use restage_core::id::ArnId as _;
 use restage_core::row::{StageEvent, StageEventError, StageEventName, TokenGrant};
-use restage_core::{Change, Decision, Effect, Reply};
+use restage_core::{Change, Decision, Effect, Notice, Occurrence, Reply};
 
 /// The reply if it says anything, then history, then effects.
 pub(crate) fn lines(decision: &Decision) -> Vec<String> {
@@ -10,6 +10,7 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
         Ok(Reply::Done) => None,
         Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
         Ok(Reply::Plain(row)) => Some(format!("{} {}", row.kind().name(), row.id().text())),
+        Ok(Reply::Recording(row)) => Some(format!("recording {}", row.id)),
         Ok(Reply::Job(job)) => Some(format!("job {}", job.id)),
         Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
         Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
@@ -23,6 +24,21 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
         .chain(history)
         .chain(decision.effects.iter().map(effect_line))
         .collect()
+}
+
+/// What became of recordings, as sinks are told.
+pub(crate) fn recording_lines(decision: &Decision) -> Vec<String> {
+    let line = |notice: &Notice| match &notice.what {
+        Occurrence::Recording { name, recording } => {
+            assert_eq!(
+                (&notice.stage, &notice.session),
+                (&recording.stage, &recording.session)
+            );
+            Some(format!("{} {name:?}", recording.id))
+        }
+        _ => None,
+    };
+    decision.notices.iter().filter_map(line).collect()
 }
 
 fn event_line(event: &StageEvent) -> String {
@@ -127,6 +143,8 @@ fn effect_line(effect: &Effect) -> String {
             format!("run {} {}{stopping}", job.id, job.generation)
         }
         Effect::StopJob { job, generation } => format!("stop {job} {generation}"),
+        Effect::TellJob { job } => format!("tell {} {}", job.id, job.generation),
+        Effect::FinishRecording { recording } => format!("finish {recording}"),
         Effect::AbandonJob { job, generation } => format!("abandon {job} {generation}"),
         Effect::StageChanged { stage } => format!("changed {stage}"),
     }

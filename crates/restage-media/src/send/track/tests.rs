@@ -50,6 +50,7 @@ impl Rig {
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),
             wallclock: self.epoch + Duration::from_millis(ms),
+            report: None,
             payload: payload.into(),
             plain: None,
             extensions: Extensions::default(),
@@ -114,6 +115,7 @@ fn ladder(feed: u64) -> [Rung; 3] {
         bits_per_s: 100 << layer,
         wire_bits_per_s: 100 << layer,
         peak_bits_per_s: 100 << layer,
+        least_bits_per_s: 100 << layer,
         cuts: Cuts::default(),
     })
 }

@@ -1,6 +1,7 @@
 pub mod client;
 pub mod offers;
 pub mod source;
+pub mod viewer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

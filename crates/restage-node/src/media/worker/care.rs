@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use restage_media::{Config, GoneReason, PeerId, Sfu};
+use restage_media::{Config, Control, GoneReason, PeerId, Sfu, TapId};
 
 use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
@@ -144,6 +144,14 @@ impl Care {
     }
 }
 
+/// An `Sfu` whose clock begins at `started`, which is when [`Config::since_1970`] was read.
+pub(super) fn new_sfu(config: Config, started: Instant) -> Sfu {
+    let mut sfu = Sfu::new(config);
+    // It takes the time of its first input for that time. This one changes nothing else.
+    sfu.control(started, Control::Shed { step: 0, turn: 0 });
+    sfu
+}
+
 impl Worker {
     /// Handles a panic of a turn outside the guard of a connection. If it is known which connection was being served,
     /// only that one ends; otherwise the worker restarts, and all its connections end.
@@ -184,7 +192,7 @@ impl Worker {
             .into_iter()
             .sum();
         let config = self.care.next_config(at);
-        self.sfu = Sfu::new(config);
+        self.sfu = new_sfu(config, at);
         // Datagrams that wait to be sent belong to connections that no longer exist; the counts are kept.
         let (sent, dropped) = (self.trains.sent, self.trains.dropped);
         self.trains = Trains::new();
@@ -200,6 +208,10 @@ impl Worker {
         self.opening.clear();
         self.load.fetch_sub(opening, Ordering::Relaxed);
         self.patching.clear();
+        let taps: Vec<TapId> = self.taps.keys().copied().collect();
+        for tap in taps {
+            self.forget_tap(tap);
+        }
         let shed = self.gauge.shed();
         self.apply_shed(at, shed);
     }

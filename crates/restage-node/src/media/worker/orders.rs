@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use restage_media::{Control, PeerId};
+use restage_media::{Control, PeerId, PublicationId, TapError, TapId, TapLayers};
 
+use super::super::tap::TapEnd;
 use super::{Order, Reply, Worker, now};
 
 impl Worker {
@@ -23,9 +24,21 @@ impl Worker {
                 let stats = all.filter_map(|peer| self.sfu.peer_stats(peer)).collect();
                 reply.send(stats).ok();
             }
+            Order::OpenTap {
+                tap,
+                publication,
+                end,
+            } => self.open_tap(tap, publication, end),
+            Order::CloseTap { tap } => self.close_tap(tap),
             Order::Stop => self.stopping = true,
             #[cfg(test)]
             Order::Fail(fault) => fault.strike()?,
+            #[cfg(test)]
+            Order::Push { inlet, packets } => {
+                let packets = &packets;
+                let input = restage_media::Input::Push { inlet, packets };
+                self.sfu.handle_input(now(), input);
+            }
         }
         self.drain();
         Ok(())
@@ -64,6 +77,54 @@ impl Worker {
             }
             Some(Control::Close { peer }) => self.forget(peer),
             _ => {}
+        }
+    }
+
+    /// Opens a tap. It counts as a receiver of the publication, so other workers relay to this one for it.
+    fn open_tap(&mut self, tap: TapId, publication: PublicationId, end: TapEnd) {
+        let abandoned: Vec<TapId> = self
+            .taps
+            .iter()
+            .filter_map(|(tap, end)| (!end.is_open()).then_some(*tap))
+            .collect();
+        for tap in abandoned {
+            self.close_tap(tap);
+        }
+        self.taps.insert(tap, end);
+        let layers = TapLayers::Best;
+        let control = Control::OpenTap {
+            tap,
+            publication,
+            layers,
+        };
+        self.sfu.control(now(), control);
+        let routes = &self.neighbours.routes;
+        routes.subscribe(self.id, PeerId(tap.0), publication);
+        // A refusal comes back with the outputs.
+        self.drain();
+        if let Some(end) = self.taps.get_mut(&tap) {
+            end.answer(Ok(()));
+        }
+    }
+
+    pub(super) fn refuse_tap(&mut self, tap: TapId, error: TapError) {
+        if let Some(end) = self.taps.get_mut(&tap) {
+            end.answer(Err(error));
+        }
+        self.forget_tap(tap);
+    }
+
+    pub(super) fn close_tap(&mut self, tap: TapId) {
+        if self.taps.contains_key(&tap) {
+            self.sfu.control(now(), Control::CloseTap { tap });
+            self.forget_tap(tap);
+        }
+    }
+
+    /// Forgets a tap that is closed; its reader finds the end.
+    pub(super) fn forget_tap(&mut self, tap: TapId) {
+        if self.taps.remove(&tap).is_some() {
+            self.neighbours.routes.leave(self.id, PeerId(tap.0));
         }
     }
 

@@ -343,10 +343,16 @@ impl Worker {
                     self.loudness.insert(publication, level);
                 }
                 Output::Stream { peer, state } => drop(self.streams.insert(peer, state)),
-                // The server opens no taps and no external inlets.
-                Output::Tapped { .. }
-                | Output::TapRefused { .. }
-                | Output::InletRefused { .. }
+                Output::Tapped { tap, packets, .. } => {
+                    let passed = self.taps.get_mut(&tap).map(|end| end.pass(packets));
+                    match passed.flatten() {
+                        Some(dropped) => self.tap_packets_dropped += dropped,
+                        None => self.close_tap(tap),
+                    }
+                }
+                Output::TapRefused { tap, error } => self.refuse_tap(tap, error),
+                // The server opens no external inlets.
+                Output::InletRefused { .. }
                 | Output::InletEnded { .. }
                 | Output::InletKeyframeWanted { .. } => {}
                 Output::Gone { peer, reason } => {
@@ -391,6 +397,7 @@ impl Worker {
                 + self.rtcp.as_ref().map_or(0, RtcpSocket::refused),
             bursts_dropped: self.bursts_dropped,
             feedback_dropped: self.feedback_dropped,
+            tap_packets_dropped: self.tap_packets_dropped,
             line_datagrams_sent: self.lines.sent,
             line_datagrams_dropped: self.lines.dropped,
             restarts: self.care.restarts(),

@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 38] = [
+pub(super) const FILES: [(&str, &str, &str); 44] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -43,6 +43,21 @@ pub(super) const FILES: [(&str, &str, &str); 38] = [
     ("network.css", STYLE, own!("network.css")),
     ("network.js", SCRIPT, own!("network.js")),
     ("paths.js", SCRIPT, own!("paths.js")),
+    (
+        "recordings.html",
+        "text/html; charset=utf-8",
+        own!("recordings.html"),
+    ),
+    ("recordings.css", STYLE, own!("recordings.css")),
+    ("recordings.js", SCRIPT, own!("recordings.js")),
+    ("recording_rows.js", SCRIPT, own!("recording_rows.js")),
+    ("player.js", SCRIPT, own!("player.js")),
+    // hls.js (Apache-2.0); the page of recordings fetches it when it plays the first one.
+    (
+        "hls.light.min.mjs",
+        SCRIPT,
+        own!("vendor/hls.js/hls.light.min.mjs"),
+    ),
     ("attempt.js", SCRIPT, client!("attempt.js")),
     ("client.js", SCRIPT, client!("client.js")),
     ("errors.js", SCRIPT, client!("errors.js")),

@@ -282,7 +282,7 @@ async fn operate<T: for<'de> Deserialize<'de>>(
         query: "",
         body: body.as_bytes(),
     };
-    let answer = Box::pin(handler::call(app, caller, operation, input)).await?;
+    let answer = Box::pin(handler::call(app, caller, operation.into(), input)).await?;
     serde_json::from_slice(&answer.body)
         .map_err(|error| ApiError::internal_server(format!("{}: {error}", operation.name())))
 }

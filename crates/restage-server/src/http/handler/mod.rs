@@ -4,17 +4,19 @@ mod encoder_configuration;
 mod participant;
 mod plain;
 mod public_key;
+mod recording;
 mod replica;
 mod session;
 mod stage;
+mod storage_configuration;
 mod tag;
 mod token;
 
 use restage_api::shape::{self, EmptyResponse};
-use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
+use restage_api::{Action, ApiError, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::{ResourceId, Time};
-use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage};
+use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage, StorageConfiguration};
 use restage_core::{Arn, Fault, Reply, ResourceArn, StageArn};
 use restage_node::control::Failure;
 use restage_store::{ReplicaPosition, StoreError};
@@ -32,14 +34,21 @@ pub(super) struct Input<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// Runs one operation.
+/// Runs one operation of the service or one of restage's own.
 pub(super) async fn call(
     app: &App,
     caller: &Caller,
-    operation: Operation,
+    action: Action,
     input: Input<'_>,
 ) -> Result<Answer, ApiError> {
     let body = input.body;
+    let operation = match action {
+        Action::Operation(operation) => operation,
+        Action::Extension(extension) => {
+            let answered = recording::call(app, caller, extension, body).await;
+            return answered.map(Answer::from);
+        }
+    };
     let answered = match operation {
         Operation::CreateStage => stage::create(app, caller, body).await,
         Operation::GetStage => return stage::get(app, caller, body).await,
@@ -71,6 +80,18 @@ pub(super) async fn call(
         }
         Operation::DeleteEncoderConfiguration => {
             plain::delete::<EncoderConfiguration>(app, caller, body).await
+        }
+        Operation::CreateStorageConfiguration => {
+            plain::create::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::GetStorageConfiguration => {
+            plain::get::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::ListStorageConfigurations => {
+            plain::list::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::DeleteStorageConfiguration => {
+            plain::delete::<StorageConfiguration>(app, caller, body).await
         }
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
@@ -214,11 +235,11 @@ impl<'a> Paging<'a> {
     fn new(
         app: &'a App,
         caller: &'a Caller,
-        operation: Operation,
+        action: impl Into<Action>,
         filters: &'a [(&'a str, &'a str)],
     ) -> Self {
         let scope = PageScope {
-            operation,
+            operation: action.into(),
             account: &caller.account,
             region: &caller.region,
             filters,

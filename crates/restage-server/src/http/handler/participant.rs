@@ -12,7 +12,7 @@ use restage_store::ParticipantFilter;
 
 use super::super::App;
 use super::super::api::Caller;
-use super::super::view;
+use super::super::{recording, view};
 use super::session::session_of;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
 
@@ -30,7 +30,7 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
             ParticipantFilter::Connected(state == ParticipantState::Connected)
         }
         Some(WireFilter::RecordingState(state)) => {
-            ParticipantFilter::RecordingState(state.as_str().to_owned())
+            ParticipantFilter::RecordingState(recording::filtered(state))
         }
     };
     let filters = request.filters();
@@ -45,7 +45,7 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
     let last = page
         .rows
         .last()
-        .map(|row| (row.first_joined_at, row.id.as_str()));
+        .map(|found| (found.row.first_joined_at, found.row.id.as_str()));
     let next_token = paging.next(page.more, last);
     let participants = page
         .rows

@@ -23,6 +23,11 @@ pub(super) trait PlainShapes: Plain {
     /// The requested row. The rules set its time of creation.
     fn new(arn: Arn<Self::Id>, request: Self::Create) -> Result<Self, ApiError>;
 
+    /// Checks what the rules cannot see before the row is created.
+    fn check(&self, _app: &App) -> impl Future<Output = Result<(), ApiError>> + Send {
+        async { Ok(()) }
+    }
+
     /// The answer of the Create operation.
     fn created(&self) -> Result<<Self::Create as Request>::Response, ApiError>;
 
@@ -40,6 +45,7 @@ pub(super) async fn create<R: PlainShapes>(
 ) -> Result<String, ApiError> {
     let request = R::Create::parse(body)?;
     let row = R::new(ids::resource(&caller.account, &caller.region), request)?;
+    row.check(app).await?;
     let command = Command::CreateResource { row: row.into() };
     let created = match execute(app, caller, command).await? {
         Reply::Plain(row) => R::take(row),

@@ -2,8 +2,7 @@
 
 use restage_api::shape::{
     CreateStageRequest, CreateStageResponse, DeleteStageRequest, GetStageRequest, GetStageResponse,
-    ListStagesRequest, ListStagesResponse, RecordingConfiguration, UpdateStageRequest,
-    UpdateStageResponse,
+    ListStagesRequest, ListStagesResponse, UpdateStageRequest, UpdateStageResponse,
 };
 use restage_api::{ApiError, Operation, Request as _};
 use restage_core::Reply;
@@ -15,15 +14,13 @@ use restage_store::system::ids;
 use super::super::App;
 use super::super::answer_cache::Answer;
 use super::super::api::Caller;
-use super::super::view;
+use super::super::{recording, view};
 use super::token::Issue;
 use super::{Missing, Paging, answer, arn, empty, execute, own_region, stage_of, store_failed};
 
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateStageRequest::parse(body)?;
-    if let Some(storage) = unknown_storage(&request.recording) {
-        return Err(ApiError::validation(storage));
-    }
+    let recording = recording::command(&request.recording)?;
     let stage = ids::stage(&caller.account, &caller.region);
     let issues: Vec<Issue> = request
         .participant_token_configurations
@@ -34,7 +31,7 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         stage: stage.clone(),
         name: request.name,
         tags: request.tags,
-        recording: request.recording.to_canonical_json(),
+        recording,
         tokens: issues.iter().map(Issue::row).collect(),
     };
     let created = stage_reply(execute(app, caller, command).await?)?;
@@ -43,7 +40,7 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
         .map(|issue| issue.sign(app, &stage))
         .collect::<Result<_, _>>()?;
     answer(&CreateStageResponse {
-        stage: view::stage(app, &created)?,
+        stage: view::stage(app, &created),
         participant_tokens,
     })
 }
@@ -54,7 +51,7 @@ pub(super) async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<Answe
     let watch = app.control.store().watch([Subject::Stage(&id); 2]);
     let stage = stage_of(app, caller, "arn", &request.arn, Missing::NotFound).await?;
     let body = answer(&GetStageResponse {
-        stage: view::stage(app, &stage)?,
+        stage: view::stage(app, &stage),
     })?;
     Ok(Answer::while_holds(watch, body))
 }
@@ -80,22 +77,17 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
 
 pub(super) async fn update(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = UpdateStageRequest::parse(body)?;
-    if let Some(storage) = request.recording.as_ref().and_then(unknown_storage) {
-        return Err(ApiError::resource_not_found(storage));
-    }
     let stage = arn("arn", &request.arn)?;
     own_region(caller, "arn", stage.clone())?;
-    let recording = request
-        .recording
-        .map(|recording| recording.to_canonical_json());
+    let recording = request.recording.as_ref().map(recording::command);
     let command = Command::UpdateStage {
         stage,
         name: request.name,
-        recording,
+        recording: recording.transpose()?,
     };
     let updated = stage_reply(execute(app, caller, command).await?)?;
     answer(&UpdateStageResponse {
-        stage: view::stage(app, &updated)?,
+        stage: view::stage(app, &updated),
     })
 }
 
@@ -105,18 +97,6 @@ pub(super) async fn delete(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     own_region(caller, "arn", stage.clone())?;
     execute(app, caller, Command::DeleteStage { stage }).await?;
     empty()
-}
-
-/// Refuses a request that names a storage configuration. These do not exist yet, and a stage must not
-/// claim to record.
-fn unknown_storage(recording: &RecordingConfiguration) -> Option<String> {
-    let arn = &recording.storage_configuration_arn;
-    (!arn.is_empty()).then(|| {
-        format!(
-            "autoParticipantRecordingConfiguration.storageConfigurationArn: storage configuration \
-             {arn} does not exist"
-        )
-    })
 }
 
 fn stage_reply(reply: Reply) -> Result<Stage, ApiError> {

@@ -1,0 +1,77 @@
+/** Recorded stages, and the command line as publisher. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+
+import {
+  CreateStageCommand,
+  CreateStorageConfigurationCommand,
+  GetParticipantCommand,
+  ListStageSessionsCommand,
+} from "@aws-sdk/client-ivs-realtime";
+
+import { ROOT } from "./server.js";
+import { eventuallySeen } from "./wait.js";
+
+/** How long a recording may take to begin, and to be in its bucket. */
+const RECORDED_MS = 60_000;
+
+/**
+ * A stage whose participants are recorded, into a bucket of its own name.
+ * @param {import("./stages.js").Stages} stages
+ * @param {string} name
+ * @param {object} [settings]
+ */
+export async function createRecordedStage(stages, name, settings = {}) {
+  const s3 = { bucketName: `${name.toLowerCase()}-vods` };
+  const made = await stages.client.send(new CreateStorageConfigurationCommand({ s3 }));
+  const autoParticipantRecordingConfiguration = {
+    storageConfigurationArn: made.storageConfiguration.arn,
+    hlsConfiguration: { targetSegmentDurationSeconds: 2 },
+    ...settings,
+  };
+  const request = { name, autoParticipantRecordingConfiguration };
+  return (await stages.client.send(new CreateStageCommand(request))).stage.arn;
+}
+
+/**
+ * Waits until the participant's recording is in a state.
+ * @param {import("./stages.js").Stages} stages
+ * @param {string} stageArn
+ * @param {string} participantId
+ * @param {string} state
+ */
+export async function waitForRecording(stages, stageArn, participantId, state) {
+  const read = async () => {
+    const listed = await stages.client.send(new ListStageSessionsCommand({ stageArn }));
+    const sessionId = listed.stageSessions[0]?.sessionId;
+    if (!sessionId) return "no session";
+    const request = new GetParticipantCommand({ stageArn, sessionId, participantId });
+    const { participant } = await stages.client.send(request).catch(() => ({ participant: undefined }));
+    return participant?.recordingState ?? "none";
+  };
+  await eventuallySeen(read, seen => seen === state, `the recording is ${state}`, RECORDED_MS);
+}
+
+/**
+ * `restage publish` with its test card: H.264, and a beep each second.
+ * @param {string} token
+ */
+export function publishCard(token) {
+  const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
+  const child = spawn(binary, ["publish"], {
+    env: { ...process.env, RESTAGE_TOKEN: token },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  process.once("exit", () => child.kill("SIGKILL"));
+  return {
+    async leave() {
+      const exit = once(child, "exit");
+      assert.equal(child.exitCode, null, "restage publish had ended before");
+      child.kill("SIGINT");
+      await exit;
+    },
+  };
+}

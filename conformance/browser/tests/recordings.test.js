@@ -1,0 +1,198 @@
+/** The console lists recordings, pauses and resumes them, and plays them with hls.js, in Chromium and in Firefox. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { FIREFOX, launchFirefox } from "../../interop/clients/firefox.js";
+import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
+import { createRecordedStage, publishCard, waitForRecording } from "../support/recording.js";
+import { browser, server, stages, useScene } from "../support/scene.js";
+import { OUTPUT } from "../support/server.js";
+import { eventually, eventuallySeen } from "../support/wait.js";
+
+/** How long a busy machine may take to play a second. */
+const PLAY_MS = 60_000;
+
+let stage;
+let ann;
+
+useScene("browser_recordings", {
+  prepare: async () => {
+    stage = await createRecordedStage(stages, "Main-stage");
+    ann = await stages.token(stage, { userId: "ann" });
+    const publisher = publishCard(ann.token);
+    await waitForRecording(stages, stage, ann.participantId, "ACTIVE");
+    await eventually(() => hasSegment("2.mp4"), "three segments are in the bucket", PLAY_MS);
+    await publisher.leave();
+    await waitForRecording(stages, stage, ann.participantId, "STOPPED");
+  },
+});
+
+/** Whether some recording has this segment in its bucket. @param {string} name */
+async function hasSegment(name) {
+  const names = await readdir(join(server.dataDir, "recordings"), { recursive: true });
+  return names.some(path => path.endsWith(`/high/${name}`));
+}
+
+/** The address of the page of recordings, with the console's key. */
+const recordingsUrl = async () =>
+  (await server.consoleUrl()).replace("/console/#", "/console/recordings.html#");
+
+/**
+ * Begins to measure the page's video: `window.readPlayback()` says its time, a digest of its picture, and the loudest sample so far.
+ */
+const MEASURE = `(() => {
+  const video = document.getElementById("player-video");
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  context.createMediaElementSource(video).connect(analyser);
+  analyser.connect(context.destination);
+  const samples = new Float32Array(analyser.fftSize);
+  let loudest = 0;
+  setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    loudest = Math.max(loudest, ...samples.map(Math.abs));
+  }, 20);
+  const canvas = document.createElement("canvas");
+  canvas.width = 64;
+  canvas.height = 36;
+  const draw = canvas.getContext("2d", { willReadFrequently: true });
+  window.readPlayback = () => {
+    draw.drawImage(video, 0, 0, canvas.width, canvas.height);
+    const pixels = draw.getImageData(0, 0, canvas.width, canvas.height).data;
+    const digest = pixels.reduce((sum, value, at) => (sum * 31 + value * (at % 7)) % 1_000_003, 0);
+    const light = pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
+    const heard = loudest;
+    loudest = 0;
+    return { time: video.currentTime, width: video.videoWidth, digest, light, heard, problem: document.getElementById("player-problem").textContent };
+  };
+})()`;
+
+/**
+ * Plays the first recording of the list; picture and sound must advance.
+ * @param {{ evaluate: (code: string) => Promise<any> }} page
+ */
+async function assertPlays(page) {
+  const isThere = `document.querySelector('[data-focus^="play "]') !== null`;
+  await eventually(() => page.evaluate(isThere), "there is a recording to play", PLAY_MS);
+  await page.evaluate(MEASURE);
+  await page.evaluate(`document.querySelector('[data-focus^="play "]').click()`);
+  const read = () => page.evaluate("window.readPlayback()");
+  const digests = new Set();
+  let heard = 0;
+  const last = await eventuallySeen(
+    async () => {
+      const now = await read();
+      if (now.light > 64 && now.time > 0.5) digests.add(now.digest);
+      heard = Math.max(heard, now.heard);
+      return { ...now, pictures: digests.size, heard };
+    },
+    ({ time, pictures, heard }) => time > 3 && pictures > 10 && heard > 0.01,
+    "picture and sound advance",
+    PLAY_MS,
+  );
+  assert.ok(last.width >= 320, `${last.width}`);
+  assert.equal(last.problem, "");
+}
+
+test("Chromium plays a recording", async () => {
+  const { page, problems, close } = await openConsole(browser, await recordingsUrl());
+  const loaded = [];
+  page.on("request", request => loaded.push(new URL(request.url()).pathname));
+  await page.locator(".recording").waitFor();
+  assert.ok(!page.url().includes("key="), "the key is taken out of the address");
+  assert.ok(!loaded.some(path => path.includes("hls")), "the player is loaded when something is played");
+  const row = page.locator(".recording");
+  assert.equal(await row.locator(".badge").innerText(), "STOPPED");
+  assert.match(await row.locator(".recording-name").innerText(), new RegExp(ann.participantId));
+  assert.match(
+    (await row.locator(".recording-detail").allInnerTexts()).join("\n"),
+    /Main-stage\n.* · 0:\d\d/,
+  );
+  assert.match(await page.locator("#summary").innerText(), /^1 recording, 0 active$/);
+  await assertPlays(page);
+  assert.ok(loaded.some(path => path.endsWith("/hls.light.min.mjs")));
+  await page.locator("#player-close").click();
+  assert.ok(await page.locator("#player").isHidden());
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+test("the page fits a desk and a phone, in dark and in light", async () => {
+  for (const [name, viewport, colorScheme] of /** @type {const} */ ([
+    ["dark", DESKTOP, "dark"],
+    ["light", DESKTOP, "light"],
+    ["phone", PHONE, "dark"],
+    ["phone-light", PHONE, "light"],
+  ])) {
+    const { page, problems, close } = await openConsole(browser, await recordingsUrl(), {
+      viewport,
+      colorScheme,
+    });
+    await page.locator('[data-focus^="play "]').click();
+    const hasPicture = `document.getElementById("player-video").currentTime > 0.5`;
+    await eventually(() => page.evaluate(hasPicture), "the recording plays", PLAY_MS);
+    await assertFits(page);
+    await page.screenshot({ path: join(OUTPUT, `recordings-${name}.png`), fullPage: true });
+    assert.deepEqual(problems, []);
+    await close();
+  }
+});
+
+test("a recording is paused and resumed, and found by the name of its stage", async () => {
+  const hall = await createRecordedStage(stages, "Hall");
+  const bob = await stages.token(hall, { userId: "bob" });
+  const publisher = publishCard(bob.token);
+  await waitForRecording(stages, hall, bob.participantId, "ACTIVE");
+  const { page, problems, close } = await openConsole(browser, await recordingsUrl());
+  await page.locator("#search").fill("hall");
+  const row = page.locator(".recording");
+  await eventually(async () => (await row.count()) === 1, "one recording matches");
+  const says = word =>
+    eventually(async () => (await row.locator(".badge").innerText()) === word, `the row says ${word}`);
+  await says("ACTIVE");
+  await row.getByRole("button", { name: `Pause the recording of ${bob.participantId}` }).click();
+  await says("PAUSED");
+  await row.getByRole("button", { name: `Resume the recording of ${bob.participantId}` }).click();
+  await says("ACTIVE");
+  await publisher.leave();
+  await waitForRecording(stages, hall, bob.participantId, "STOPPED");
+  await says("STOPPED");
+  assert.deepEqual(problems, []);
+  await close();
+});
+
+/** Why there is no Firefox, or nothing; says so, and fails in CI, where nothing is skipped. */
+function whyNoFirefox() {
+  if (existsSync(FIREFOX)) return undefined;
+  const lacking = `there is no ${FIREFOX} (Debian package firefox-esr)`;
+  console.log(`skipped: Firefox: ${lacking}`);
+  assert.ok(!process.env.CI, `CI has all that this needs, but ${lacking}`);
+  return lacking;
+}
+
+const skip = whyNoFirefox();
+
+if (skip) {
+  test("Firefox plays a recording", { skip }, () => {});
+} else {
+  /** @type {import("puppeteer-core").Browser} */
+  let firefox;
+  before(async () => {
+    firefox = await launchFirefox({ isLoopbackUsed: true });
+  });
+  after(() => firefox?.close());
+
+  test("Firefox plays a recording", async () => {
+    const page = await firefox.newPage();
+    const problems = [];
+    page.on("pageerror", error => problems.push(`${error}`));
+    await page.goto(await recordingsUrl());
+    await assertPlays(page);
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+}

@@ -1,0 +1,127 @@
+//! What the job of a recording is to do, as JSON for its runner.
+//!
+//! ```json
+//! {"account": "111122223333", "region": "eu-west-1", "stage": "hT5vN1cGy8Ud", "stageArn": "arn:aws:ivs:…",
+//!  "session": "st-4Hc9sTnV2bQ7x", "participant": "q7Rk2ZpLw0Xe", "bucket": "my-vods", "prefix": "hT5vN1cGy8Ud/…",
+//!  "storage": "Bz3mKq9WfA6j", "mediaTypes": "AUDIO_VIDEO", "segmentSeconds": 6,
+//!  "thumbnails": {"recordingMode": "DISABLED", "storage": ["SEQUENTIAL"], "targetIntervalSeconds": 60},
+//!  "publication": {"session": "st-4Hc9sTnV2bQ7x", "participant": "q7Rk2ZpLw0Xe"}, "paused": false}
+//! ```
+//!
+//! `session` and `participant` are those of the prefix. `publication` is what is captured now, of a replica the source's; it
+//! is `null` while the publisher is away.
+
+use std::fmt::Write as _;
+
+use crate::arn::StageArn;
+use crate::row::{Recording, ThumbnailMode, Thumbnails};
+
+/// The job's task.
+pub(super) fn text(row: &Recording) -> String {
+    let arn = StageArn {
+        region: row.region.clone(),
+        account: row.account.clone(),
+        id: row.stage.clone(),
+    };
+    let mut object = Object::new();
+    object.text("account", &row.account);
+    object.text("region", &row.region);
+    object.text("stage", row.stage.as_str());
+    object.text("stageArn", &arn.to_string());
+    object.text("session", row.session.as_str());
+    object.text("participant", row.participant.as_str());
+    object.text("bucket", &row.storage.bucket);
+    object.text("prefix", &row.prefix);
+    object.text("storage", row.storage.configuration.as_str());
+    object.text("mediaTypes", row.settings.media.word());
+    object.raw("segmentSeconds", &row.settings.segment_s.to_string());
+    object.raw("thumbnails", &thumbnails(row));
+    let publication = row.publication.as_ref().map_or_else(
+        || "null".to_owned(),
+        |key| {
+            let mut object = Object::new();
+            object.text("session", key.session.as_str());
+            object.text("participant", key.participant.as_str());
+            object.end()
+        },
+    );
+    object.raw("publication", &publication);
+    object.raw("paused", if row.paused { "true" } else { "false" });
+    object.end()
+}
+
+fn thumbnails(row: &Recording) -> String {
+    let Thumbnails {
+        storage,
+        interval_s,
+        ..
+    } = &row.settings.thumbnails;
+    let mode = match row.settings.has_thumbnails() {
+        true => ThumbnailMode::Interval,
+        false => ThumbnailMode::Disabled,
+    };
+    let storage: Vec<String> = storage.iter().map(|kind| quoted(kind.word())).collect();
+    let mut object = Object::new();
+    object.text("recordingMode", mode.word());
+    object.raw("storage", &format!("[{}]", storage.join(",")));
+    object.raw("targetIntervalSeconds", &interval_s.to_string());
+    object.end()
+}
+
+/// A JSON object in the making.
+struct Object(String);
+
+impl Object {
+    fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.raw(name, &quoted(value));
+    }
+
+    /// A member whose value is JSON already.
+    fn raw(&mut self, name: &str, value: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        self.0.push_str(value);
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+/// A JSON string (RFC 8259, section 7).
+fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => json.extend(['\\', character]),
+            control if u32::from(control) < 0x20 => {
+                write!(json, "\\u{:04x}", u32::from(control)).unwrap_or_default();
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_quoted_as_json_requires() {
+        assert_eq!(
+            quoted("a\"b\\c\u{1}\n\u{e9}"),
+            "\"a\\\"b\\\\c\\u0001\\u000a\u{e9}\""
+        );
+    }
+}

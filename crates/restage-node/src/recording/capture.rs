@@ -1,0 +1,238 @@
+//! What one start of a recording has captured and has not written yet, and whether it has really begun.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use restage_media::{Codec, MediaKind};
+use restage_record::{Init, MediaTypes, Output, Picture, Recorder, RecorderConfig, Segment};
+
+use super::figures::Figures;
+use super::intake::Intake;
+use crate::media::Tapped;
+
+/// Bytes of inits and segments that wait for the disk. Beyond them the tap is not read, so that its own bound holds.
+const WORK_BYTES_MAX: usize = 16 << 20;
+/// Notes that wait for the disk. What is beyond them has been said already.
+const NOTES_MAX: usize = 64;
+/// How long sound alone is waited with, in microseconds: the codec of pictures decides whether there can be a recording.
+const PICTURES_WAIT_US: u64 = 2_000_000;
+
+/// Something for the spool.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// The recording begins, or goes on: UTC in microseconds since 1970, and the document that says so if it is the first time.
+    Started {
+        utc_us: i64,
+        document: Option<Vec<u8>>,
+    },
+    Init(Init),
+    Segment(Segment),
+    /// A file at a path below the prefix.
+    Thumbnail {
+        path: String,
+        jpeg: Arc<Vec<u8>>,
+    },
+    Note(String),
+}
+
+/// Whether there is something to record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Standing {
+    /// Nothing has come that says so.
+    Waiting,
+    /// Media comes that can be recorded.
+    Recordable,
+    /// The pictures cannot be recorded, and nothing else has been.
+    Refused(Codec),
+}
+
+/// The recorder with what goes in and comes out.
+#[derive(Debug)]
+pub(super) struct Capture {
+    recorder: Recorder,
+    intake: Intake,
+    media_types: MediaTypes,
+    standing: Standing,
+    /// When the first packet was taken, by the media plane's clock.
+    first_us: Option<u64>,
+    work: VecDeque<Work>,
+    work_bytes: usize,
+    wants_key_frame: bool,
+    /// The newest key frame that was wanted for a thumbnail.
+    picture: Option<Picture>,
+    figures: Figures,
+}
+
+impl Capture {
+    pub(super) fn new(config: RecorderConfig, figures: Figures) -> Self {
+        Self {
+            recorder: Recorder::new(config),
+            intake: Intake::default(),
+            media_types: config.media_types,
+            standing: match config.resumed {
+                Some(_) => Standing::Recordable,
+                None => Standing::Waiting,
+            },
+            first_us: None,
+            work: VecDeque::new(),
+            work_bytes: 0,
+            wants_key_frame: false,
+            picture: None,
+            figures,
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// When the first packet was taken, by the media plane's clock.
+    pub(super) fn first_us(&self) -> Option<u64> {
+        self.first_us
+    }
+
+    /// Whether more may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.work_bytes < WORK_BYTES_MAX
+    }
+
+    /// Whether the publisher is to be asked for a key frame, which is said once.
+    pub(super) fn take_key_frame_wish(&mut self) -> bool {
+        std::mem::take(&mut self.wants_key_frame)
+    }
+
+    /// The next key frame becomes a [`Picture`].
+    pub(super) fn want_picture(&mut self, now_us: u64) {
+        self.recorder.want_picture(now_us);
+        self.collect();
+    }
+
+    /// The key frame that was wanted, once.
+    pub(super) fn take_picture(&mut self) -> Option<Picture> {
+        self.picture.take()
+    }
+
+    /// Adds a thumbnail to what waits for the disk.
+    pub(super) fn thumbnail(&mut self, paths: Vec<String>, jpeg: Vec<u8>) {
+        let jpeg = Arc::new(jpeg);
+        for path in paths {
+            self.work_bytes += jpeg.len();
+            let jpeg = jpeg.clone();
+            self.work.push_back(Work::Thumbnail { path, jpeg });
+        }
+    }
+
+    /// Takes packets of the tap.
+    pub(super) fn take(&mut self, now_us: u64, tapped: Tapped) {
+        self.figures.missed(tapped.missed.packets);
+        for packet in tapped.packets {
+            let packet = self.intake.take(packet);
+            let kind = packet.kind();
+            self.first_us.get_or_insert(now_us);
+            self.recorder.push(now_us, packet);
+            self.collect();
+            let has_pictures = kind == MediaKind::Video;
+            if has_pictures || self.media_types == MediaTypes::AudioOnly {
+                self.settle();
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now_us: u64) {
+        self.recorder.tick(now_us);
+        self.collect();
+        let is_sound_alone = |first: u64| now_us >= first.saturating_add(PICTURES_WAIT_US);
+        if self.first_us.is_some_and(is_sound_alone) {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        if self.standing == Standing::Waiting {
+            self.standing = Standing::Recordable;
+        }
+    }
+
+    pub(super) fn set_paused(&mut self, now_us: u64, is_paused: bool) {
+        match is_paused {
+            true => self.recorder.pause(now_us),
+            false => self.recorder.resume(now_us),
+        }
+        self.collect();
+    }
+
+    /// Another tap begins, or none does.
+    pub(super) fn source_gone(&mut self, now_us: u64) {
+        self.recorder.source_gone(now_us);
+        self.intake.restart();
+        self.collect();
+    }
+
+    pub(super) fn finish(&mut self, now_us: u64) {
+        self.recorder.finish(now_us);
+        self.collect();
+    }
+
+    /// Length of what is recorded, in milliseconds.
+    pub(super) fn duration_ms(&self) -> u64 {
+        self.recorder.duration_us() / 1_000
+    }
+
+    /// A sentence for `recording_status_message`.
+    pub(super) fn note(&mut self, message: &str) {
+        let notes = self
+            .work
+            .iter()
+            .filter(|work| matches!(work, Work::Note(_)));
+        if notes.count() < NOTES_MAX {
+            self.work.push_back(Work::Note(message.to_owned()));
+        }
+    }
+
+    /// Puts something before everything that waits for the disk.
+    pub(super) fn put_first(&mut self, work: Work) {
+        self.work.push_front(work);
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        !self.work.is_empty()
+    }
+
+    /// Everything that waits for the disk, in the order in which it is to be written.
+    pub(super) fn take_work(&mut self) -> VecDeque<Work> {
+        self.work_bytes = 0;
+        std::mem::take(&mut self.work)
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.recorder.poll() {
+            match output {
+                Output::Init(init) => {
+                    self.work_bytes += init.bytes.len();
+                    self.work.push_back(Work::Init(init));
+                }
+                Output::Segment(segment) => {
+                    self.work_bytes += segment.bytes.len();
+                    self.work.push_back(Work::Segment(segment));
+                }
+                Output::Picture(picture) => self.picture = Some(picture),
+                Output::WantKeyFrame => self.wants_key_frame = true,
+                Output::Dropped(dropped) => self.figures.dropped(&dropped),
+                Output::Note(message) => self.note(message),
+                Output::Refused { codec } => self.refuse(codec),
+            }
+        }
+    }
+
+    /// Where nothing was recordable before, the recording cannot begin; later, sound goes on.
+    fn refuse(&mut self, codec: Codec) {
+        match self.standing {
+            Standing::Waiting => self.standing = Standing::Refused(codec),
+            Standing::Refused(_) => {}
+            Standing::Recordable => self.note(&format!(
+                "The pictures are encoded as {codec:?}, which cannot be recorded; sound is recorded alone."
+            )),
+        }
+    }
+}

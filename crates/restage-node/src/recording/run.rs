@@ -1,0 +1,488 @@
+//! One start of a job that records: joins the tap, the recorder and the spool.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use restage_core::Command;
+use restage_core::PublicationKey;
+use restage_core::row::{RecordingFailure, RecordingFailureCode};
+use restage_record::journal::Journal;
+use restage_record::{Anchor, RecorderConfig, Resumed, document};
+use restage_storage::{BucketError, SpoolError};
+use restage_store::system::clock;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::Recordings;
+use super::capture::{Capture, Standing, Work};
+use super::figures::Active;
+use super::files::{Files, Written};
+use super::spec::Spec;
+use super::thumbnails::Thumbnails;
+use crate::control::Control;
+use crate::jobs::{End, JobContext, Order};
+use crate::media::TapStream;
+
+/// How often what is due is done.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the media plane has to open a tap.
+const OPEN_MAX: Duration = Duration::from_secs(1);
+/// Time between two attempts to open a tap: a publication may be there a moment after its row.
+const OPEN_RETRY: Duration = Duration::from_millis(250);
+/// Time between two attempts to open the spool while an earlier start still writes.
+const SPOOL_RETRY: Duration = Duration::from_millis(500);
+
+/// Why a start ends before it was asked to.
+enum Halt {
+    /// The recording cannot begin, however often it is tried.
+    CannotStart(RecordingFailureCode, String),
+    /// The recording is over, with a failure.
+    Broken(SpoolError),
+    /// This start is.
+    Start(End),
+}
+
+/// How far the beginning is.
+enum Stage {
+    /// The bucket is asked whether it can be written.
+    Checking(JoinHandle<Result<(), BucketError>>),
+    /// It can, or it does not say.
+    Checked,
+    /// The spool has the recording.
+    Begun,
+}
+
+pub(super) struct Run {
+    recordings: Recordings,
+    control: Control,
+    context: JobContext,
+    spec: Spec,
+    anchor: Arc<Anchor>,
+    capture: Capture,
+    thumbnails: Thumbnails,
+    stage: Stage,
+    files: Option<Files>,
+    tap: Option<(PublicationKey, TapStream)>,
+    /// When opening a tap, or the spool, may be tried again.
+    retry_at: Instant,
+    /// The report that the recording has started, while it is under way.
+    reporting: Option<JoinHandle<()>>,
+    _active: Active,
+}
+
+/// Runs one start of a recording's job.
+pub(super) async fn run(recordings: Recordings, context: JobContext) -> End {
+    let control = match recordings.control() {
+        Some(control) => control,
+        None => return End::Failed("the server is not ready to record".to_owned()),
+    };
+    let spec = match Spec::parse(&context.latest().spec) {
+        Ok(spec) => spec,
+        Err(reason) => return End::Impossible(reason),
+    };
+    match Run::open(recordings, control, context, spec).await {
+        Ok(mut run) => {
+            let halt = run.capture().await;
+            run.end(halt).await
+        }
+        Err(end) => end,
+    }
+}
+
+impl Run {
+    async fn open(
+        recordings: Recordings,
+        control: Control,
+        context: JobContext,
+        spec: Spec,
+    ) -> Result<Self, End> {
+        let anchor = recordings
+            .inner
+            .anchors
+            .of_session(&spec.session, || Anchor {
+                steady_us: control.media().now_us(),
+                utc_us: clock::now().0,
+            });
+        let figures = recordings.inner.figures.clone();
+        let id = context.job().id.to_string();
+        let (mut files, mut resumed) = (None, None);
+        let mut written = Journal::default();
+        // What an earlier start has written goes on.
+        if recordings.inner.spool.has(&id) {
+            let opened = recordings.open_spool(&id, &spec).await;
+            let (opened, journal) = match opened {
+                Ok(opened) => opened,
+                Err(SpoolError::Ended) => return Err(End::Done(String::new())),
+                Err(error) => return Err(End::Failed(error.to_string())),
+            };
+            resumed = has_begun(&journal).then(|| Resumed::from(&journal));
+            files = Some(opened);
+            written = journal;
+        }
+        let thumbnailer = recordings.inner.thumbnailer.clone();
+        let thumbnails = Thumbnails::new(thumbnailer, &spec, &written);
+        let config = RecorderConfig {
+            media_types: spec.media_types(),
+            segment_seconds: spec.segment_seconds(),
+            anchor: *anchor,
+            resumed,
+        };
+        let stage = match resumed {
+            Some(_) => Stage::Begun,
+            None => Stage::Checking(recordings.check(&spec)),
+        };
+        let mut run = Self {
+            control,
+            capture: Capture::new(config, figures.clone()),
+            thumbnails,
+            _active: figures.begin(),
+            recordings,
+            context,
+            spec,
+            anchor,
+            stage,
+            files,
+            tap: None,
+            retry_at: Instant::now(),
+            reporting: None,
+        };
+        if resumed.is_some() {
+            run.mark_started(None);
+        }
+        if run.spec.paused {
+            run.set_paused(true);
+        }
+        Ok(run)
+    }
+
+    /// Captures until there is a reason to end. `Ok` says which order has come.
+    async fn capture(&mut self) -> Result<Order, Halt> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.context.alive();
+            match self.context.order() {
+                Order::GoOn => {}
+                order => return Ok(order),
+            }
+            self.advance().await?;
+            self.follow_publication().await;
+            let now_us = self.control.media().now_us();
+            self.thumbnails.follow(now_us, &mut self.capture);
+            self.write();
+            let has_room = self.capture.has_room();
+            let Self {
+                context,
+                capture,
+                thumbnails,
+                files,
+                tap,
+                control,
+                ..
+            } = self;
+            tokio::select! {
+                _ = tick.tick() => capture.tick(control.media().now_us()),
+                tapped = next(tap), if has_room => match tapped {
+                    Some(tapped) => capture.take(control.media().now_us(), tapped),
+                    None => self.lose_tap(),
+                },
+                made = thumbnails.made() => thumbnails.keep(made, capture),
+                row = context.changed() => self.change(&row.spec),
+                written = written(files) => self.on_written(written?),
+            }
+            self.ask_for_key_frame();
+        }
+    }
+
+    /// Goes through what has to be done before the recording has begun.
+    async fn advance(&mut self) -> Result<(), Halt> {
+        if let Standing::Refused(codec) = self.capture.standing() {
+            let reason = format!(
+                "pictures encoded as {codec:?} cannot be recorded; publish H.264, or record sound alone"
+            );
+            return Err(Halt::CannotStart(RecordingFailureCode::Validation, reason));
+        }
+        if let Stage::Checking(checking) = &mut self.stage
+            && checking.is_finished()
+        {
+            self.checked().await?;
+        }
+        let is_due =
+            self.capture.standing() == Standing::Recordable && Instant::now() >= self.retry_at;
+        if matches!(self.stage, Stage::Checked) && is_due {
+            self.begin().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the bucket says. What does not answer may be back before the spool is full.
+    async fn checked(&mut self) -> Result<(), Halt> {
+        let Stage::Checking(checking) = &mut self.stage else {
+            return Ok(());
+        };
+        let said = checking.await;
+        self.stage = Stage::Checked;
+        let error = match said {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(error) => BucketError::Unavailable(error.to_string()),
+        };
+        let code = match &error {
+            BucketError::NotFound(_) => RecordingFailureCode::ResourceNotFound,
+            BucketError::Denied(_) | BucketError::Rejected(_) => RecordingFailureCode::AccessDenied,
+            BucketError::Invalid(_) => RecordingFailureCode::InternalServer,
+            BucketError::Unavailable(_) | BucketError::Full(_) | BucketError::NoObject(_) => {
+                tracing::warn!(
+                    recording = %self.context.job().id, %error,
+                    "a bucket does not accept what is recorded; it is kept in the spool meanwhile"
+                );
+                return Ok(());
+            }
+        };
+        Err(Halt::CannotStart(code, error.to_string()))
+    }
+
+    /// Makes the spool's folder, by which the recording has begun.
+    async fn begin(&mut self) -> Result<(), Halt> {
+        if self.files.is_none() {
+            let id = self.context.job().id.to_string();
+            match self.recordings.open_spool(&id, &self.spec).await {
+                Ok((files, _)) => self.files = Some(files),
+                Err(SpoolError::Busy) => {
+                    self.retry_at = Instant::now() + SPOOL_RETRY;
+                    return Ok(());
+                }
+                Err(SpoolError::Ended) => return Err(Halt::Start(End::Done(String::new()))),
+                Err(error) => {
+                    let code = RecordingFailureCode::InternalServer;
+                    return Err(Halt::CannotStart(code, error.to_string()));
+                }
+            }
+        }
+        self.stage = Stage::Begun;
+        let first_us = self.capture.first_us();
+        let first_us = first_us.unwrap_or_else(|| self.control.media().now_us());
+        let utc_us = self
+            .anchor
+            .utc_us_at(first_us.try_into().unwrap_or(i64::MAX));
+        self.mark_started(Some(utc_us));
+        Ok(())
+    }
+
+    /// Puts the line about the start before everything that waits. `first`: it is the first time.
+    fn mark_started(&mut self, first: Option<i64>) {
+        let document =
+            first.map(|utc_us| document::started(&self.spec.destination().subject(), utc_us));
+        let utc_us = first.unwrap_or_else(|| clock::now().0);
+        self.capture.put_first(Work::Started { utc_us, document });
+    }
+
+    /// Has the tap that the job asks for, as soon as there is one.
+    async fn follow_publication(&mut self) {
+        let wanted = self.spec.publication();
+        if let Some((key, _)) = &self.tap
+            && Some(key) != wanted.as_ref()
+        {
+            self.lose_tap();
+        }
+        let Some(wanted) = wanted else { return };
+        if self.tap.is_some() || Instant::now() < self.retry_at {
+            return;
+        }
+        self.retry_at = Instant::now() + OPEN_RETRY;
+        match timeout(OPEN_MAX, self.control.open_tap(&wanted)).await {
+            Ok(Ok(tap)) => self.tap = Some((wanted, tap)),
+            Ok(Err(error)) => {
+                tracing::debug!(recording = %self.context.job().id, %error, "not tapped yet");
+            }
+            Err(_) => {
+                tracing::warn!(recording = %self.context.job().id, "the media worker does not open a tap");
+            }
+        }
+    }
+
+    fn lose_tap(&mut self) {
+        self.tap = None;
+        self.capture.source_gone(self.control.media().now_us());
+    }
+
+    /// The rules have changed what is to be done.
+    fn change(&mut self, spec: &str) {
+        let spec = match Spec::parse(spec) {
+            Ok(spec) => spec,
+            Err(error) => {
+                tracing::error!(recording = %self.context.job().id, error, "a change is ignored");
+                return;
+            }
+        };
+        if spec.paused != self.spec.paused {
+            self.set_paused(spec.paused);
+        }
+        if spec.publication() != self.spec.publication() {
+            self.retry_at = Instant::now();
+        }
+        self.spec = spec;
+    }
+
+    fn set_paused(&mut self, is_paused: bool) {
+        let now_us = self.control.media().now_us();
+        self.capture.set_paused(now_us, is_paused);
+    }
+
+    fn ask_for_key_frame(&mut self) {
+        if self.capture.take_key_frame_wish()
+            && let Some((_, tap)) = &self.tap
+        {
+            tap.want_keyframe();
+        }
+    }
+
+    /// Writes what waits, if nothing is being written.
+    fn write(&mut self) {
+        if matches!(self.stage, Stage::Begun)
+            && let Some(files) = self.files.as_mut().filter(|files| files.is_idle())
+            && self.capture.has_work()
+        {
+            files.begin(self.capture.take_work());
+        }
+    }
+
+    fn on_written(&mut self, written: Written) {
+        if !written.has_started {
+            return;
+        }
+        let command = Command::RecordingStarted {
+            job: self.context.job().id.clone(),
+            generation: self.context.generation(),
+        };
+        let control = self.control.clone();
+        self.reporting = Some(tokio::spawn(async move { control.report(command).await }));
+    }
+
+    /// Ends the start as it has to be ended.
+    async fn end(mut self, halt: Result<Order, Halt>) -> End {
+        let outcome = match halt {
+            Ok(Order::Pause) => self.pause().await,
+            Ok(Order::Stop | Order::GoOn) => self.finish().await,
+            Err(halt) => Err(halt),
+        };
+        let end = match outcome {
+            Ok(end) | Err(Halt::Start(end)) => end,
+            Err(Halt::CannotStart(code, reason)) => self.fail_start(code, reason).await,
+            Err(Halt::Broken(error)) => self.break_off(error).await,
+        };
+        if let Some(reporting) = self.reporting.take() {
+            // The recording has started before it has ended.
+            reporting.await.ok();
+        }
+        end
+    }
+
+    /// The server stops. What was captured until here becomes a segment; a later start goes on.
+    async fn pause(&mut self) -> Result<End, Halt> {
+        self.tap = None;
+        self.capture.source_gone(self.control.media().now_us());
+        if matches!(self.stage, Stage::Begun) {
+            self.flush().await?;
+        }
+        Ok(End::Paused)
+    }
+
+    /// The job was stopped: the recording is over.
+    async fn finish(&mut self) -> Result<End, Halt> {
+        while let Some(tapped) = self.tap.as_mut().and_then(|(_, tap)| tap.try_next()) {
+            self.capture.take(self.control.media().now_us(), tapped);
+        }
+        self.tap = None;
+        let now_us = self.control.media().now_us();
+        self.capture.finish(now_us);
+        self.thumbnails.finish(now_us, &mut self.capture).await;
+        if !matches!(self.stage, Stage::Begun) {
+            // It was short, or its publisher sent nothing.
+            self.advance().await?;
+            if matches!(self.stage, Stage::Checking(_)) {
+                self.checked().await?;
+            }
+            while !matches!(self.stage, Stage::Begun) {
+                tokio::time::sleep_until(self.retry_at.min(Instant::now() + SPOOL_RETRY)).await;
+                self.begin().await?;
+            }
+        }
+        self.flush().await?;
+        if let Some(files) = &mut self.files {
+            let utc_us = self.anchor.utc_us_at(now_us.try_into().unwrap_or(i64::MAX));
+            files.end(utc_us, None).await?;
+        }
+        Ok(End::Done(self.result()))
+    }
+
+    async fn flush(&mut self) -> Result<(), Halt> {
+        if let Some(files) = &mut self.files {
+            let written = files.flush(self.capture.take_work()).await?;
+            self.on_written(written);
+        }
+        Ok(())
+    }
+
+    /// The recording cannot begin.
+    async fn fail_start(&mut self, code: RecordingFailureCode, reason: String) -> End {
+        tracing::warn!(recording = %self.context.job().id, reason, "a recording cannot start");
+        self.recordings.inner.figures.start_failed();
+        let document = document::start_failed(&self.spec.destination().subject(), &reason);
+        self.recordings.put_failed_start(&self.spec, document);
+        let command = Command::RecordingStartFailed {
+            job: self.context.job().id.clone(),
+            generation: self.context.generation(),
+            failure: RecordingFailure {
+                code,
+                reason: reason.clone(),
+            },
+        };
+        self.control.report(command).await;
+        End::Done(reason)
+    }
+
+    /// The spool refuses more: what is there is kept, and says that it is not all.
+    async fn break_off(&mut self, error: SpoolError) -> End {
+        tracing::error!(recording = %self.context.job().id, %error, "a recording ends");
+        let now_us = self.control.media().now_us();
+        let utc_us = self.anchor.utc_us_at(now_us.try_into().unwrap_or(i64::MAX));
+        if let Some(files) = &mut self.files
+            && let Err(error) = files.end(utc_us, Some(error.failure())).await
+        {
+            tracing::error!(recording = %self.context.job().id, %error, "its end cannot be written");
+        }
+        End::Done(error.to_string())
+    }
+
+    /// What the job's row keeps: the length.
+    fn result(&self) -> String {
+        serde_json::json!({ "durationMs": self.capture.duration_ms() }).to_string()
+    }
+}
+
+impl From<SpoolError> for Halt {
+    fn from(error: SpoolError) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Whether a journal says that the recording has started.
+pub(super) fn has_begun(journal: &Journal) -> bool {
+    journal.started_us().is_some()
+}
+
+/// The next packets of the tap; it waits while there is none.
+async fn next(tap: &mut Option<(PublicationKey, TapStream)>) -> Option<crate::media::Tapped> {
+    match tap {
+        Some((_, tap)) => tap.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn written(files: &mut Option<Files>) -> Result<Written, SpoolError> {
+    match files {
+        Some(files) => files.written().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,34 @@
+//! Limits of memory, processor time and files.
+
+use std::fs;
+
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX};
+
+pub(super) fn limit() -> Result<(), String> {
+    let mapped = mapped().ok_or("the size of this process cannot be read in /proc/self/statm")?;
+    for (resource, most) in [
+        (Resource::RLIMIT_AS, mapped.saturating_add(CHILD_MEMORY_MAX)),
+        (Resource::RLIMIT_CPU, CHILD_CPU_SECONDS_MAX),
+        (Resource::RLIMIT_NOFILE, 0),
+        (Resource::RLIMIT_FSIZE, 0),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_NPROC, 0),
+    ] {
+        setrlimit(resource, most, most).map_err(|error| format!("{resource:?}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Bytes of address space that the process has. The allocator reserves much of it when the process starts, and uses little.
+fn mapped() -> Option<u64> {
+    let pages: u64 = fs::read_to_string("/proc/self/statm")
+        .ok()?
+        .split_ascii_whitespace()
+        .next()?
+        .parse()
+        .ok()?;
+    let page = u64::try_from(rustix::param::page_size()).ok()?;
+    pages.checked_mul(page)
+}

@@ -1,0 +1,180 @@
+//! Recordings: ListRecordings, GetRecording, PauseRecording, ResumeRecording and GetRecordingUrl, which are restage's own.
+
+use restage_api::shape::{
+    ByRecordingRequest, GetRecordingUrlResponse, ListRecordingsRequest, ListRecordingsResponse,
+    RecordingResponse, RecordingShape, RecordingUrl,
+};
+use restage_api::{ApiError, Extension, Timestamp};
+use restage_core::command::Command;
+use restage_core::id::{ParticipantId, StageId, Time};
+use restage_core::row::{RecordedMedia, Recording, RecordingId};
+use restage_core::{Arn, Reply, StageArn};
+use restage_storage::playlist_path;
+use restage_store::RecordingFilter;
+use restage_store::system::clock;
+
+use super::super::App;
+use super::super::api::Caller;
+use super::super::playback::LINK_S;
+use super::super::recording;
+use super::{Missing, Paging, answer, arn, check_owner, execute, own_region, store_failed};
+
+/// Runs one of restage's own operations.
+pub(super) async fn call(
+    app: &App,
+    caller: &Caller,
+    extension: Extension,
+    body: &[u8],
+) -> Result<String, ApiError> {
+    match extension {
+        Extension::ListRecordings => list(app, caller, body).await,
+        Extension::GetRecording => get(app, caller, body).await,
+        Extension::PauseRecording => pause(app, caller, body, true).await,
+        Extension::ResumeRecording => pause(app, caller, body, false).await,
+        Extension::GetRecordingUrl => url(app, caller, body).await,
+    }
+}
+
+async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = ListRecordingsRequest::parse(body)?;
+    let stage = request.stage_arn.as_deref();
+    let stage = stage.map(|text| stage_id(caller, text)).transpose()?;
+    let filter = RecordingFilter {
+        stage,
+        participant: request.participant_id.as_deref().map(ParticipantId::new),
+    };
+    let filters = request.filters();
+    let paging = Paging::new(app, caller, Extension::ListRecordings, &filters);
+    let before = paging.start(request.next_token.as_deref())?;
+    let page = app
+        .control
+        .store()
+        .list_recordings(
+            &caller.account,
+            &caller.region,
+            &filter,
+            before,
+            request.max_results,
+        )
+        .await
+        .map_err(store_failed)?;
+    let last = page.rows.last().map(|row| (row.created_at, row.id.as_str()));
+    let next_token = paging.next(page.more, last);
+    answer(&ListRecordingsResponse {
+        recordings: page.rows.iter().map(shape).collect(),
+        next_token,
+    })
+}
+
+/// The stage of the filter. Whether it is there does not matter, because recordings outlive their stages.
+fn stage_id(caller: &Caller, text: &str) -> Result<StageId, ApiError> {
+    let stage: StageArn = arn("stageArn", text)?;
+    check_owner(caller, "stageArn", &stage.account)?;
+    own_region(caller, "stageArn", stage.clone())?;
+    Ok(stage.id)
+}
+
+async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = ByRecordingRequest::parse(body)?;
+    let row = own(app, caller, &request).await?;
+    answer(&RecordingResponse {
+        recording: shape(&row),
+    })
+}
+
+async fn pause(
+    app: &App,
+    caller: &Caller,
+    body: &[u8],
+    is_paused: bool,
+) -> Result<String, ApiError> {
+    let request = ByRecordingRequest::parse(body)?;
+    let recording = RecordingId::new(request.recording_id.as_str());
+    let region = caller.region.clone();
+    let command = match is_paused {
+        true => Command::PauseRecording { recording, region },
+        false => Command::ResumeRecording { recording, region },
+    };
+    match execute(app, caller, command).await? {
+        Reply::Recording(row) => answer(&RecordingResponse {
+            recording: shape(&row),
+        }),
+        _ => Err(ApiError::internal_server(
+            "the rules gave no recording for its pause",
+        )),
+    }
+}
+
+async fn url(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = ByRecordingRequest::parse(body)?;
+    let row = own(app, caller, &request).await?;
+    let ends_at_s = clock::now().0 / 1_000_000 + LINK_S;
+    let url = app.links.url(&row.id, ends_at_s);
+    let has_playlist = row.settings.media != RecordedMedia::None;
+    let playlist_url = has_playlist.then(|| format!("{url}{}", playlist_path()));
+    answer(&GetRecordingUrlResponse {
+        recording_url: RecordingUrl {
+            url,
+            playlist_url,
+            expiration_time: Timestamp::from_unix_seconds(ends_at_s),
+        },
+    })
+}
+
+/// The caller's recording.
+async fn own(
+    app: &App,
+    caller: &Caller,
+    request: &ByRecordingRequest,
+) -> Result<Recording, ApiError> {
+    let id = RecordingId::new(request.recording_id.as_str());
+    let found = app.control.store().get_recording(&id).await;
+    let found = found.map_err(store_failed)?;
+    let is_own = |row: &Recording| row.account == caller.account && row.region == caller.region;
+    found.filter(is_own).ok_or_else(|| {
+        let what = format!("recordingId: recording {id} in Region {}", caller.region);
+        Missing::NotFound.error(&what)
+    })
+}
+
+fn shape(row: &Recording) -> RecordingShape {
+    let stage = |id: &StageId| {
+        StageArn {
+            region: row.region.clone(),
+            account: row.account.clone(),
+            id: id.clone(),
+        }
+        .to_string()
+    };
+    let storage = Arn {
+        region: row.region.clone(),
+        account: row.account.clone(),
+        id: row.storage_configuration().clone(),
+    };
+    let thumbnails = row.settings.has_thumbnails();
+    let time = |time: Time| Timestamp(time.0);
+    RecordingShape {
+        recording_id: row.id.to_string(),
+        stage_arn: stage(&row.stage),
+        session_id: row.session.to_string(),
+        participant_id: row.participant.to_string(),
+        source_stage_arn: row.source.as_ref().map(stage),
+        storage_configuration_arn: storage.to_string(),
+        recording_s3_bucket_name: row.storage.bucket.clone(),
+        recording_s3_prefix: row.prefix.clone(),
+        recording_state: recording::state(row.state),
+        paused: row.paused,
+        media_types: vec![recording::media_type(row.settings.media)],
+        thumbnail_storage: match thumbnails {
+            true => recording::thumbnail_storage(&row.settings.thumbnails),
+            false => Vec::new(),
+        },
+        creation_time: time(row.created_at),
+        start_time: row.started_at.map(time),
+        end_time: row.ended_at.map(time),
+        duration_ms: row.duration_ms,
+        status_message: row.message.clone(),
+        error_code: row.failure.as_ref().map(|failure| failure.code.word()),
+        error_message: row.failure.as_ref().map(|failure| failure.reason.clone()),
+    }
+}

@@ -1,0 +1,87 @@
+//! Whose recording it is, and where it goes: all that is needed to end it without asking anybody.
+
+use std::io;
+
+use restage_record::MediaTypes;
+use restage_record::document::Subject;
+use serde::{Deserialize, Serialize};
+
+use crate::folder::Folder;
+use crate::key::{BucketName, Key};
+
+use super::SpoolError;
+
+/// The file in the folder of a recording.
+const NAME: &str = "job.json";
+/// Largest such file.
+const BYTES_MAX: u64 = 64 << 10;
+
+/// Where a recording goes, and what its documents say.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Destination {
+    /// Account: 12 digits.
+    pub account: String,
+    /// Region of the storage configuration.
+    pub region: String,
+    /// Name of the bucket.
+    pub bucket: String,
+    /// Prefix of the recording's keys, without a slash at its end.
+    pub prefix: String,
+    /// ARN of the stage.
+    pub stage_arn: String,
+    /// The stage session of the prefix.
+    pub session: String,
+    /// The participant.
+    pub participant: String,
+    /// Which media is recorded.
+    pub media_types: MediaTypes,
+    /// Target duration of segments in seconds.
+    pub segment_seconds: u32,
+    /// Whether numbered thumbnails are kept.
+    pub has_thumbnails: bool,
+    /// Whether the newest thumbnail is kept.
+    pub has_latest_thumbnail: bool,
+}
+
+impl Destination {
+    /// Refuses a destination that no object could be written to.
+    pub(crate) fn check(&self) -> Result<(), SpoolError> {
+        let invalid = |error: crate::InvalidName| SpoolError::Invalid(error.to_string());
+        BucketName::parse(&self.bucket).map_err(invalid)?;
+        Key::parse(&self.prefix).map_err(invalid)?;
+        Ok(())
+    }
+
+    /// What the recording's documents are of.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            stage_arn: self.stage_arn.clone(),
+            session_id: self.session.clone(),
+            participant_id: self.participant.clone(),
+            media_types: self.media_types,
+            has_thumbnails: self.has_thumbnails,
+            has_latest_thumbnail: self.has_latest_thumbnail,
+        }
+    }
+
+    pub(super) fn write(&self, folder: &Folder) -> io::Result<()> {
+        folder.write(NAME, &serde_json::to_vec(self)?)
+    }
+
+    pub(super) fn read(folder: &Folder) -> Result<Self, SpoolError> {
+        let what = folder.path().join(NAME);
+        let bytes = folder.read(NAME, BYTES_MAX);
+        let bytes = bytes.map_err(|error| SpoolError::io(what.display(), error))?;
+        let read: Self = serde_json::from_slice(&bytes).map_err(|error| SpoolError::Io {
+            what: what.display().to_string(),
+            source: error.into(),
+        })?;
+        read.check()?;
+        Ok(read)
+    }
+
+    pub(super) fn is_file(name: &str) -> bool {
+        name == NAME
+    }
+}

@@ -1,0 +1,457 @@
+//! One recording in the spool: its files and its journal.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use restage_record::journal::{self, Failure, JOURNAL_BYTES_MAX, Journal, Line};
+use restage_record::playlist::PlaylistKind;
+
+use crate::folder::{Appender, Folder, changed_at_s};
+
+use super::contents::{Content, Contents, Finished, Item, Step, Text};
+use super::usage::{Room, now_s};
+use super::{Destination, News, SpoolError, locked};
+
+/// The journal's file.
+pub(super) const JOURNAL: &str = "journal";
+/// Bytes of the journal that only the lines about uploads and the end may use.
+const JOURNAL_RESERVE_BYTES: usize = 16 << 20;
+const MICROSECONDS: i64 = 1_000_000;
+
+/// A recording in the spool. Whoever changes it takes `files` first, and then `state` for a moment.
+#[derive(Debug)]
+pub(crate) struct Job {
+    id: String,
+    destination: Destination,
+    room: Arc<Room>,
+    news: Arc<News>,
+    files: Mutex<Files>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Files {
+    folder: Folder,
+    journal: Appender,
+    journal_bytes: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    contents: Contents,
+    /// A writer has it.
+    is_open: bool,
+    /// The rules say that its capture is over.
+    is_over: bool,
+    /// It was in the spool for too long: nothing is uploaded any more.
+    is_given_up: bool,
+}
+
+/// What a file turned out to be when its upload was over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// It is in the bucket.
+    Uploaded,
+    /// It was replaced meanwhile: the new one is still to be put.
+    Replaced,
+}
+
+impl Job {
+    /// Opens a recording's folder: reads its journal, cuts off what is torn, and removes files that do not count.
+    pub(super) fn open(
+        id: &str,
+        folder: Folder,
+        destination: Destination,
+        room: &Arc<Room>,
+        news: &Arc<News>,
+    ) -> Result<Self, SpoolError> {
+        let io = |error| SpoolError::io(id, error);
+        let mut journal = folder.append(JOURNAL).map_err(io)?;
+        let bytes = folder.read(JOURNAL, JOURNAL_BYTES_MAX as u64).map_err(io)?;
+        let read = journal::parse(&bytes);
+        let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
+        // A crash tears one line, which may or may not have its end.
+        let is_damaged = rest
+            .split_last()
+            .is_some_and(|(_, inner)| inner.contains(&b'\n'));
+        if !rest.is_empty() {
+            journal.cut(read.valid_bytes as u64).map_err(io)?;
+        }
+        let journal_bytes = read.valid_bytes;
+        let (contents, lost) = Contents::read(read, |content| look(&folder, content).ok());
+        clean(&folder, &contents).map_err(io)?;
+        room.add(contents.waiting_bytes());
+        room.add_job();
+        let job = Self {
+            id: id.to_owned(),
+            destination,
+            room: Arc::clone(room),
+            news: Arc::clone(news),
+            files: Mutex::new(Files {
+                folder,
+                journal,
+                journal_bytes,
+            }),
+            state: Mutex::new(State {
+                contents,
+                is_open: false,
+                is_over: false,
+                is_given_up: false,
+            }),
+        };
+        let notes = Contents::note_of_loss(&lost).into_iter();
+        for note in notes.chain(is_damaged.then(Contents::note_of_damage)) {
+            tracing::error!(recording = id, ?note, "files of a recording are lost");
+            job.note(note)?;
+        }
+        Ok(job)
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Takes the recording for a writer.
+    pub(super) fn take(&self) -> Result<(), SpoolError> {
+        let mut state = locked(&self.state);
+        match (state.contents.is_ended(), state.is_open) {
+            (true, _) => Err(SpoolError::Ended),
+            (_, true) => Err(SpoolError::Busy),
+            (false, false) => {
+                state.is_open = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The writer is gone.
+    pub(super) fn leave(&self) {
+        locked(&self.state).is_open = false;
+        self.news.tell(&self.id);
+    }
+
+    /// A copy of the journal.
+    pub(super) fn journal(&self) -> Journal {
+        locked(&self.state).contents.journal().clone()
+    }
+
+    /// Writes a file, and then the line that makes it count.
+    pub(super) fn write(&self, bytes: &[u8], line: Line) -> Result<(), SpoolError> {
+        let Some((content, size)) = Content::of_line(&line) else {
+            return Err(SpoolError::Invalid("the line names no file".to_owned()));
+        };
+        if size != bytes.len() as u64 {
+            let text = format!(
+                "{} has {} bytes, and its entry says {size}",
+                content.path(),
+                bytes.len()
+            );
+            return Err(SpoolError::Invalid(text));
+        }
+        let mut files = locked(&self.files);
+        let waiting = {
+            let state = locked(&self.state);
+            self.check_open(&state)?;
+            if state.contents.has_written(&content) {
+                let text = format!("{} is in the journal already", content.path());
+                return Err(SpoolError::Invalid(text));
+            }
+            state.contents.waiting_bytes()
+        };
+        self.room.reserve(waiting, size)?;
+        let name = content.file_name();
+        let written = files
+            .folder
+            .write(&name, bytes)
+            .map_err(|error| SpoolError::io(&self.id, error));
+        let written = written.and_then(|()| self.append(&mut files, &line));
+        if let Err(error) = written {
+            self.room.release(size);
+            // Without a line it does not count, and the next start removes it.
+            let _ = files.folder.remove(&name);
+            return Err(error);
+        }
+        let replaced = locked(&self.state).contents.add(line, now_s());
+        self.room.release(replaced);
+        drop(files);
+        self.news.tell(&self.id);
+        Ok(())
+    }
+
+    /// Writes a line that names no file.
+    pub(super) fn note(&self, line: Line) -> Result<(), SpoolError> {
+        let mut files = locked(&self.files);
+        self.check_open(&locked(&self.state))?;
+        self.append(&mut files, &line)?;
+        locked(&self.state).contents.add(line, 0);
+        drop(files);
+        self.news.tell(&self.id);
+        Ok(())
+    }
+
+    fn check_open(&self, state: &State) -> Result<(), SpoolError> {
+        if state.is_given_up {
+            return Err(SpoolError::Full(format!(
+                "files of the recording have been waiting for the bucket {} for too long: see to it that it accepts uploads, or raise \
+                 spool-days",
+                self.destination.bucket
+            )));
+        }
+        match state.contents.is_ended() {
+            true => Err(SpoolError::Ended),
+            false => Ok(()),
+        }
+    }
+
+    fn append(&self, files: &mut Files, line: &Line) -> Result<(), SpoolError> {
+        let bytes = line
+            .encode()
+            .map_err(|error| SpoolError::Invalid(error.to_string()))?;
+        let max = match line {
+            Line::Uploaded { .. } | Line::Ended { .. } => JOURNAL_BYTES_MAX,
+            _ => JOURNAL_BYTES_MAX - JOURNAL_RESERVE_BYTES,
+        };
+        if files.journal_bytes + bytes.len() > max {
+            return Err(SpoolError::Full(
+                "the journal of the recording is full: begin another recording".to_owned(),
+            ));
+        }
+        files
+            .journal
+            .append(&bytes)
+            .map_err(|error| SpoolError::io(&self.id, error))?;
+        files.journal_bytes += bytes.len();
+        Ok(())
+    }
+
+    /// The rules say that the capture is over.
+    pub(crate) fn set_over(&self) {
+        locked(&self.state).is_over = true;
+        self.news.tell(&self.id);
+    }
+
+    /// What the uploader is to do next, besides what is busy already.
+    pub(crate) fn next(&self, busy: &BTreeSet<Content>) -> Step {
+        let state = locked(&self.state);
+        let is_over = state.is_over && !state.is_open;
+        if state.is_given_up && !state.is_open && busy.is_empty() {
+            return match state.contents.is_ended() {
+                true => Step::Report(self.given_up(&state)),
+                false => Step::EndAbruptly,
+            };
+        }
+        state.contents.next(&self.id, busy, is_over)
+    }
+
+    /// The end of a recording that was given up: what is in the bucket stays there.
+    fn given_up(&self, state: &State) -> Finished {
+        let failure = Failure {
+            code: super::error::INTERNAL_ERROR.to_owned(),
+            reason: self.refused_for_too_long(),
+        };
+        Finished {
+            duration_ms: state.contents.uploaded_us() / 1_000,
+            message: Some(failure.reason.clone()),
+            failure: Some(failure),
+            recording: self.id.clone(),
+        }
+    }
+
+    fn refused_for_too_long(&self) -> String {
+        format!(
+            "the bucket {} did not accept uploads for too long",
+            self.destination.bucket
+        )
+    }
+
+    /// Gives the recording up if a file of it has been waiting for longer than `age_max_s`; zero means without limit.
+    pub(crate) fn give_up_if_old(&self, age_max_s: u64) -> bool {
+        let mut state = locked(&self.state);
+        let age_s = state
+            .contents
+            .oldest_s()
+            .map_or(0, |at| now_s().saturating_sub(at));
+        let is_old = age_max_s > 0 && age_s > age_max_s;
+        let is_new = is_old && !state.is_given_up;
+        state.is_given_up |= is_old;
+        is_new
+    }
+
+    /// Reads a waiting file. `None`: it has been replaced or uploaded meanwhile. An error of the kind `InvalidData`: it is
+    /// not what was written.
+    pub(crate) fn read(&self, item: &Item) -> io::Result<Option<Vec<u8>>> {
+        let folder = locked(&self.files).folder.clone();
+        let read = folder.read(&item.content.file_name(), item.bytes);
+        if locked(&self.state).contents.waiting(item.order) != Some(item) {
+            return Ok(None);
+        }
+        match read {
+            Ok(bytes) if bytes.len() as u64 == item.bytes => Ok(Some(bytes)),
+            Ok(_) => Err(io::ErrorKind::InvalidData.into()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::FileTooLarge
+                | io::ErrorKind::InvalidInput => Err(io::ErrorKind::InvalidData.into()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Opens a waiting file, for people who read the recording.
+    pub(crate) fn open_waiting(&self, path: &str) -> Option<std::fs::File> {
+        let folder = locked(&self.files).folder.clone();
+        let name = locked(&self.state)
+            .contents
+            .waiting_at(path)?
+            .content
+            .file_name();
+        folder.open_file(&name).ok()
+    }
+
+    /// Playlists with what is still in the spool, for people who read the recording.
+    pub(crate) fn whole_playlists(&self) -> Vec<Text> {
+        locked(&self.state)
+            .contents
+            .whole_playlists(&self.destination)
+    }
+
+    /// A file is in the bucket: says so in the journal, and removes it from the spool.
+    pub(crate) fn uploaded(&self, item: &Item) -> Result<Mark, SpoolError> {
+        let mut files = locked(&self.files);
+        if locked(&self.state).contents.waiting(item.order) != Some(item) {
+            return Ok(Mark::Replaced);
+        }
+        let line = Line::Uploaded {
+            path: item.content.path(),
+        };
+        self.append(&mut files, &line)?;
+        locked(&self.state).contents.add(line, 0);
+        self.drop_file(&files, item);
+        Ok(Mark::Uploaded)
+    }
+
+    /// A waiting file is missing or damaged: says so in the journal.
+    pub(crate) fn lost(&self, item: &Item) -> Result<(), SpoolError> {
+        let mut files = locked(&self.files);
+        if let Some(line) = Contents::note_of_loss(std::slice::from_ref(&item.content)) {
+            self.append(&mut files, &line)?;
+            locked(&self.state).contents.add(line, 0);
+        }
+        locked(&self.state).contents.lose(&item.content);
+        self.drop_file(&files, item);
+        Ok(())
+    }
+
+    fn drop_file(&self, files: &Files, item: &Item) {
+        self.room.release(item.bytes);
+        if let Err(error) = files.folder.remove(&item.content.file_name()) {
+            tracing::warn!(recording = self.id, %error, "an uploaded file stays in the spool until its recording ends");
+        }
+    }
+
+    /// How many segments a playlist of what is in the bucket has; none after the capture, because the last playlists follow.
+    pub(crate) fn listed(&self) -> usize {
+        let state = locked(&self.state);
+        match state.contents.is_ended() {
+            true => 0,
+            false => state.contents.listed(),
+        }
+    }
+
+    /// Playlists of what is in the bucket, for while the recording goes on.
+    pub(crate) fn event_playlists(&self) -> Vec<Text> {
+        let state = locked(&self.state);
+        state
+            .contents
+            .playlists(&self.destination, PlaylistKind::Event)
+    }
+
+    /// The last objects of the recording, in the order in which they are put.
+    pub(crate) fn last_texts(&self) -> Vec<Text> {
+        let state = locked(&self.state);
+        let mut texts = state
+            .contents
+            .playlists(&self.destination, PlaylistKind::Vod);
+        texts.push(state.contents.end_document(&self.destination));
+        texts
+    }
+
+    /// The document of the end is in the bucket.
+    pub(crate) fn closed(&self) -> Result<(), SpoolError> {
+        let mut files = locked(&self.files);
+        let (path, _) = locked(&self.state).contents.end_document(&self.destination);
+        let line = Line::Uploaded { path };
+        self.append(&mut files, &line)?;
+        locked(&self.state).contents.add(line, 0);
+        Ok(())
+    }
+
+    /// Ends the recording of which no writer has said that it ended.
+    pub(crate) fn end_abruptly(&self) -> Result<(), SpoolError> {
+        let mut files = locked(&self.files);
+        let (reason, ended_us) = {
+            let state = locked(&self.state);
+            if state.contents.is_ended() {
+                return Ok(());
+            }
+            let now_us = i64::try_from(now_s())
+                .unwrap_or_default()
+                .saturating_mul(MICROSECONDS);
+            let reason = match state.is_given_up {
+                true => self.refused_for_too_long(),
+                false => "the server stopped before the recording ended".to_owned(),
+            };
+            (reason, state.contents.media_end_us().unwrap_or(now_us))
+        };
+        let line = Line::Ended {
+            utc_us: ended_us,
+            failure: Some(Failure {
+                code: super::error::INTERNAL_ERROR.to_owned(),
+                reason,
+            }),
+        };
+        self.append(&mut files, &line)?;
+        locked(&self.state).contents.add(line, 0);
+        Ok(())
+    }
+
+    /// The recording was removed from the spool.
+    pub(super) fn release(&self) {
+        let waiting = locked(&self.state).contents.waiting_bytes();
+        self.room.release(waiting);
+        self.room.remove_job();
+    }
+
+    pub(super) fn oldest_s(&self) -> Option<u64> {
+        locked(&self.state).contents.oldest_s()
+    }
+}
+
+/// Size of a file, and when it was written.
+fn look(folder: &Folder, content: &Content) -> io::Result<(u64, u64)> {
+    let file = folder.open_file(&content.file_name())?;
+    Ok((file.metadata()?.len(), changed_at_s(&file)?))
+}
+
+/// Removes files that do not count: of a write that a crash cut off, or whose removal it did.
+fn clean(folder: &Folder, contents: &Contents) -> io::Result<()> {
+    let counting = contents.file_names();
+    for name in folder.names()? {
+        let is_own = name == JOURNAL || Destination::is_file(&name);
+        if is_own || counting.contains(&name) {
+            continue;
+        }
+        match folder.remove(&name) {
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                folder.remove_folder(&name)?
+            }
+            removed => removed?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! Tests of the whole: a spool, an uploader, and buckets that fail in every way.
+
+pub(crate) mod crash;
+mod crashes;
+mod faulty_s3;
+mod fixture;
+mod folders;
+mod outages;
+mod reading;
+mod s3;
+mod spools;

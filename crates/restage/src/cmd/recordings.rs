@@ -1,0 +1,144 @@
+//! `restage recordings`.
+
+mod download;
+mod names;
+mod object;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use restage_api::Extension;
+
+use crate::api::{self, Api};
+use crate::naming;
+use crate::output::Output;
+use crate::paging::{self, Paging};
+use crate::table::Columns;
+use crate::target::Target;
+
+/// List, show, download, pause and resume recordings.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// List recordings, the newest first (ListRecordings)
+    List(ListArgs),
+    /// Show a recording (GetRecording)
+    Show(OneArgs),
+    /// Download a recording into a directory; what is there already is not downloaded again
+    Download(DownloadArgs),
+    /// Record nothing until the recording is resumed (PauseRecording)
+    Pause(OneArgs),
+    /// Record again (ResumeRecording)
+    Resume(OneArgs),
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage recordings list
+  restage recordings list --stage lobby --max-items 1 \\
+      --query 'recordings[0].recordingId' --output text")]
+pub(crate) struct ListArgs {
+    /// Only recordings of this stage, by ARN, name or id; by ARN if it was deleted
+    #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
+    stage: Option<String>,
+    /// Only recordings of this participant
+    #[arg(long, visible_alias = "participant-id", value_name = "ID")]
+    participant: Option<String>,
+    #[command(flatten)]
+    paging: Paging,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct OneArgs {
+    /// The recording, by its id
+    #[arg(value_name = "RECORDING")]
+    recording: String,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  restage recordings download aB3dEf6hXy7zAb3dEf6hXy
+  ffplay \"$(restage recordings download aB3dEf6hXy7zAb3dEf6hXy --to talk)\"")]
+pub(crate) struct DownloadArgs {
+    /// The recording, by its id
+    #[arg(value_name = "RECORDING")]
+    recording: String,
+    /// Directory to write into [default: the recording's id, in this directory]
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+const RECORDINGS: Columns = Columns {
+    member: "recordings",
+    columns: &[
+        ("RECORDING", "recordingId"),
+        ("STATE", "recordingState"),
+        ("PAUSED", "paused"),
+        ("PARTICIPANT", "participantId"),
+        ("STARTED", "startTime"),
+        ("ENDED", "endTime"),
+        ("MILLISECONDS", "durationMs"),
+    ],
+    nothing: "no recordings",
+};
+const RECORDING: Columns = Columns {
+    member: "recording",
+    columns: &[
+        ("RECORDING", "recordingId"),
+        ("STATE", "recordingState"),
+        ("PAUSED", "paused"),
+        ("PARTICIPANT", "participantId"),
+        ("STARTED", "startTime"),
+        ("ENDED", "endTime"),
+        ("MILLISECONDS", "durationMs"),
+    ],
+    nothing: "no recording",
+};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let runtime = api::runtime()?;
+    match command {
+        Command::List(args) => runtime.block_on(list(args)),
+        Command::Show(args) => runtime.block_on(one(args, Extension::GetRecording)),
+        Command::Download(args) => runtime.block_on(download(args)),
+        Command::Pause(args) => runtime.block_on(one(args, Extension::PauseRecording)),
+        Command::Resume(args) => runtime.block_on(one(args, Extension::ResumeRecording)),
+    }
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let stage = match args.stage {
+        Some(named) => Some(naming::stage_arn(&api, &named).await?),
+        None => None,
+    };
+    let call = api
+        .call(Extension::ListRecordings)
+        .set_some("stageArn", stage)
+        .set_some("participantId", args.participant)
+        .listing("recordings");
+    paging::list(&api, call, &args.paging, &args.output, &RECORDINGS).await
+}
+
+async fn one(args: OneArgs, extension: Extension) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    let call = api.call(extension).set("recordingId", args.recording);
+    args.output.print(api.answer(call).await?, &RECORDING)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn download(args: DownloadArgs) -> anyhow::Result<ExitCode> {
+    let api = Api::new(&args.target)?;
+    download::run(&api, &args.recording, args.to).await
+}
