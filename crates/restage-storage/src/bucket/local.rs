@@ -95,7 +95,8 @@ impl State {
     fn open(&self, key: &Key) -> Result<File, BucketError> {
         let mut folder = self.open_bucket()?;
         let fault = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => {
+            // A folder, or what else is not a file, is no object.
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => {
                 BucketError::NoObject(format!("there is no {key} in the bucket {}", self.name))
             }
             _ => self.fault(&error, key.as_str()),
