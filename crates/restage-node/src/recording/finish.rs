@@ -34,13 +34,33 @@ impl Recordings {
     pub fn serve(&self, parts: &mut Parts) {
         if let Some(Uploading(running)) = self.uploading().take() {
             parts.spawn("bringing recordings to their buckets", running);
+            let recordings = self.clone();
+            tokio::spawn(async move { recordings.finish_forgotten().await });
+        }
+    }
+
+    /// Completes what is in the spool and has no job that would go on with it, as after a database was restored from a backup.
+    async fn finish_forgotten(&self) {
+        let Some(control) = self.control() else {
+            return;
+        };
+        for id in self.inner.spool.recordings() {
+            let recording = RecordingId::new(id);
+            match control.store().get_job(&recording.job()).await {
+                Ok(job) if job.as_ref().is_none_or(|job| !job.is_live()) => self.finish(&recording),
+                Ok(_) => {}
+                // The next start looks again.
+                Err(error) => {
+                    tracing::warn!(%error, %recording, "it is not known whether a recording goes on")
+                }
+            }
         }
     }
 
     /// The capture of a recording is over, in whatever way. Before [`serve`](Self::serve) it waits in a queue.
-    pub(super) async fn finish(&self, recording: &RecordingId) {
+    pub(super) fn finish(&self, recording: &RecordingId) {
         if let Some(uploads) = self.inner.uploads.get() {
-            uploads.finish(recording.as_str()).await;
+            uploads.finish(recording.as_str());
         }
     }
 

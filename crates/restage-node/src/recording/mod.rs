@@ -30,7 +30,6 @@ use std::time::Duration;
 use restage_core::id::JobId;
 use restage_core::row::RecordingId;
 use restage_record::document::FAILED_PATH;
-use restage_record::journal::Journal;
 use restage_storage::bucket::ContentType;
 use restage_storage::spool::Usage;
 use restage_storage::upload::UploadStatus;
@@ -150,7 +149,7 @@ impl Recordings {
     }
 
     /// Opens the folder of a recording in the spool, which waits for the disk.
-    async fn open_spool(&self, id: &str, spec: &Spec) -> Result<(Files, Journal), SpoolError> {
+    async fn open_spool(&self, id: &str, spec: &Spec) -> Result<Files, SpoolError> {
         let (spool, id, destination) =
             (self.inner.spool.clone(), id.to_owned(), spec.destination());
         let opened = spawn_blocking(move || spool.create(&id, &destination)).await;
@@ -158,8 +157,7 @@ impl Recordings {
             what: "a recording".to_owned(),
             source: std::io::Error::other(error),
         })??;
-        let journal = writer.journal();
-        Ok((Files::new(writer, self.inner.figures.clone()), journal))
+        Ok(Files::new(writer, self.inner.figures.clone()))
     }
 
     /// Puts the document about a start that failed into the bucket, if that accepts it.
@@ -184,7 +182,6 @@ impl Runner for Recordings {
     }
 
     fn complete(&self, job: &JobId) {
-        let (recordings, recording) = (self.clone(), RecordingId::of_job(job));
-        tokio::spawn(async move { recordings.finish(&recording).await });
+        self.finish(&RecordingId::of_job(job));
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use restage_core::Command;
 use restage_core::PublicationKey;
-use restage_core::row::{RecordingFailure, RecordingFailureCode};
+use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
+use restage_record::journal::Failure;
 use restage_record::journal::Journal;
 use restage_record::{Anchor, RecorderConfig, Resumed, document};
 use restage_storage::{BucketError, SpoolError};
@@ -104,23 +105,11 @@ impl Run {
                 utc_us: clock::now().0,
             });
         let figures = recordings.inner.figures.clone();
-        let id = context.job().id.to_string();
-        let (mut files, mut resumed) = (None, None);
-        let mut written = Journal::default();
-        // What an earlier start has written goes on.
-        if recordings.inner.spool.has(&id) {
-            let opened = recordings.open_spool(&id, &spec).await;
-            let (opened, journal) = match opened {
-                Ok(opened) => opened,
-                Err(SpoolError::Ended) => return Err(End::Done(String::new())),
-                Err(error) => return Err(End::Failed(error.to_string())),
-            };
-            resumed = has_begun(&journal).then(|| Resumed::from(&journal));
-            files = Some(opened);
-            written = journal;
-        }
+        let (files, journal) = resume(&recordings, &control, &context).await?;
+        let has_begun = journal.started_us().is_some();
+        let resumed = has_begun.then(|| Resumed::from(&journal));
         let thumbnailer = recordings.inner.thumbnailer.clone();
-        let thumbnails = Thumbnails::new(thumbnailer, &spec, &written);
+        let thumbnails = Thumbnails::new(thumbnailer, &spec, &journal);
         let config = RecorderConfig {
             media_types: spec.media_types(),
             segment_seconds: spec.segment_seconds(),
@@ -247,7 +236,7 @@ impl Run {
         if self.files.is_none() {
             let id = self.context.job().id.to_string();
             match self.recordings.open_spool(&id, &self.spec).await {
-                Ok((files, _)) => self.files = Some(files),
+                Ok(files) => self.files = Some(files),
                 Err(SpoolError::Busy) => {
                     self.retry_at = Instant::now() + SPOOL_RETRY;
                     return Ok(());
@@ -429,7 +418,19 @@ impl Run {
         tracing::warn!(recording = %self.context.job().id, reason, "a recording cannot start");
         self.recordings.inner.figures.start_failed();
         let document = document::start_failed(&self.spec.destination().subject(), &reason);
-        self.recordings.put_failed_start(&self.spec, document);
+        match &mut self.files {
+            // An earlier start has made the folder and came no further.
+            Some(files) => {
+                let failure = Failure {
+                    code: code.word().to_owned(),
+                    reason: reason.clone(),
+                };
+                if let Err(error) = files.end(clock::now().0, Some(failure)).await {
+                    tracing::warn!(recording = %self.context.job().id, %error, "its end cannot be written");
+                }
+            }
+            None => self.recordings.put_failed_start(&self.spec, document),
+        }
         let command = Command::RecordingStartFailed {
             job: self.context.job().id.clone(),
             generation: self.context.generation(),
@@ -467,9 +468,33 @@ impl From<SpoolError> for Halt {
     }
 }
 
-/// Whether a journal says that the recording has started.
-pub(super) fn has_begun(journal: &Journal) -> bool {
-    journal.started_us().is_some()
+/// What an earlier start has written, and its journal, with which the recording goes on; nothing for a recording that is to begin.
+async fn resume(
+    recordings: &Recordings,
+    control: &Control,
+    context: &JobContext,
+) -> Result<(Option<Files>, Journal), End> {
+    let id = RecordingId::of_job(&context.job().id);
+    match recordings.inner.spool.resume(id.as_str()) {
+        Ok(Some(writer)) => {
+            let journal = writer.journal();
+            let files = Files::new(writer, recordings.inner.figures.clone());
+            return Ok((Some(files), journal));
+        }
+        Ok(None) => {}
+        Err(SpoolError::Ended) => return Err(End::Done(String::new())),
+        Err(error) => return Err(End::Failed(error.to_string())),
+    }
+    let row = control.store().get_recording(&id).await;
+    let row = row.map_err(|error| End::Failed(error.to_string()))?;
+    match row {
+        Some(row) if row.state.is_final() => Err(End::Done(String::new())),
+        // Beginning again would replace what is in the bucket.
+        Some(row) if row.started_at.is_some() => Err(End::Impossible(
+            "nothing of the recording is in the spool any more".to_owned(),
+        )),
+        _ => Ok((None, Journal::default())),
+    }
 }
 
 /// The next packets of the tap; it waits while there is none.

@@ -47,14 +47,14 @@ pub struct Destination {
 impl Destination {
     /// Refuses a destination that no object could be written to.
     pub(crate) fn check(&self) -> Result<(), SpoolError> {
-        let invalid = |error: crate::BucketError| SpoolError::Invalid(error.to_string());
+        let invalid = |error: crate::InvalidName| SpoolError::Invalid(error.to_string());
         BucketName::parse(&self.bucket).map_err(invalid)?;
         Key::parse(&self.prefix).map_err(invalid)?;
         Ok(())
     }
 
     /// What the recording's documents are of.
-    pub(crate) fn subject(&self) -> Subject {
+    pub fn subject(&self) -> Subject {
         Subject {
             stage_arn: self.stage_arn.clone(),
             session_id: self.session.clone(),

@@ -156,6 +156,12 @@ impl Spool {
         SpoolWriter::new(job)
     }
 
+    /// Opens a recording that is in the spool already; `None` if nothing of it is. The error is [`SpoolError::Ended`] if its capture
+    /// is over, [`SpoolError::Busy`] while another writer has it.
+    pub fn resume(&self, id: &str) -> Result<Option<SpoolWriter>, SpoolError> {
+        self.job(id).map(SpoolWriter::new).transpose()
+    }
+
     /// Whether anything of a recording is in the spool.
     pub fn has(&self, id: &str) -> bool {
         locked(&self.0.jobs).contains_key(id)
