@@ -34,7 +34,7 @@ ARROWS = {
     ),
     "restage-server": (
         *("restage-api", "restage-core", "restage-media"),
-        *("restage-node", "restage-store", "restage-stun"),
+        *("restage-node", "restage-storage", "restage-store", "restage-stun"),
     ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),

@@ -220,3 +220,164 @@ impl Journal {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn segment(number: u64) -> Line {
+        Line::Segment(SegmentEntry {
+            number,
+            init: number / 2,
+            discontinuity: number == 2,
+            program_date_time_us: number.is_multiple_of(2).then_some(1_790_932_360_118_000),
+            duration_us: 6_000_000,
+            bytes: 1 << 33,
+            independent: true,
+            pictures: 180,
+        })
+    }
+
+    fn lines() -> Vec<Line> {
+        vec![
+            Line::Started {
+                utc_us: 1_790_932_360_118_000,
+            },
+            Line::Init(InitEntry {
+                number: 0,
+                bytes: 700,
+                codecs: vec!["avc1.42e01f".into(), "opus".into()],
+                picture: Some(PictureEntry {
+                    width: 1_280,
+                    height: 720,
+                }),
+            }),
+            segment(0),
+            segment(1),
+            Line::Uploaded {
+                path: "media/hls/high/0.mp4".into(),
+            },
+            Line::File {
+                path: "media/thumbnails/high/1.jpg".into(),
+                bytes: 9_000,
+            },
+            Line::Note {
+                message: "a note with \"quotes\"\nand a new line".into(),
+            },
+            Line::Note {
+                message: "another".into(),
+            },
+            Line::Note {
+                message: "another".into(),
+            },
+            segment(2),
+            Line::Ended {
+                utc_us: -5,
+                failure: Some(Failure {
+                    code: "InternalServerException".into(),
+                    reason: "full".into(),
+                }),
+            },
+        ]
+    }
+
+    fn written(lines: &[Line]) -> Vec<u8> {
+        lines
+            .iter()
+            .flat_map(|line| line.encode().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = written(&lines());
+        let journal = parse(&bytes);
+        assert_eq!(
+            journal,
+            Journal {
+                lines: lines(),
+                valid_bytes: bytes.len()
+            }
+        );
+        assert_eq!(journal.duration_us(), 18_000_000);
+        assert_eq!(journal.notes().len(), 2);
+        assert_eq!(journal.started_us(), Some(1_790_932_360_118_000));
+        let (ended, failure) = journal.ended().unwrap();
+        assert_eq!(
+            (ended, failure.unwrap().code.as_str()),
+            (-5, "InternalServerException")
+        );
+        let resumed = crate::Resumed::from(&journal);
+        assert_eq!((resumed.next_segment, resumed.next_init), (3, 1));
+        assert_eq!(resumed.duration_us, 18_000_000);
+        assert_eq!(
+            crate::Resumed::from(&Journal::default()),
+            crate::Resumed::default()
+        );
+    }
+
+    #[test]
+    fn the_form_on_disk_stays_as_it_is() {
+        let line = Line::Started { utc_us: 7 }.encode().unwrap();
+        assert_eq!(
+            String::from_utf8(line).unwrap(),
+            "{\"line\":\"started\",\"utc_us\":7} f9141669\n"
+        );
+    }
+
+    #[test]
+    fn a_recording_that_goes_on_has_not_ended() {
+        let mut lines = lines();
+        lines.push(Line::Started { utc_us: 9 });
+        assert_eq!(parse(&written(&lines)).ended(), None);
+    }
+
+    #[test]
+    fn a_torn_end_is_left_out() {
+        let bytes = written(&lines());
+        for end in 0..bytes.len() {
+            let journal = parse(&bytes[..end]);
+            let whole = bytes[..end].iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(journal.lines, lines()[..whole]);
+            assert_eq!(&bytes[..journal.valid_bytes], written(&lines()[..whole]));
+        }
+    }
+
+    #[test]
+    fn damage_ends_the_journal() {
+        let lines = lines();
+        let bytes = written(&lines);
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x01;
+            let journal = parse(&damaged);
+            assert!(journal.valid_bytes <= place, "byte {place}");
+            assert_eq!(journal.lines, lines[..journal.lines.len()]);
+        }
+    }
+
+    #[test]
+    fn lines_have_a_bound() {
+        let message = "x".repeat(LINE_BYTES_MAX);
+        assert_eq!(Line::Note { message }.encode(), Err(LineTooLong));
+        let message = "x".repeat(LINE_BYTES_MAX - 60);
+        let line = Line::Note { message }.encode().unwrap();
+        assert_eq!(parse(&line).lines.len(), 1);
+        assert_eq!(parse(&vec![b'x'; 3 * LINE_BYTES_MAX]), Journal::default());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(
+            good in 0..11_usize, bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut journal = written(&lines()[..good]);
+            let valid = journal.len();
+            journal.extend(bytes);
+            let read = parse(&journal);
+            prop_assert!(read.lines.len() >= good && read.valid_bytes >= valid);
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod limits;
 mod network;
 mod public_url;
 mod settings;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -28,6 +29,7 @@ pub use self::access_key::AccessKey;
 pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
 pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings};
+pub use self::storage::{S3, StorageConfig, StorageFault};
 pub use self::tls::{
     AcmeChallenge, AcmeSettings, Host, LETS_ENCRYPT, TlsFault, TlsFiles, TlsMode, TlsSource,
 };
@@ -92,6 +94,8 @@ pub enum ConfigError {
     #[error("http may be given {HTTP_MAX} times, and each address once")]
     Http,
     #[error(transparent)]
+    Storage(#[from] StorageFault),
+    #[error(transparent)]
     Tls(#[from] TlsFault),
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
@@ -144,6 +148,8 @@ pub struct Config {
     pub accept_data_loss: bool,
     /// Days to keep history; 0 keeps it without limit.
     pub retention_days: u32,
+    /// Where recordings go.
+    pub storage: StorageConfig,
     /// Address of a separate listener for metrics.
     pub metrics: Option<SocketAddr>,
     /// URL of the trace collector, without a trailing slash; `None` sends no traces.
@@ -179,6 +185,7 @@ impl Default for Config {
             sqlite_sync: SqliteSync::Full,
             accept_data_loss: false,
             retention_days: 60,
+            storage: StorageConfig::default(),
             metrics: None,
             otlp_endpoint: None,
             log_format: LogFormat::Text,
@@ -231,6 +238,7 @@ impl Settings {
         }
         let tls = self.tls(&http, public_url.as_deref())?;
         let has_tls = tls.is_some();
+        let storage = self.storage()?;
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             database: self.database,
@@ -263,6 +271,7 @@ impl Settings {
             sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
             accept_data_loss: self.accept_data_loss.unwrap_or(default.accept_data_loss),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
+            storage,
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),
             log_format: self.log_format.unwrap_or(default.log_format),

@@ -5,6 +5,7 @@ mod http;
 mod machine;
 mod media;
 mod paths;
+mod storage;
 mod tls;
 
 use std::time::Duration;
@@ -85,6 +86,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
         Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
     }
     findings.push(data_dir(&config.data_dir));
+    findings.extend(storage::storage(config));
     findings.extend(secrets(config));
     findings.push(clock(&config.data_dir));
     findings
@@ -145,6 +147,8 @@ mod tests {
             "gso",
             "gro",
             "data-dir",
+            "storage",
+            "spool",
             "secrets",
             "clock",
         ] {

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::bucket::BucketError;
+/// The name of a bucket, or a key, breaks a rule. The text says which.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidName(String);
 
 /// Longest key in bytes, as in S3.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -23,10 +26,10 @@ pub struct BucketName(String);
 
 impl BucketName {
     /// Checks a name against the rules of S3. The error says which rule is broken.
-    pub fn parse(name: &str) -> Result<Self, BucketError> {
+    pub fn parse(name: &str) -> Result<Self, InvalidName> {
         let refused = |rule: &str| {
             let shown: String = name.chars().take(63).collect();
-            Err(BucketError::Invalid(format!(
+            Err(InvalidName(format!(
                 "bucketName {shown:?} {rule}: use the name of a bucket that follows the rules of Amazon S3"
             )))
         };
@@ -79,7 +82,7 @@ pub struct Key(String);
 
 impl Key {
     /// Checks a key.
-    pub fn parse(text: &str) -> Result<Self, BucketError> {
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let is_part = |part: &str| {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
             let length = 1..=KEY_PART_BYTES_MAX;
@@ -93,7 +96,7 @@ impl Key {
             && text.split('/').all(is_part);
         match is_key {
             true => Ok(Self(text.to_owned())),
-            false => Err(BucketError::Invalid(
+            false => Err(InvalidName(
                 "the key must be names of letters, digits, '-', '.' and '_', separated by single slashes; no name is '.' or '..'"
                     .to_owned(),
             )),
@@ -101,7 +104,7 @@ impl Key {
     }
 
     /// The key of an object below a prefix. Both are checked.
-    pub fn below(prefix: &str, name: &str) -> Result<Self, BucketError> {
+    pub fn below(prefix: &str, name: &str) -> Result<Self, InvalidName> {
         Self::parse(prefix)?;
         Self::parse(name)?;
         Self::parse(&format!("{prefix}/{name}"))

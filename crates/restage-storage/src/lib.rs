@@ -18,7 +18,7 @@ mod tests;
 pub mod upload;
 
 pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};
-pub use key::{BucketName, KEY_BYTES_MAX, Key};
+pub use key::{BucketName, InvalidName, KEY_BYTES_MAX, Key};
 pub use reader::{RecordingPlace, RecordingReader};
 pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolWriter};
 pub use upload::{Finished, UploadHandle, UploadSettings, uploader};

@@ -174,7 +174,7 @@ impl AudioTrack {
     pub(super) fn push(&mut self, unit: AudioUnit, at: i64) -> Result<Taken, AudioUnit> {
         let shift = *self
             .shift
-            .get_or_insert(unit.place.ticks.saturating_sub(at));
+            .get_or_insert_with(|| unit.place.ticks.saturating_sub(at));
         let gap = unit
             .place
             .ticks

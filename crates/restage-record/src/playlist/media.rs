@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{init_name, segment_name};
 use crate::journal::SegmentEntry;
+use crate::limits::HOLE_MAX_US;
 use crate::utc;
 
 /// Whether a playlist grows.
@@ -18,8 +19,15 @@ pub enum PlaylistKind {
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
 
+/// The target duration that a growing playlist says, in whole seconds, for segments with this target: as long as segments get without key
+/// frames, with a hole at their end.
+pub const fn event_target_seconds(segment_seconds: u32) -> u64 {
+    2 * segment_seconds as u64 + HOLE_MAX_US.div_ceil(SECOND_US)
+}
+
 /// The media playlist of these segments, which are in the order of their numbers. `target_seconds` is the least target duration that it
-/// says: a playlist that grows must not change it (RFC 8216 §6.2.1), so for [`PlaylistKind::Event`] it is twice the segments' target.
+/// says. A playlist that grows must not change it (RFC 8216 §6.2.1): [`event_target_seconds`] is for it. One that is over says the longest
+/// duration, rounded up, if 1 is given.
 pub fn media<'a>(
     kind: PlaylistKind,
     target_seconds: u64,

@@ -2,9 +2,11 @@
 
 mod media;
 mod multivariant;
+mod rules;
 
-pub use media::{PlaylistKind, media};
+pub use media::{PlaylistKind, event_target_seconds, media};
 pub use multivariant::multivariant;
+pub use rules::{BrokenRule, broken_rules};
 
 /// Folder of the playlist of all playlists, below a recording's prefix.
 pub const HLS_PATH: &str = "media/hls";

@@ -1,9 +1,10 @@
 //! The multivariant playlist.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::{MEDIA_NAME, RENDITION};
-use crate::journal::{Journal, PictureEntry};
+use crate::journal::{InitEntry, Journal, PictureEntry};
 
 /// Microseconds of a second.
 const SECOND_US: u64 = 1_000_000;
@@ -49,16 +50,17 @@ fn rate(bytes: u64, duration_us: u64) -> u64 {
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// The formats of the inits that segments use, pictures first. Of H.264 formats that differ in their level alone, the highest stands
-/// for all.
+/// The inits that segments use.
+fn used(journal: &Journal) -> impl Iterator<Item = &InitEntry> {
+    let numbers: BTreeSet<u64> = journal.segments().map(|segment| segment.init).collect();
+    let inits = journal.inits();
+    inits.filter(move |init| numbers.contains(&init.number))
+}
+
+/// The formats of what is recorded, pictures first. Of H.264 formats that differ in their level alone, the highest stands for all.
 fn codecs(journal: &Journal) -> Vec<String> {
     let mut codecs: Vec<String> = Vec::new();
-    let used = journal.inits().filter(|init| {
-        journal
-            .segments()
-            .any(|segment| segment.init == init.number)
-    });
-    for codec in used.flat_map(|init| &init.codecs) {
+    for codec in used(journal).flat_map(|init| &init.codecs) {
         match codecs
             .iter_mut()
             .find(|known| differ_in_level(known, codec))
@@ -83,7 +85,7 @@ fn differ_in_level(one: &str, other: &str) -> bool {
 }
 
 fn largest_picture(journal: &Journal) -> Option<PictureEntry> {
-    let pictures = journal.inits().filter_map(|init| init.picture);
+    let pictures = used(journal).filter_map(|init| init.picture);
     pictures.max_by_key(|picture| u64::from(picture.width) * u64::from(picture.height))
 }
 

@@ -404,7 +404,7 @@ mod tests {
                 };
                 sender.clock.observe(arrived, timestamp, arrived);
                 let (has_started, other) = sender.clock.start(arrived, false);
-                is_other = is_other.or(has_started.then_some(other));
+                is_other = is_other.or_else(|| has_started.then_some(other));
                 sender.sent += 1;
             }
             assert_eq!(is_other, Some(expected));

@@ -180,7 +180,7 @@ impl Player {
             }
             let every = self.scene.card.key_every;
             let is_asked = !self.is_deaf && self.key_at_us.is_some_and(|at| at <= self.at_us);
-            let is_key = is_asked || every > 0 && number % every == 0;
+            let is_key = is_asked || every > 0 && number.is_multiple_of(every);
             if is_key {
                 self.key_at_us = None;
             }
@@ -207,7 +207,7 @@ impl Player {
             self.recorder.push(now, packet);
             self.collect();
         }
-        if self.at_us % 100_000 == 0 {
+        if self.at_us.is_multiple_of(100_000) {
             self.recorder.tick(now);
             self.collect();
         }

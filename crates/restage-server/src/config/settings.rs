@@ -8,7 +8,7 @@ use restage_node::Secret;
 use restage_store::SqliteSync;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AccessKey, AcmeChallenge, ConfigError, Network, TlsMode};
+use super::{AccessKey, AcmeChallenge, ConfigError, Network, S3, TlsMode};
 
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
@@ -313,6 +313,22 @@ pub struct Settings {
     /// Remove sessions, participants, events and stopped replicas this many days after their end; 0 keeps them [default: 60]
     #[arg(long, env = "RESTAGE_RETENTION_DAYS", value_name = "DAYS")]
     pub retention_days: Option<u32>,
+    /// Folder whose subfolders are the buckets of recordings; none is made [default: recordings in the data directory, where buckets are made]
+    #[arg(long, env = "RESTAGE_STORAGE_ROOT", value_name = "DIR")]
+    pub storage_root: Option<PathBuf>,
+    /// Buckets of S3 and of what speaks it; only in the file.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub s3: Vec<S3>,
+    /// Megabytes of recordings that may wait on this machine for their buckets; a recording that finds no room ends [default: 16384]
+    #[arg(long, env = "RESTAGE_SPOOL_MB", value_name = "MB")]
+    pub spool_mb: Option<u32>,
+    /// Megabytes of one recording that may wait for its bucket [default: 4096, and no more than --spool-mb]
+    #[arg(long, env = "RESTAGE_SPOOL_RECORDING_MB", value_name = "MB")]
+    pub spool_recording_mb: Option<u32>,
+    /// Days that a recording may wait for its bucket; then it is given up; 0: no limit [default: 7]
+    #[arg(long, env = "RESTAGE_SPOOL_DAYS", value_name = "DAYS")]
+    pub spool_days: Option<u32>,
     /// Format of log lines: for people or for programs [default: text]
     #[arg(long, env = "RESTAGE_LOG_FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
@@ -423,6 +439,15 @@ impl Settings {
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
             retention_days: self.retention_days.or(lower.retention_days),
+            storage_root: self.storage_root.or(lower.storage_root),
+            s3: if self.s3.is_empty() {
+                lower.s3
+            } else {
+                self.s3
+            },
+            spool_mb: self.spool_mb.or(lower.spool_mb),
+            spool_recording_mb: self.spool_recording_mb.or(lower.spool_recording_mb),
+            spool_days: self.spool_days.or(lower.spool_days),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             log_format: self.log_format.or(lower.log_format),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::gate::Gate;
-use crate::key::{BucketName, Key};
+use crate::key::{BucketName, InvalidName, Key};
 
 use self::local::LocalBucket;
 pub(crate) use self::local::of_file;
@@ -56,6 +56,12 @@ pub enum BucketError {
     /// The name of a bucket, a key or a range breaks a rule.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl From<InvalidName> for BucketError {
+    fn from(error: InvalidName) -> Self {
+        Self::Invalid(error.to_string())
+    }
 }
 
 impl BucketError {

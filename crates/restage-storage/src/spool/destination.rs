@@ -47,7 +47,7 @@ pub struct Destination {
 impl Destination {
     /// Refuses a destination that no object could be written to.
     pub(crate) fn check(&self) -> Result<(), SpoolError> {
-        let invalid = |error: crate::BucketError| SpoolError::Invalid(error.to_string());
+        let invalid = |error: crate::InvalidName| SpoolError::Invalid(error.to_string());
         BucketName::parse(&self.bucket).map_err(invalid)?;
         Key::parse(&self.prefix).map_err(invalid)?;
         Ok(())

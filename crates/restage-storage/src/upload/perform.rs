@@ -165,7 +165,8 @@ impl Tools {
         path: &str,
         bytes: Bytes,
     ) -> Result<(), Outcome> {
-        let key = Key::below(&destination.prefix, path).map_err(Outcome::Bucket)?;
+        let key =
+            Key::below(&destination.prefix, path).map_err(|error| Outcome::Bucket(error.into()))?;
         let Destination {
             account,
             region,
