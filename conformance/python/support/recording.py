@@ -90,12 +90,18 @@ class Playlist:
         return sum(duration for _, duration in self.segments)
 
 
-def ffmpeg_warnings(path):
-    """What FFmpeg says when it decodes all of a playlist: nothing, if it is well."""
+def ffmpeg_warnings(path, parts=1):
+    """What FFmpeg says when it decodes all of a playlist: nothing, if it is well.
+
+    FFmpeg reads all parts of a playlist as one file, so at each further init it remarks that it has one already.
+    """
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-v", "warning", "-i", str(path), "-f", "null", "-"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    return [line for line in done.stderr.splitlines() if line.strip()]
+    warnings = [line for line in done.stderr.splitlines() if line.strip()]
+    remarks = [line for line in warnings if "Found duplicated MOOV Atom" in line]
+    assert len(remarks) <= parts - 1, done.stderr
+    return [line for line in warnings if line not in remarks]
 
 
 def decoded(path):
@@ -126,7 +132,7 @@ def check(bucket, prefix, has_pictures=True):
     codecs = re.search(r'CODECS="([^"]*)"', multivariant)[1].split(",")
     assert codecs[-1] == "opus" and len(codecs) == (2 if has_pictures else 1), codecs
     for name in (MULTIVARIANT, PLAYLIST):
-        assert ffmpeg_warnings(bucket.path(prefix, name)) == []
+        assert ffmpeg_warnings(bucket.path(prefix, name), len(playlist.inits)) == []
     sound, pictures = decoded(bucket.path(prefix, MULTIVARIANT))
     assert abs(sound - playlist.duration) < 0.5, f"{sound} s of sound in {playlist.duration} s"
     assert bool(pictures) == has_pictures

@@ -2,17 +2,13 @@
 
 mod rig;
 
-use std::sync::Arc;
-
 use restage_codec::Codec;
-use restage_record::{
-    DropReason, EncodingId, MediaTypes, Output, Packet, Recorder, RecorderConfig, Resumed,
-};
+use restage_record::{MediaTypes, Output, RecorderConfig, Resumed};
 use rig::card::{self, Card};
 use rig::checks::check;
 use rig::path::Path;
 use rig::reader::Recording;
-use rig::run::{BEGIN_US, Player, Scene, config, differences};
+use rig::run::{Player, Reports, Scene, config, differences};
 
 /// A path without jitter, so that times are exact.
 fn straight() -> Scene {
@@ -37,29 +33,13 @@ fn play(scene: Scene, config: RecorderConfig, seconds: f64) -> Recording {
     recording
 }
 
-fn codecs(recording: &Recording) -> Vec<Vec<String>> {
-    recording
-        .inits()
-        .map(|init| init.entry.codecs.clone())
-        .collect()
-}
-
-/// Lengths of segments in seconds, to the nearest tenth.
-fn lengths(recording: &Recording) -> Vec<f64> {
-    let tenths = |us: u64| (us as f64 / 1e5).round() / 10.0;
-    recording
-        .segments()
-        .map(|segment| tenths(segment.entry.duration_us))
-        .collect()
-}
-
 const H264: &str = "avc1.42c00b";
 
 #[test]
 fn segments_begin_with_key_frames_that_are_asked_for_when_the_target_is_reached() {
     let recording = play(straight(), config(), 20.0);
-    assert_eq!(codecs(&recording), [[H264, "opus"]]);
-    let lengths = lengths(&recording);
+    assert_eq!(recording.codecs(), [[H264, "opus"]]);
+    let lengths = recording.lengths();
     assert_eq!(lengths.len(), 4, "{lengths:?}");
     assert!(
         lengths[..3]
@@ -91,7 +71,7 @@ fn regular_key_frames_are_used() {
         ..Card::default()
     };
     let recording = play(with_card(card), config(), 20.0);
-    assert_eq!(lengths(&recording), [6.0, 6.0, 6.0, 2.0]);
+    assert_eq!(recording.lengths(), [6.0, 6.0, 6.0, 2.0]);
     let asked = recording
         .outputs
         .iter()
@@ -107,9 +87,9 @@ fn sound_alone_is_cut_by_time() {
         ..Card::default()
     };
     let recording = play(with_card(card), config(), 20.0);
-    assert_eq!(codecs(&recording), [["opus"]]);
+    assert_eq!(recording.codecs(), [["opus"]]);
     // The last 40 ms are on their way.
-    assert_eq!(lengths(&recording), [6.0, 6.0, 6.0, 1.9]);
+    assert_eq!(recording.lengths(), [6.0, 6.0, 6.0, 1.9]);
 }
 
 #[test]
@@ -119,8 +99,8 @@ fn pictures_alone_are_recorded_as_long_as_they_were_shown() {
         ..Card::default()
     };
     let recording = play(with_card(card), config(), 20.0);
-    assert_eq!(codecs(&recording), [[H264]]);
-    let length: f64 = lengths(&recording).iter().sum();
+    assert_eq!(recording.codecs(), [[H264]]);
+    let length: f64 = recording.lengths().iter().sum();
     assert!((19.9..20.0).contains(&length), "{length}");
 }
 
@@ -131,7 +111,7 @@ fn sound_can_be_recorded_without_the_pictures() {
         ..config()
     };
     let recording = play(straight(), audio_only, 13.0);
-    assert_eq!(codecs(&recording), [["opus"]]);
+    assert_eq!(recording.codecs(), [["opus"]]);
     assert!(!recording.outputs.contains(&Output::WantKeyFrame));
 }
 
@@ -174,7 +154,7 @@ fn pictures_that_come_later_begin_another_init() {
     player.play_to(16.0);
     let recording = player.finish();
     check(&recording);
-    assert_eq!(codecs(&recording), [vec!["opus"], vec![H264, "opus"]]);
+    assert_eq!(recording.codecs(), [vec!["opus"], vec![H264, "opus"]]);
     assert_eq!(recording.discontinuities(), 1);
     let silent = recording
         .audio
@@ -197,9 +177,9 @@ fn sound_that_comes_later_begins_another_init_at_a_key_frame() {
     player.play_to(16.0);
     let recording = player.finish();
     check(&recording);
-    assert_eq!(codecs(&recording), [vec![H264], vec![H264, "opus"]]);
+    assert_eq!(recording.codecs(), [vec![H264], vec![H264, "opus"]]);
     assert_eq!(recording.video.len(), 479, "no picture is lost");
-    let length: f64 = lengths(&recording).iter().sum();
+    let length: f64 = recording.lengths().iter().sum();
     assert!((15.9..16.1).contains(&length), "{length}");
 }
 
@@ -214,10 +194,10 @@ fn a_camera_that_is_off_leaves_the_sound() {
     let recording = player.finish();
     check(&recording);
     assert_eq!(
-        codecs(&recording),
+        recording.codecs(),
         [vec![H264, "opus"], vec!["opus"], vec![H264, "opus"]]
     );
-    let length: f64 = lengths(&recording).iter().sum();
+    let length: f64 = recording.lengths().iter().sum();
     assert!((13.9..14.1).contains(&length), "{length}");
     let beeps = recording
         .audio
@@ -274,6 +254,18 @@ fn a_short_outage_is_bridged_and_a_long_one_is_a_discontinuity() {
     }
 }
 
+#[test]
+fn a_publisher_that_freezes_leaves_a_segment() {
+    let mut player = Player::new(straight(), config());
+    player.play_to(4.0);
+    (player.mute_audio, player.mute_video) = (true, true);
+    player.play_to(6.9);
+    assert_eq!(player.recording.segments().count(), 0);
+    player.play_to(7.4);
+    assert_eq!(player.recording.segments().count(), 1);
+    assert_eq!(player.recorder.buffered_bytes(), 0);
+}
+
 /// Every beep is at the time at which it was, by the date of its run. In a run, beeps keep their distance.
 fn check_dates(recording: &Recording) {
     for sample in &recording.audio {
@@ -319,7 +311,7 @@ fn a_pause_is_a_discontinuity_and_its_media_is_left_out() {
         seconds.iter().all(|second| *second <= 4 || *second >= 9),
         "{seconds:?}"
     );
-    let length: f64 = lengths(&recording).iter().sum();
+    let length: f64 = recording.lengths().iter().sum();
     assert!((8.0..8.7).contains(&length), "{length}");
     check_dates(&recording);
 }
@@ -373,7 +365,7 @@ fn without_key_frames_segments_end_at_twice_the_target() {
     player.play_to(32.0);
     let recording = player.finish();
     check(&recording);
-    let lengths = lengths(&recording);
+    let lengths = recording.lengths();
     assert_eq!(lengths[..2], [12.0, 12.0], "{lengths:?}");
     let independent = recording
         .segments()
@@ -387,200 +379,19 @@ fn without_key_frames_segments_end_at_twice_the_target() {
     assert!((12..=22).contains(&asked), "once a second: {asked}");
 }
 
-/// Pushes a picture as its packets; every packet is changed before.
-fn push(recorder: &mut Recorder, at_us: u64, packets: Vec<Packet>, change: impl Fn(&mut Packet)) {
-    for mut packet in packets {
-        packet.arrived_us = BEGIN_US + at_us;
-        change(&mut packet);
-        recorder.push(BEGIN_US + at_us, packet);
-    }
-}
-
-/// Twelve seconds of pictures, a key frame every second, whose packets are changed by the number of the picture.
-fn pictures(change: impl Fn(u64, &mut Packet)) -> Recording {
-    let (card, mut sequence) = (Card::default(), 0);
-    let (mut recorder, mut recording) = (Recorder::new(config()), Recording::default());
-    for number in 0..360 {
-        let packets = card.video(number, number % 30 == 0, &mut sequence);
-        push(&mut recorder, Card::video_us(number), packets, |packet| {
-            change(number, packet)
-        });
-        recording.take(&mut recorder);
-    }
-    recorder.finish(BEGIN_US + 12_100_000);
-    recording.take(&mut recorder);
-    check(&recording);
-    recording
-}
-
 #[test]
-fn another_size_of_pictures_is_another_init() {
-    let other = card::parameter_sets(640, 384);
-    let recording = pictures(|number, packet| {
-        if (120..240).contains(&number) {
-            packet.encoding = EncodingId(2);
-            if packet.payload[0] == 0x78 {
-                let mut aggregate = vec![0x78];
-                for set in &other {
-                    aggregate.extend_from_slice(&(set.len() as u16).to_be_bytes());
-                    aggregate.extend_from_slice(set);
-                }
-                packet.payload = Arc::from(aggregate);
-            }
-        }
-    });
-    let widths: Vec<u32> = recording
-        .inits()
-        .map(|init| init.entry.picture.unwrap().width)
-        .collect();
-    assert_eq!(widths, [320, 640, 320]);
-    assert_eq!(recording.video.len(), 360, "every picture is there");
-    assert_eq!(recording.discontinuities(), 2);
-}
-
-#[test]
-fn turned_pictures_are_another_init() {
-    let recording = pictures(|number, packet| {
-        packet.rotation_degrees = if number < 120 { 0 } else { 90 };
-    });
-    let sizes: Vec<_> = recording
-        .inits()
-        .map(|init| init.entry.picture.unwrap())
-        .collect();
-    assert_eq!((sizes[0].width, sizes[0].height), (320, 192));
-    assert_eq!((sizes[1].width, sizes[1].height), (192, 320));
-}
-
-#[test]
-fn timestamps_that_start_again_are_a_discontinuity() {
-    let recording = pictures(|number, packet| {
-        if number >= 150 {
-            packet.timestamp -= 500_000_000;
-        }
-    });
-    assert_eq!(recording.discontinuities(), 1);
-    assert!(
-        recording.video.len() >= 360 - 30,
-        "{}",
-        recording.video.len()
-    );
-    let length: f64 = lengths(&recording).iter().sum();
-    assert!((11.0..12.1).contains(&length), "{length}");
-}
-
-#[test]
-fn vp8_is_refused_and_the_sound_recorded() {
-    let card = Card::default();
-    let (mut recorder, mut recording) = (Recorder::new(config()), Recording::default());
-    for number in 0..400 {
-        let at = number * 20_000;
-        let mut packet = card.audio(number, number);
-        packet.arrived_us = BEGIN_US + at;
-        recorder.push(BEGIN_US + at, packet.clone());
-        packet.codec = Codec::Vp8;
-        recorder.push(BEGIN_US + at, packet);
-        recording.take(&mut recorder);
-    }
-    recorder.finish(BEGIN_US + 8_000_000);
-    recording.take(&mut recorder);
-    check(&recording);
-    let refused = |output: &&Output| matches!(output, Output::Refused { codec: Codec::Vp8 });
-    assert_eq!(recording.outputs.iter().filter(refused).count(), 1);
-    assert_eq!(codecs(&recording), [["opus"]]);
-}
-
-#[test]
-fn silence_that_is_not_sent_is_filled_and_redundant_sound_is_taken_apart() {
-    let card = Card::default();
-    let (mut recorder, mut recording) = (Recorder::new(config()), Recording::default());
-    let mut sequence = 0;
-    for number in 0..600 {
-        // From the fourth second on, a packet comes only every 400 ms.
-        if number >= 200 && number % 20 != 0 {
-            continue;
-        }
-        let at = number * 20_000;
-        let mut packet = card.audio(number, sequence);
-        sequence += 1;
-        packet.arrived_us = BEGIN_US + at;
-        if number < 100 {
-            packet.codec = Codec::Red;
-            let block = [
-                &[0x80 | 111, 0x0f, 0, 3, 111, 1, 2, 3][..],
-                &*packet.payload,
-            ]
-            .concat();
-            packet.payload = Arc::from(block);
-        }
-        recorder.push(BEGIN_US + at, packet);
-        recording.take(&mut recorder);
-    }
-    recorder.finish(BEGIN_US + 12_000_000);
-    recording.take(&mut recorder);
-    check(&recording);
-    assert_eq!(recording.discontinuities(), 0);
-    let sound: f64 = recording
-        .audio
-        .iter()
-        .map(|sample| sample.duration_us)
-        .sum();
-    // The last packet that was sent is number 580.
-    assert_eq!(sound, 581.0 * 20_000.0);
-    let beeps = recording
-        .audio
-        .iter()
-        .filter(|sample| card::beep_of(&sample.data).is_some());
-    assert_eq!(beeps.count(), 4 + 4, "every second, then every other one");
-}
-
-#[test]
-fn a_loss_is_told_and_ends_with_a_key_frame() {
-    let card = Card::default();
-    let mut sequence = 0;
-    let (mut recorder, mut recording) = (Recorder::new(config()), Recording::default());
-    let mut asked_at = None;
-    for number in 0..240 {
-        let at = Card::video_us(number);
-        let is_key = number == 0 || asked_at.is_some_and(|asked| number == asked + 3);
-        let packets = card.video(number, is_key, &mut sequence);
-        push(
-            &mut recorder,
-            at,
-            if number == 100 {
-                packets[1..].to_vec()
-            } else {
-                packets
-            },
-            |_| {},
-        );
-        if recording.take(&mut recorder) && number > 100 && asked_at.is_none() {
-            asked_at = Some(number);
-        }
-    }
-    recorder.finish(BEGIN_US + 8_000_000);
-    recording.take(&mut recorder);
-    check(&recording);
-    // A second after the packet behind the hole.
-    assert_eq!(asked_at, Some(130));
-    let numbers = recording
-        .video
-        .iter()
-        .filter_map(|sample| card::number_of(&sample.data));
-    let numbers: Vec<u64> = numbers.collect();
-    let expected: Vec<u64> = (0..100).chain(133..240).collect();
-    assert_eq!(numbers, expected);
-    let longest = recording
-        .video
-        .iter()
-        .map(|sample| sample.duration_us)
-        .fold(0.0, f64::max);
-    assert!((longest - 34.0 * 1e6 / 30.0).abs() < 100.0, "{longest}");
-    assert_eq!(recording.discontinuities(), 0);
-    let lost = recording.outputs.iter().filter_map(|output| match output {
-        Output::Dropped(dropped) if dropped.reason == DropReason::Lost => Some(dropped.count),
-        _ => None,
-    });
-    assert_eq!(lost.sum::<u64>(), 1);
+fn people_are_told_of_reports_that_lack_or_lie() {
+    let notes = |reports| {
+        let scene = Scene {
+            reports,
+            ..straight()
+        };
+        let recording = play(scene, config(), 25.0);
+        recording.notes().join(" ")
+    };
+    assert_eq!(notes(Reports::True), "");
+    assert!(notes(Reports::Missing).contains("no sender reports"));
+    assert!(notes(Reports::VideoOff(300_000)).contains("contradict the arrival"));
 }
 
 #[test]

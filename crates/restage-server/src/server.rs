@@ -20,8 +20,7 @@ use restage_node::recording::Recordings;
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::token::{Endpoints, Tokens};
-use restage_storage::bucket::Backend;
-use restage_storage::{Buckets, Spool, SpoolBounds, SpoolError, StorageSettings};
+use restage_storage::{Buckets, Spool, SpoolError};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -165,7 +164,7 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
-        let spool = Spool::open(&data.spool(), SpoolBounds::default())?;
+        let spool = Spool::open(&data.spool(), config.storage.spool)?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
@@ -208,7 +207,8 @@ impl Server {
             bound: &addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(),
             public_url: &public_url,
         });
-        let recordings = Recordings::new(buckets(&data), spool, rand::random());
+        let buckets = Buckets::new(config.storage.settings(&data.recordings()));
+        let recordings = Recordings::new(buckets, spool, rand::random());
         let control = Control::new(
             (store, room),
             media.clone(),
@@ -256,8 +256,8 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
-            recordings,
             metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
+            recordings,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
             sockets: http::socket_room(&door),
@@ -446,14 +446,6 @@ fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String
         false => first.ip(),
     };
     format!("{scheme}://{}", SocketAddr::new(ip, first.port()))
-}
-
-/// The buckets of recordings: folders of a folder in the data directory, which are made when they are missing.
-fn buckets(data: &DataDir) -> Buckets {
-    Buckets::new(StorageSettings::all(Backend::Folder {
-        root: data.recordings(),
-        makes_buckets: true,
-    }))
 }
 
 /// The database that is configured, or the one in the data directory.

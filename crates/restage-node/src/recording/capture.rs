@@ -207,3 +207,105 @@ impl Capture {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use restage_media::{Encoding, Format, MediaPacket};
+    use restage_record::Anchor;
+
+    use super::*;
+    use crate::media::Missed;
+
+    fn capture(media_types: MediaTypes) -> Capture {
+        let config = RecorderConfig {
+            media_types,
+            segment_seconds: 2,
+            anchor: Anchor {
+                steady_us: 0,
+                utc_us: 0,
+            },
+            resumed: None,
+        };
+        Capture::new(config, Figures::default())
+    }
+
+    fn packet(codec: Codec, number: u64, now_us: u64) -> MediaPacket {
+        MediaPacket {
+            kind: codec.kind(),
+            encoding: Encoding {
+                feed: 1,
+                layer: 0,
+                epoch: 0,
+            },
+            format: Arc::new(Format::new(codec, "").unwrap()),
+            sequence: number,
+            timestamp: number * 960,
+            captured_us: now_us,
+            arrived_us: now_us,
+            report: None,
+            marker: true,
+            starts_key_frame: codec.kind() == MediaKind::Video,
+            parameter_sets: None,
+            payload: Arc::from(&[0x10, 0x00, 0x9d, 0x01, 0x2a][..]),
+            audio_level: None,
+            rotation_degrees: None,
+        }
+    }
+
+    fn tapped(packets: Vec<MediaPacket>) -> Tapped {
+        Tapped {
+            missed: Missed::default(),
+            packets,
+        }
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_recorded_are_refused_although_sound_came_first() {
+        let mut capture = capture(MediaTypes::AudioVideo);
+        capture.take(0, tapped(vec![packet(Codec::Opus, 0, 0)]));
+        capture.tick(100_000);
+        assert_eq!(capture.standing(), Standing::Waiting);
+        capture.take(200_000, tapped(vec![packet(Codec::Vp8, 0, 200_000)]));
+        assert_eq!(capture.standing(), Standing::Refused(Codec::Vp8));
+        capture.tick(10_000_000);
+        assert_eq!(capture.standing(), Standing::Refused(Codec::Vp8));
+    }
+
+    #[test]
+    fn sound_alone_is_recordable_after_a_moment_and_at_once_where_it_is_all() {
+        let mut both = capture(MediaTypes::AudioVideo);
+        both.tick(5_000_000);
+        assert_eq!(both.standing(), Standing::Waiting, "nothing has come");
+        both.take(5_000_000, tapped(vec![packet(Codec::Opus, 0, 5_000_000)]));
+        both.tick(5_000_000 + PICTURES_WAIT_US - 1);
+        assert_eq!(both.standing(), Standing::Waiting);
+        both.tick(5_000_000 + PICTURES_WAIT_US);
+        assert_eq!(both.standing(), Standing::Recordable);
+        // Pictures that come now cannot stop it.
+        both.take(8_000_000, tapped(vec![packet(Codec::Vp8, 0, 8_000_000)]));
+        assert_eq!(both.standing(), Standing::Recordable);
+        let work = both.take_work();
+        assert!(
+            work.iter()
+                .any(|work| matches!(work, Work::Note(note) if note.contains("sound"))),
+            "{work:?}"
+        );
+        let mut sound = capture(MediaTypes::AudioOnly);
+        sound.take(0, tapped(vec![packet(Codec::Opus, 0, 0)]));
+        assert_eq!(sound.standing(), Standing::Recordable);
+    }
+
+    #[test]
+    fn what_is_missed_is_counted() {
+        let mut capture = capture(MediaTypes::AudioVideo);
+        let missed = Missed {
+            packets: 7,
+            bytes: 7_000,
+        };
+        let packets = Vec::new();
+        capture.take(0, Tapped { missed, packets });
+        assert_eq!(capture.figures.read().packets_missed, 7);
+    }
+}

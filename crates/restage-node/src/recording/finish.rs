@@ -38,9 +38,9 @@ impl Recordings {
     }
 
     /// The capture of a recording is over, in whatever way. Before [`serve`](Self::serve) it waits in a queue.
-    pub(super) async fn finish(&self, recording: &RecordingId) {
+    pub(super) fn finish(&self, recording: &RecordingId) {
         if let Some(uploads) = self.inner.uploads.get() {
-            uploads.finish(recording.as_str()).await;
+            uploads.finish(recording.as_str());
         }
     }
 

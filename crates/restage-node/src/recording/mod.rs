@@ -174,7 +174,6 @@ impl Runner for Recordings {
     }
 
     fn complete(&self, job: &JobId) {
-        let (recordings, recording) = (self.clone(), RecordingId::of_job(job));
-        tokio::spawn(async move { recordings.finish(&recording).await });
+        self.finish(&RecordingId::of_job(job));
     }
 }

@@ -8,7 +8,7 @@ use restage_codec::{Codec, MediaKind};
 
 use crate::config::{MediaTypes, RecorderConfig, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN};
 use crate::drops::Drops;
-use crate::limits::{KEY_FRAME_REQUEST_US, OUTPUTS_MAX, STALL_US};
+use crate::limits::{HOLE_MAX_US, KEY_FRAME_REQUEST_US, OUTPUTS_MAX, REORDER_WINDOW_US, STALL_US};
 use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
 use crate::mux::{Context, Muxer};
 use crate::output::{Output, Picture};
@@ -104,6 +104,7 @@ impl Recorder {
         self.advance(now_us);
         if !self.is_finished {
             self.work(false);
+            self.close_if_away();
         }
         self.tell_drops(false);
     }
@@ -203,6 +204,18 @@ impl Recorder {
         let is_blind = self.media_types != MediaTypes::None && self.video.awaits_key_frame();
         if self.comes(MediaKind::Video) && (has_no_picture || is_blind) {
             self.ask_for_key_frame();
+        }
+    }
+
+    /// What is recorded becomes a segment if nothing has come for so long that whatever comes is behind a discontinuity: a crash must not
+    /// cost it.
+    fn close_if_away(&mut self) {
+        let newest = self.audio.pushed_us().max(self.video.pushed_us());
+        let is_away =
+            |pushed: u64| self.now_us.saturating_sub(pushed) > HOLE_MAX_US + REORDER_WINDOW_US;
+        if self.muxer.has_run() && newest.is_some_and(is_away) {
+            self.work(true);
+            self.with_context(|muxer, cx| muxer.end_run(None, cx));
         }
     }
 

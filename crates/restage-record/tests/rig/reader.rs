@@ -53,6 +53,19 @@ impl Recording {
         })
     }
 
+    /// The formats of each init.
+    pub(crate) fn codecs(&self) -> Vec<Vec<String>> {
+        self.inits().map(|init| init.entry.codecs.clone()).collect()
+    }
+
+    /// Lengths of segments in seconds, to the nearest tenth.
+    pub(crate) fn lengths(&self) -> Vec<f64> {
+        let tenths = |us: u64| (us as f64 / 1e5).round() / 10.0;
+        self.segments()
+            .map(|segment| tenths(segment.entry.duration_us))
+            .collect()
+    }
+
     pub(crate) fn notes(&self) -> Vec<&str> {
         let note = |output: &Output| match output {
             Output::Note(note) => Some(*note),

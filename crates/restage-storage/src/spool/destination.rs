@@ -54,7 +54,7 @@ impl Destination {
     }
 
     /// What the recording's documents are of.
-    pub(crate) fn subject(&self) -> Subject {
+    pub fn subject(&self) -> Subject {
         Subject {
             stage_arn: self.stage_arn.clone(),
             session_id: self.session.clone(),

@@ -7,7 +7,7 @@ use crate::config::StoreConfig;
 use crate::engine::{Access, Engine};
 use crate::error::StoreError;
 use crate::sql::{self, query};
-use crate::tables::{self, cells::Cells};
+use crate::tables::{self, cells::Cells, recording_settings};
 
 /// Most faults that are listed.
 const FINDINGS_MAX: usize = 50;
@@ -24,15 +24,27 @@ pub struct Findings {
 /// Reads JSON that the API wrote, only to see whether that works.
 type ReadJson = fn(&str) -> Result<(), String>;
 
-/// Columns with JSON that the API writes and reads: (what they are, a query for id and JSON, how the JSON is read).
-const JSON: &[(&str, &str, ReadJson)] = &[(
-    "video of encoder configuration",
-    "SELECT id, video FROM encoder_configurations",
-    |text| {
-        let read = Video::from_canonical_json(text);
-        read.map(drop).map_err(|error| error.message)
-    },
-)];
+/// Columns with JSON: (what they are, a query for id and JSON, how the JSON is read).
+const JSON: &[(&str, &str, ReadJson)] = &[
+    (
+        "recording of stage",
+        "SELECT id, recording FROM stages",
+        recording_settings::check,
+    ),
+    (
+        "settings of recording",
+        "SELECT id, settings FROM recordings",
+        recording_settings::check,
+    ),
+    (
+        "video of encoder configuration",
+        "SELECT id, video FROM encoder_configurations",
+        |text| {
+            let read = Video::from_canonical_json(text);
+            read.map(drop).map_err(|error| error.message)
+        },
+    ),
+];
 
 /// Consistency rules: (the meaning of a violation, a query that counts violations).
 const RULES: &[(&str, &str)] = &[
@@ -100,7 +112,7 @@ const RULES: &[(&str, &str)] = &[
          AND NOT EXISTS (SELECT 1 FROM deleted_stages d WHERE d.id = j.stage)",
     ),
     (
-        "participants that are recorded and whose recording is of another participant",
+        "participants that are recorded and whose recording is another one's",
         "SELECT COUNT(*) FROM participants p JOIN recordings v ON v.id = p.recording \
          WHERE v.participant <> p.id OR v.stage <> p.stage",
     ),

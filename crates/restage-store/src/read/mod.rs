@@ -5,7 +5,7 @@
 //! never make a page repeat or skip another row.
 
 mod counts;
-mod recordings;
+pub(crate) mod recordings;
 
 pub use counts::LiveCounts;
 pub use recordings::{ParticipantRecording, RecordedParticipant, RecordingFilter};

@@ -16,7 +16,7 @@ pub(crate) mod participant;
 pub(crate) mod public_key;
 pub(crate) mod purge;
 pub(crate) mod recording;
-mod recording_settings;
+pub(crate) mod recording_settings;
 pub(crate) mod replica;
 pub(crate) mod session;
 pub(crate) mod stage;

@@ -145,6 +145,12 @@ impl Settings {
     }
 }
 
+/// Reads the text of settings, only to see whether that works.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let read = serde_json::from_str::<Settings>(text);
+    read.map(drop).map_err(|error| error.to_string())
+}
+
 impl Field for RecordingSettings {
     fn put(&self, cells: &mut Vec<Cell>) {
         let text = serde_json::to_string(&Settings::of(self));

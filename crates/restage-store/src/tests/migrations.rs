@@ -50,6 +50,7 @@ fn the_steps_that_databases_have_taken_are_as_they_were() {
         (4, "counts", "918150831760e9d7"),
         (5, "replications", "c580cec548cd4a6b"),
         (6, "jobs", "f301a97e2cdeb835"),
+        (7, "encoder configurations", "7df5fdcaa33634e1"),
     ];
     for ((number, description, begins), step) in released.iter().zip(engine::MIGRATIONS.iter()) {
         assert_eq!((step.version, &*step.description), (*number, *description));

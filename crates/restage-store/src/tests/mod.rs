@@ -19,8 +19,8 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Job, Participant, PublicKey, Replica, Stage, StageEvent,
-    StageSession, Token,
+    Connection, EncoderConfiguration, Job, Participant, PublicKey, Recording, Replica, Stage,
+    StageEvent, StageSession, StorageConfiguration, Token,
 };
 use restage_core::{Change, World};
 
@@ -88,6 +88,9 @@ impl Bench {
         for row in self.all::<EncoderConfiguration>().await {
             world.plain.insert(row.id.clone().into(), row.into());
         }
+        for row in self.all::<StorageConfiguration>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
+        }
         for row in self.all::<Participant>().await {
             let key = (row.session.clone(), row.id.clone());
             world.participants.insert(key, row);
@@ -100,6 +103,9 @@ impl Bench {
         }
         for row in self.all::<Job>().await {
             world.jobs.insert(row.id.clone(), row);
+        }
+        for row in self.all::<Recording>().await {
+            world.recordings.insert(row.id.clone(), row);
         }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",

@@ -40,6 +40,11 @@ fn every_need(names: &Names) -> Vec<Need> {
     needs.extend(keys.map(|id| Need::Plain(id.into())));
     let encoder_configurations = names.encoder_configurations.iter().cloned();
     needs.extend(encoder_configurations.map(|id| Need::Plain(id.into())));
+    let storage_configurations = names.storage_configurations.iter();
+    for id in storage_configurations {
+        needs.push(Need::Plain(id.clone().into()));
+        needs.push(Need::StorageUse(id.clone()));
+    }
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {
@@ -53,7 +58,9 @@ fn every_need(names: &Names) -> Vec<Need> {
     }
     for now in [0, 200, 500, 1_000] {
         needs.push(Need::JobsDue(Time(now)));
+        needs.push(Need::RecordingsDue(Time(now)));
     }
+    needs.extend(names.recordings.iter().cloned().map(Need::Recording));
     needs.extend(names.jobs.iter().cloned().map(Need::Job));
     for (_, session) in &names.sessions {
         needs.push(Need::Session(session.clone()));
@@ -63,12 +70,15 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Live(stage.clone()));
         needs.push(Need::Occupancy(stage.clone()));
         needs.push(Need::JobsOf(stage.clone()));
+        needs.push(Need::RecordingsOf(stage.clone()));
+        needs.push(Need::RecordingCount(stage.clone()));
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Replications(stage.clone(), participant.clone()));
             needs.push(Need::Presence(stage.clone(), participant.clone()));
             needs.push(Need::Participant(stage.clone(), participant.clone()));
             needs.push(Need::Audience(stage.clone(), participant.clone()));
+            needs.push(Need::Recorded(stage.clone(), participant.clone()));
             for destination in &names.stages {
                 needs.push(Need::Replica {
                     source: stage.clone(),

@@ -4,7 +4,7 @@
 use restage_core::row::PlainKind;
 
 use super::{Bench, Database};
-use crate::load::rows;
+use crate::load::{recordings, rows};
 use crate::sql::query;
 use crate::tables::{plain, public_key, purge, write};
 use crate::writer::retention;
@@ -78,6 +78,25 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("job", rows::JOB),
         ("jobs of a stage", rows::JOBS_OF),
         ("jobs due", rows::JOBS_DUE),
+        (
+            "list_participants by recording",
+            read::LIST_PARTICIPANTS_BY_RECORDING,
+        ),
+        ("get_recording", read::recordings::GET),
+        ("list_recordings", read::recordings::LIST),
+        (
+            "list_recordings of a stage",
+            read::recordings::LIST_OF_STAGE,
+        ),
+        (
+            "list_recordings of a participant",
+            read::recordings::LIST_OF_PARTICIPANT,
+        ),
+        ("list_recordings of both", read::recordings::LIST_OF_BOTH),
+        ("open recordings of a stage", recordings::OPEN_OF_STAGE),
+        ("recordings due", recordings::DUE),
+        ("recordings of a stage", recordings::COUNT_OF_STAGE),
+        ("use of a storage configuration", recordings::STORAGE_USE),
         ("which events wait", outbox::WAITING_KEYS),
         ("how many events wait", outbox::WAITING_COUNT),
     ];
@@ -101,6 +120,10 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("connections of participants", rows::CONNECTIONS_OF),
         ("subscribers", rows::SUBSCRIBERS),
         ("occupancies", rows::OCCUPANCIES),
+        ("jobs that capture", recordings::JOBS),
+        ("recordings", recordings::RECORDINGS),
+        ("open recordings of participants", recordings::OPEN_OF),
+        ("counts of jobs", recordings::JOB_COUNTS),
     ];
     for (name, statement) in by_keys {
         for keys in [1, 2, 256] {
@@ -126,6 +149,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         retention::DELETE_REPLICAS,
         retention::DELETE_PARTICIPANT,
         retention::DELETE_JOBS,
+        retention::DELETE_RECORDINGS,
         outbox::WAITING,
     ];
     for sql in purge::OF_SESSION

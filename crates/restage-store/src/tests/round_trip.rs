@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{Stage, StageEvent, StageSession};
+use restage_core::row::{RecordingStorage, Stage, StageEvent, StageRecording, StageSession};
 use restage_core::{Change, World};
 
 use super::world::{AWKWARD, EVENT_ERRORS, EVENT_NAMES, Names, participant_row, rows};
@@ -45,7 +45,13 @@ async fn extremes_come_back_the_same() {
             region: AWKWARD[3].to_owned(),
             name: long.clone(),
             tags: tags.clone(),
-            recording: long.clone(),
+            recording: StageRecording {
+                storage: Some(RecordingStorage {
+                    configuration: long.as_str().into(),
+                    bucket: long.clone(),
+                }),
+                ..StageRecording::default()
+            },
             created_at: Time(at),
             active_session: Some(session.clone()),
         }));

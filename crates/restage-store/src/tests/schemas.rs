@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use restage_core::id::Time;
+use restage_core::row::StageRecording;
 use sqlx::{AnyConnection, Connection as _};
 
 use super::Database;
@@ -22,6 +23,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (4, include_str!("../../tests/schemas/0004.sql")),
     (5, include_str!("../../tests/schemas/0005.sql")),
     (6, include_str!("../../tests/schemas/0006.sql")),
+    (7, include_str!("../../tests/schemas/0007.sql")),
 ];
 
 #[test]
@@ -98,6 +100,7 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
             .await
             .unwrap()
             .unwrap();
+        assert_eq!(stage.recording, StageRecording::default());
         assert_eq!(
             (stage.name.as_str(), stage.created_at),
             ("lobby", Time(1_000))
@@ -108,6 +111,8 @@ async fn every_schema_is_brought_up_to_date_with_what_it_holds() {
             .await
             .unwrap()
             .unwrap();
+        assert_eq!(ann.recording, None);
+        let ann = ann.row;
         assert_eq!(ann.user_id, "Ann Ünïcode");
         assert_eq!(ann.client.browser_name, "Chrome");
         let replicas = store

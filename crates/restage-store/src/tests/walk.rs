@@ -1,7 +1,7 @@
 //! Compares the store with the rules alone: the same random commands go to a world in memory that holds every row,
 //! and to the writer. Every decision and the order of its effects must be the same, and in the end every row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
@@ -11,7 +11,9 @@ use restage_core::id::{
 };
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    PlainLimits, Protocol, PublicKey, Replica, Stage, StageEventError,
+    NewStageRecording, PlainLimits, Protocol, PublicKey, RecordingFailure, RecordingFailureCode,
+    RecordingId, RecordingSettings, RecordingState, Replica, Stage, StageEventError,
+    StorageConfiguration, StorageConfigurationId,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,
@@ -30,17 +32,24 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
     let mut refused = 0;
     let mut effects = 0;
     let (mut changed, mut held) = (0, 0);
+    let mut states = BTreeSet::new();
     for seed in 0..4 {
         let walk = walk(seed, 120).await;
         refused += walk.refused;
         effects += walk.effects;
         changed += walk.changed;
         held += walk.held;
+        states.extend(walk.states);
     }
     assert!(
         refused > 100 && effects > 400,
         "{refused} refused, {effects} effects: went nowhere"
     );
+    let missed: Vec<_> = RecordingState::ALL
+        .into_iter()
+        .filter(|state| !states.contains(state))
+        .collect();
+    assert_eq!(missed, [], "no recording was in this state");
     let is_sqlite = Bench::open().await.rows.is_sqlite();
     assert!(
         changed > 100 && (held > 100) == is_sqlite,
@@ -60,6 +69,8 @@ struct Walk {
     runs: u32,
     refused: usize,
     effects: usize,
+    /// States that recordings had.
+    states: BTreeSet<RecordingState>,
     /// Watched subjects: those that changed, and those that did not change and were not reported.
     changed: usize,
     held: usize,
@@ -89,6 +100,7 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         runs: 0,
         refused: 0,
         effects: 0,
+        states: BTreeSet::new(),
         changed: 0,
         held: 0,
     };
@@ -174,6 +186,8 @@ impl Walk {
         self.world.apply(&decision.changes);
         self.refused += usize::from(decision.reply.is_err());
         self.effects += decision.effects.len();
+        let rows = self.world.recordings.values();
+        self.states.extend(rows.map(|row| row.state));
         decision
     }
 
@@ -196,6 +210,7 @@ impl Walk {
             plain: PlainLimits {
                 public_keys: 3,
                 encoder_configurations: 2,
+                storage_configurations: 2,
             },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
@@ -214,7 +229,7 @@ impl Walk {
             session_idle_s: IDLE_S,
             run: RunId::new(format!("run{}", self.runs)),
             fresh_session: StageSessionId::new(self.fresh("st-")),
-            fresh_recording: RecordingId::new("recording"),
+            fresh_recording: RecordingId::new(self.fresh("recording")),
         };
         Execution {
             command: self.command(),
@@ -230,6 +245,12 @@ impl Walk {
     fn command(&mut self) -> Command {
         if self.world.stages.len() < 2 {
             return self.create_stage();
+        }
+        if self.dice.one_in(7) {
+            return self.recording();
+        }
+        if self.dice.one_in(25) {
+            return self.storage();
         }
         match self.dice.below(44) {
             0 => self.create_stage(),
@@ -295,7 +316,7 @@ impl Walk {
             stage: arn(id),
             name: "walk".to_owned(),
             tags: BTreeMap::new(),
-            recording: Default::default(),
+            recording: self.recording_block(),
             tokens: (0..3).map(|_| self.token()).collect(),
         }
     }
@@ -441,6 +462,110 @@ impl Walk {
                     _ => JobOutcome::Failed(words),
                 },
             },
+        }
+    }
+
+    /// A storage configuration, seldom one that is gone.
+    fn storage_configuration(&mut self) -> Option<Arn<StorageConfigurationId>> {
+        let rows = self.world.plain_of::<StorageConfiguration>();
+        let ids: Vec<_> = rows.map(|row| row.id.clone()).collect();
+        let id = match self.dice.one_in(20) {
+            true => "gone".into(),
+            false if ids.is_empty() => return None,
+            false => self.dice.pick(&ids).clone(),
+        };
+        Some(Arn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id,
+        })
+    }
+
+    fn recording_block(&mut self) -> NewStageRecording {
+        let storage = self.storage_configuration();
+        NewStageRecording {
+            storage: storage.filter(|_| !self.dice.one_in(5)),
+            settings: RecordingSettings {
+                reconnect_window_s: *self.dice.pick(&[0, 20, 300]),
+                replicas: !self.dice.one_in(4),
+                ..RecordingSettings::default()
+            },
+        }
+    }
+
+    fn storage(&mut self) -> Command {
+        match self.dice.below(4) {
+            0 | 1 => {
+                let row = StorageConfiguration {
+                    id: StorageConfigurationId::new(self.fresh("storage")),
+                    account: ACCOUNT.to_owned(),
+                    region: "eu-west-1".to_owned(),
+                    name: AWKWARD[3].to_owned(),
+                    tags: BTreeMap::new(),
+                    bucket: AWKWARD[2].to_owned(),
+                    created_at: Time::default(),
+                };
+                Command::CreateResource { row: row.into() }
+            }
+            2 => match self.storage_configuration() {
+                Some(arn) => Command::DeleteResource {
+                    resource: arn.with_id(Into::into),
+                },
+                None => Command::Tick,
+            },
+            _ => Command::UpdateStage {
+                stage: self.stage(),
+                name: None,
+                recording: Some(self.recording_block()),
+            },
+        }
+    }
+
+    /// Reports on recordings, in any order, and what people ask.
+    fn recording(&mut self) -> Command {
+        let rows = self.world.recordings.keys();
+        let ids: Vec<_> = rows.rev().take(6).cloned().collect();
+        let recording = match ids.is_empty() || self.dice.one_in(30) {
+            true => RecordingId::new("gone"),
+            false => self.dice.pick(&ids).clone(),
+        };
+        let job = recording.job();
+        let generation = self.world.jobs.get(&job).map_or(1, |row| row.generation);
+        let failure = RecordingFailure {
+            code: RecordingFailureCode::AccessDenied,
+            reason: AWKWARD[3].to_owned(),
+        };
+        match self.dice.below(12) {
+            0..=3 => Command::RecordingStarted { job, generation },
+            4 => Command::RecordingStartFailed {
+                job,
+                generation,
+                failure,
+            },
+            5 => Command::RecordingFinished {
+                recording,
+                duration_ms: 7,
+                failure: self.dice.one_in(3).then_some(failure),
+                message: Some(AWKWARD[5].to_owned()),
+            },
+            6 => Command::PauseRecording {
+                recording,
+                region: "eu-west-1".to_owned(),
+            },
+            7 => Command::ResumeRecording {
+                recording,
+                region: "eu-west-1".to_owned(),
+            },
+            8 => Command::ReportJob {
+                job,
+                generation,
+                outcome: match self.dice.below(3) {
+                    0 => JobOutcome::Done(String::new()),
+                    1 => JobOutcome::Failed("no disk".to_owned()),
+                    _ => JobOutcome::Impossible("no disk".to_owned()),
+                },
+            },
+            _ => Command::Tick,
         }
     }
 

@@ -9,8 +9,12 @@ use restage_core::id::{
 };
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    Job, JobState, Lease, Participant, Protocol, PublicKey, Replica, Replication, Stage,
-    StageEvent, StageEventError, StageEventName, StageSession, Token, TokenExchange, TokenGrant,
+    Job, JobState, Lease, Participant, Protocol, PublicKey, PublicationKey, RECORDING_JOB,
+    Recorded, RecordedMedia, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, RecordingState, RecordingStorage, Replica, Replication, Stage, StageEvent,
+    StageEventError, StageEventName, StageRecording, StageSession, StorageConfiguration,
+    StorageConfigurationId, ThumbnailMode, ThumbnailStorage, Thumbnails, Token, TokenExchange,
+    TokenGrant,
 };
 
 use super::Dice;
@@ -35,7 +39,9 @@ pub(super) struct Names {
     pub(super) participants: Vec<ParticipantId>,
     pub(super) keys: Vec<PublicKeyId>,
     pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
+    pub(super) storage_configurations: Vec<StorageConfigurationId>,
     pub(super) jobs: Vec<JobId>,
+    pub(super) recordings: Vec<RecordingId>,
 }
 
 impl Names {
@@ -67,7 +73,14 @@ impl Names {
             encoder_configurations: (0..4)
                 .map(|n| EncoderConfigurationId::new(format!("key{n}")))
                 .collect(),
+            storage_configurations: (0..3)
+                .map(|n| StorageConfigurationId::new(format!("key{n}")))
+                .collect(),
             jobs: (0..90).map(|n| JobId::new(format!("job{n:02}"))).collect(),
+            // Most have the id of a job. Those without one are more than one tick ends.
+            recordings: (40..240)
+                .map(|n| RecordingId::new(format!("job{n:02}")))
+                .collect(),
         }
     }
 
@@ -95,7 +108,7 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
             .map(|(_, id)| id.clone());
         let session = session.filter(|_| !dice.one_in(4));
         active.extend(session.clone().map(|session| (stage.clone(), session)));
-        changes.push(Change::PutStage(stage_row(dice, stage, session)));
+        changes.push(Change::PutStage(stage_row(dice, names, stage, session)));
     }
     for (stage, id) in &names.sessions {
         let ended = !active.iter().any(|(_, session)| session == id);
@@ -114,6 +127,12 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
         changes.push(Change::PutPlain(row.into()));
     }
     let gone = dice.pick(&names.encoder_configurations).clone();
+    changes.push(Change::DeletePlain(gone.into()));
+    for id in &names.storage_configurations {
+        let row = storage_configuration_row(dice, id);
+        changes.push(Change::PutPlain(row.into()));
+    }
+    let gone = dice.pick(&names.storage_configurations).clone();
     changes.push(Change::DeletePlain(gone.into()));
     for _ in 0..80 {
         let stage = dice.pick(&names.stages).clone();
@@ -140,6 +159,9 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
         changes.push(Change::PutJob(job_row(dice, id, names)));
     }
     changes.push(Change::DeleteJob(dice.pick(&names.jobs).clone()));
+    for id in &names.recordings {
+        changes.push(Change::PutRecording(recording_row(dice, id, names)));
+    }
     for _ in 0..60 {
         changes.push(Change::AddEvent(event_row(dice, names)));
     }
@@ -161,16 +183,107 @@ fn map(dice: &mut Dice) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn stage_row(dice: &mut Dice, id: &StageId, active_session: Option<StageSessionId>) -> Stage {
+fn stage_row(
+    dice: &mut Dice,
+    names: &Names,
+    id: &StageId,
+    active_session: Option<StageSessionId>,
+) -> Stage {
     Stage {
         id: id.clone(),
         account: "000000000000".to_owned(),
         region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
         name: (*dice.pick(&AWKWARD)).to_owned(),
         tags: map(dice),
-        recording: Default::default(),
+        recording: StageRecording {
+            storage: dice.one_in(2).then(|| storage(dice, names)),
+            settings: settings(dice),
+        },
         created_at: time(dice),
         active_session,
+    }
+}
+
+fn storage(dice: &mut Dice, names: &Names) -> RecordingStorage {
+    RecordingStorage {
+        configuration: dice.pick(&names.storage_configurations).clone(),
+        bucket: (*dice.pick(&AWKWARD)).to_owned(),
+    }
+}
+
+fn settings(dice: &mut Dice) -> RecordingSettings {
+    let (one, other) = (ThumbnailStorage::Sequential, ThumbnailStorage::Latest);
+    RecordingSettings {
+        media: *dice.pick(&[
+            RecordedMedia::AudioVideo,
+            RecordedMedia::AudioOnly,
+            RecordedMedia::None,
+        ]),
+        segment_s: *dice.pick(&[2, 6, 10]),
+        thumbnails: Thumbnails {
+            mode: *dice.pick(&[ThumbnailMode::Disabled, ThumbnailMode::Interval]),
+            storage: dice
+                .pick(&[vec![one], vec![other], vec![one, other], vec![other, one]])
+                .clone(),
+            interval_s: *dice.pick(&[1, 60, 86_400]),
+        },
+        reconnect_window_s: *dice.pick(&[0, 300]),
+        replicas: dice.one_in(2),
+    }
+}
+
+fn storage_configuration_row(dice: &mut Dice, id: &StorageConfigurationId) -> StorageConfiguration {
+    StorageConfiguration {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        bucket: (*dice.pick(&AWKWARD)).to_owned(),
+        created_at: time(dice),
+    }
+}
+
+/// A recording may be of a replica whose source is any other stage.
+fn recording_row(dice: &mut Dice, id: &RecordingId, names: &Names) -> Recording {
+    let (stage, session) = dice.pick(&names.sessions).clone();
+    let others = names.stages.iter().filter(|other| **other != stage);
+    let others: Vec<_> = others.cloned().collect();
+    let text = |dice: &mut Dice| (*dice.pick(&AWKWARD)).to_owned();
+    Recording {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        stage,
+        session,
+        participant: dice.pick(&names.participants).clone(),
+        source: dice.one_in(3).then(|| dice.pick(&others).clone()),
+        storage: storage(dice, names),
+        prefix: text(dice),
+        settings: settings(dice),
+        state: *dice.pick(&RecordingState::ALL),
+        paused: dice.one_in(2),
+        publication: dice.one_in(2).then(|| PublicationKey {
+            session: dice.pick(&names.sessions).1.clone(),
+            participant: dice.pick(&names.participants).clone(),
+        }),
+        window_ends_at: dice.one_in(2).then(|| time(dice)),
+        started_at: dice.one_in(2).then(|| time(dice)),
+        ended_at: dice.one_in(2).then(|| time(dice)),
+        duration_ms: dice
+            .one_in(2)
+            .then(|| *dice.pick(&[0, 1, i64::MAX.unsigned_abs()])),
+        message: dice.one_in(2).then(|| text(dice)),
+        failure: dice.one_in(2).then(|| RecordingFailure {
+            code: *dice.pick(&[
+                RecordingFailureCode::ResourceNotFound,
+                RecordingFailureCode::AccessDenied,
+                RecordingFailureCode::Validation,
+                RecordingFailureCode::InternalServer,
+            ]),
+            reason: text(dice),
+        }),
+        created_at: time(dice),
     }
 }
 
@@ -276,6 +389,10 @@ pub(super) fn participant_row(
             sdk_version: (*dice.pick(&AWKWARD)).to_owned(),
         },
         replication,
+        recording: dice.one_in(3).then(|| Recorded {
+            id: dice.pick(&names.recordings).clone(),
+            since: time(dice),
+        }),
     }
 }
 
@@ -345,7 +462,7 @@ fn job_row(dice: &mut Dice, id: &JobId, names: &Names) -> Job {
     let is_over = matches!(state, JobState::Done { .. } | JobState::Failed { .. });
     Job {
         id: id.clone(),
-        kind: "test".to_owned(),
+        kind: (*dice.pick(&["test", RECORDING_JOB])).to_owned(),
         stage,
         session: dice.one_in(2).then_some(session),
         participant: dice

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use restage_core::command::NewToken;
 use restage_core::id::{ParticipantId, RunId, StageId, StageSessionId, Time};
+use restage_core::row::RecordingId;
 use restage_core::{Command, Context, Fault, Limits, Reply, StageArn};
 
 use super::{Bench, Database, StoreConfig};

@@ -1,8 +1,8 @@
 //! What `restage db check` reports: nothing about rows that a server wrote, and a sentence of its own for each fault.
 
 use crate::support::{
-    Database, config, connect, create_stage, create_token, delete_stage, established, execute,
-    fresh, publish, replicate,
+    Database, config, connect, create_recorded, create_stage, create_token, delete_stage,
+    established, execute, fresh, join, publish, replicate,
 };
 use restage_core::row::ConnectionKind;
 use restage_store::{Findings, backup, check, dead_letters, migrate};
@@ -31,6 +31,8 @@ async fn lively() -> Database {
     }
     execute(&store, 7, established("source", "cleo", "cleo")).await;
     execute(&store, 8, delete_stage("gone")).await;
+    create_recorded(&store, "recorded", 0).await;
+    join(&store, 9, "recorded", "dan", "dan").await;
     store.close().await;
     database
 }
@@ -90,6 +92,30 @@ async fn each_fault_by_a_sentence_of_its_own() {
             "counts of publishers that are not their number",
         ),
         ("DELETE FROM stage_counts", "stages that are not counted"),
+        (
+            "UPDATE recordings SET settings = '{bad'",
+            "settings of recording",
+        ),
+        (
+            "UPDATE recordings SET participant = 'ann'",
+            "participants that are recorded and whose recording is another one's",
+        ),
+        (
+            "UPDATE recordings SET ended_at = 9",
+            "recordings that have not ended and have a time of their end",
+        ),
+        (
+            "DELETE FROM jobs",
+            "open recordings without a job that captures them",
+        ),
+        (
+            "DELETE FROM storage_configurations",
+            "stages whose storage configuration is not there",
+        ),
+        (
+            "UPDATE recordings SET is_open = 0",
+            "STARTING does not go with its flags",
+        ),
     ] {
         let database = lively().await;
         let done = sqlx::query(breakage)

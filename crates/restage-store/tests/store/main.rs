@@ -7,6 +7,7 @@ mod outbox;
 mod pages;
 mod postgres;
 mod readers;
+mod recordings;
 mod retention;
 mod session_pages;
 mod silence;

@@ -91,7 +91,11 @@ async fn a_session_that_lasts_loses_what_is_over_in_it_and_nothing_that_lives() 
         .list_participants(&session, &ParticipantFilter::None, None, 10)
         .await
         .unwrap();
-    let mut left: Vec<&str> = everyone.rows.iter().map(|row| row.id.as_str()).collect();
+    let mut left: Vec<&str> = everyone
+        .rows
+        .iter()
+        .map(|found| found.row.id.as_str())
+        .collect();
     left.sort_unstable();
     // Bob had left by then; Ann still publishes, and Cleo left later.
     assert_eq!(left, [ann, cleo]);

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use restage_core::Command;
 use restage_core::id::{ParticipantId, StageId, StageSessionId, Time};
-use restage_core::row::{ConnectionKind, StageEventName};
+use restage_core::row::{ConnectionKind, RecordingState, StageEventName};
 use restage_store::{Page, ParticipantFilter};
 
 /// Rows of each list.
@@ -118,7 +118,7 @@ async fn participants_page_by_first_join_while_some_leave() {
                     rows: page
                         .rows
                         .into_iter()
-                        .map(|row| (row.first_joined_at, row.id))
+                        .map(|found| (found.row.first_joined_at, found.row.id))
                         .collect(),
                     more: page.more,
                 }
@@ -167,7 +167,7 @@ async fn participants_page_by_first_join_while_some_leave() {
         [""; 0]
     );
     assert_eq!(
-        ids(ParticipantFilter::RecordingState("ACTIVE".to_owned())).await,
+        ids(ParticipantFilter::RecordingState(RecordingState::Active)).await,
         [""; 0]
     );
     let publishing = store.publishing_participants(&stage.id).await.unwrap();

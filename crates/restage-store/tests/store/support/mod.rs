@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use restage_core::command::{Claims, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
-use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
-use restage_core::{Command, Context, Limits, Reply, Signer, StageArn};
+use restage_core::row::{
+    Capabilities, Client, ConnectionKind, NewStageRecording, Protocol, RecordingId,
+    RecordingSettings, StorageConfiguration, StorageConfigurationId,
+};
+use restage_core::{Arn, Command, Context, Limits, Reply, Signer, StageArn};
 use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
 
 pub(crate) use database::Database;
@@ -61,7 +64,8 @@ pub(crate) fn execution(at: i64, command: Command) -> Execution {
         session_idle_s: IDLE_S,
         run: RunId::new("run"),
         fresh_session: StageSessionId::new(format!("st-{at:013}")),
-        fresh_recording: RecordingId::new("recording"),
+        // The rules keep 18 characters of it.
+        fresh_recording: RecordingId::new(format!("recording{at:09}")),
     };
     Execution { command, context }
 }
@@ -98,6 +102,36 @@ pub(crate) fn create_stage(stage: &str) -> Command {
         recording: Default::default(),
         tokens: Vec::new(),
     }
+}
+
+/// A stage whose participants are recorded, and what it needs.
+pub(crate) async fn create_recorded(store: &Store, stage: &str, reconnect_window_s: u32) {
+    let row = StorageConfiguration {
+        id: StorageConfigurationId::new("storage"),
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        bucket: "my-vods".to_owned(),
+        created_at: Time(0),
+    };
+    let storage = Arn::of(&row);
+    let create = Command::CreateResource { row: row.into() };
+    let recording = NewStageRecording {
+        storage: Some(storage),
+        settings: RecordingSettings {
+            reconnect_window_s,
+            ..RecordingSettings::default()
+        },
+    };
+    let stage = Command::CreateStage {
+        stage: arn(stage),
+        name: String::new(),
+        tags: BTreeMap::new(),
+        recording,
+        tokens: Vec::new(),
+    };
+    execute_all(store, [execution(0, create), execution(0, stage)]).await;
 }
 
 pub(crate) fn delete_stage(stage: &str) -> Command {
@@ -190,6 +224,20 @@ pub(crate) async fn publish(store: &Store, stage: &str, participant: &str) {
                 connect(stage, participant, participant, ConnectionKind::Publish),
             ),
             execution(2, established(stage, participant, participant)),
+        ],
+    )
+    .await;
+}
+
+/// A participant publishes, from this time on.
+pub(crate) async fn join(store: &Store, at: i64, stage: &str, participant: &str, connection: &str) {
+    let kind = ConnectionKind::Publish;
+    execute_all(
+        store,
+        [
+            execution(at, create_token(stage, participant)),
+            execution(at, connect(stage, participant, connection, kind)),
+            execution(at, established(stage, participant, connection)),
         ],
     )
     .await;
