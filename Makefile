@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run check test setup fmt clean
+.PHONY: help install run check test bench-recording setup fmt clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 install: ## Install what is missing, build, and put `restage` into PREFIX/bin (~/.local, as root /usr/local)
 	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install.sh
@@ -21,6 +21,10 @@ check: ## Format, lint, boundaries, unit and scenario tests: minutes, once it ha
 test: ## Install what is missing and run every check and test
 	@scripts/setup.sh test
 	@scripts/test.sh all
+
+bench-recording: ## Measure recordings for an hour or two: sound against pictures, kills, a failing S3, what they cost
+	@scripts/setup.sh test
+	@scripts/bench_recording.sh
 
 setup: ## Only install what `make test` needs
 	@scripts/setup.sh test
