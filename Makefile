@@ -22,9 +22,9 @@ test: ## Install what is missing and run every check and test
 	@scripts/setup.sh test
 	@scripts/test.sh all
 
-bench-recording: ## Measure sound against pictures in recordings with ten seeds, and what a recording costs
-	RESTAGE_SYNC_SEEDS=10 cargo test --locked -p restage-record --test sync -- --nocapture
-	cargo run --release --locked -p restage-record --example record_cost
+bench-recording: ## Measure recordings for an hour or two: sound against pictures, kills, a failing S3, what they cost
+	@scripts/setup.sh test
+	@scripts/bench_recording.sh
 
 setup: ## Only install what `make test` needs
 	@scripts/setup.sh test

@@ -30,6 +30,8 @@ def make(server, media):
         stages.replicate(source, destination, participant)
     for _ in range(KEYS):
         KeyPair().import_into(ivs)
+    storage = ivs.create_storage_configuration(s3={"bucketName": "agreement"})["storageConfiguration"]["arn"]
+    ivs.create_stage(autoParticipantRecordingConfiguration={"storageConfigurationArn": storage})
     access_key, secret = server.credentials()
     names = {
         "source": source,
@@ -39,6 +41,8 @@ def make(server, media):
         "session": stages.session(source),
         "unknownStage": f"{source.rsplit('/', 1)[0]}/AAAAbbbb1234",
         "foreignStage": source.replace(api.ACCOUNT, "210987654321"),
+        "storage": storage,
+        "unknownStorage": f"{storage.rsplit('/', 1)[0]}/AAAAbbbb1234",
         "stagesToken": ivs.list_stages(maxResults=2)["nextToken"],
         "publicKey": KeyPair().public_pem,
         "accessKeyId": access_key,

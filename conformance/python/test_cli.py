@@ -204,3 +204,38 @@ def test_endpoint_url_flag_instead_of_environment(server, fan):
     )
     assert done.returncode == 0, done.stderr
     assert listed(json.loads(done.stdout)) == destinations[:3]
+
+
+def test_storage_configurations_and_what_a_stage_says_of_them(aws):
+    names = [f"cli-storage-{number}" for number in range(3)]
+    made = []
+    for name in names:
+        answer = aws(
+            "create-storage-configuration", "--name", name, "--s3", "bucketName=cli-bucket", "--tags", "by=cli"
+        )
+        made.append(answer["storageConfiguration"])
+    arns = [one["arn"] for one in made]
+    assert [(one["name"], one["s3"], one["tags"]) for one in made] == [
+        (name, {"bucketName": "cli-bucket"}, {"by": "cli"}) for name in names
+    ]
+    assert aws("get-storage-configuration", "--arn", arns[0])["storageConfiguration"] == made[0]
+    command = ("list-storage-configurations", "--page-size", "1")
+    first = aws(*command, "--max-items", "2")
+    rest = aws(*command, "--starting-token", first["NextToken"])
+    found = [one["arn"] for page in (first, rest) for one in page["storageConfigurations"]]
+    assert sorted(found) == sorted(arns)
+    settings = f"storageConfigurationArn={arns[0]},mediaTypes=AUDIO_ONLY,recordingReconnectWindowSeconds=30"
+    stage = aws("create-stage", "--auto-participant-recording-configuration", settings)["stage"]
+    said = stage["autoParticipantRecordingConfiguration"]
+    assert (said["storageConfigurationArn"], said["mediaTypes"]) == (arns[0], ["AUDIO_ONLY"])
+    assert said["recordingReconnectWindowSeconds"] == 30
+    refused = aws("delete-storage-configuration", "--arn", arns[0], check=False)
+    assert refused.returncode != 0 and "(ConflictException)" in refused.stderr, refused.stderr
+    reset = ("--auto-participant-recording-configuration", "storageConfigurationArn=")
+    said = aws("update-stage", "--arn", stage["arn"], *reset)["stage"]["autoParticipantRecordingConfiguration"]
+    assert said["storageConfigurationArn"] == ""
+    for arn in arns:
+        aws("delete-storage-configuration", "--arn", arn)
+    assert aws("list-storage-configurations")["storageConfigurations"] == []
+    gone = aws("get-storage-configuration", "--arn", arns[0], check=False)
+    assert gone.returncode != 0 and "(ResourceNotFoundException)" in gone.stderr, gone.stderr

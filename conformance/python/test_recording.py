@@ -4,60 +4,13 @@ import contextlib
 import re
 import urllib.request
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from support import api, recording
-from support.api import Stages
-from support.recording import Bucket, FfmpegPublisher, Playlist, check, events_of, recorded
-from support.server import Server
+from support.place import BUCKET, Place
+from support.recording import FfmpegPublisher, Playlist, check, events_of, recorded
+from support.s3 import S3
 from support.wait import eventually
-
-BUCKET = "my-vods"
-
-
-class Place:
-    """A server that records, with its bucket and its events."""
-
-    def __init__(self, directory, *arguments, root=None, **more):
-        self.events = directory / "events.jsonl"
-        self.server = Server(
-            directory / "data", "--events-file", str(self.events), *arguments, name="test_recording", **more
-        )
-        self.bucket = Bucket((root or directory / "data" / "recordings") / BUCKET)
-
-    def start(self):
-        self.server.start()
-        self.ivs = api.client(self.server)
-        self.stages = Stages(self.ivs)
-        return self
-
-    def storage(self):
-        """A storage configuration for the bucket."""
-        made = self.ivs.create_storage_configuration(s3={"bucketName": BUCKET})
-        return made["storageConfiguration"]["arn"]
-
-    def stage(self, storage, **settings):
-        """A stage whose participants are recorded."""
-        block = {"storageConfigurationArn": storage, "hlsConfiguration": {"targetSegmentDurationSeconds": 2}} | settings
-        return self.ivs.create_stage(autoParticipantRecordingConfiguration=block)["stage"]["arn"]
-
-    def publish(self, arn, **wishes):
-        """FFmpeg publishes; returns it with its participant and session when the recording has started."""
-        participant, token = self.stages.token(arn, **wishes)
-        publisher = FfmpegPublisher(self.server.url, token)
-        session = eventually(lambda: self.stages.session(arn), 30, "a session")
-        recorded(self.stages, arn, participant, session, "ACTIVE")
-        return publisher, participant, session
-
-    def names(self, arn, participant):
-        return [name for name, _ in events_of(self.events, arn, participant)]
-
-    def has_segments(self, prefix, count):
-        """Waits until so many segments are in the bucket."""
-        has_all = lambda: self.bucket.has(prefix, f"media/hls/high/{count - 1}.mp4")  # noqa: E731
-        eventually(has_all, 60, f"{count} segments")
 
 
 @pytest.fixture(scope="module")
@@ -242,44 +195,6 @@ def test_a_restart_within_the_window_is_one_recording(tmp_path):
     place.server.stop()
 
 
-class S3:
-    """An S3 by moto, which can go away and come back with what it has."""
-
-    def __init__(self):
-        self.port = 0
-        self.start()
-        self.client = self._client()
-        self.client.create_bucket(Bucket=BUCKET)
-
-    def start(self):
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port)
-        self.server.start()
-        _, self.port = self.server.get_host_and_port()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def _client(self):
-        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-        return boto3.client("s3", endpoint_url=self.url, region_name="us-east-1", **keys)
-
-    def stop(self):
-        self.server.stop()
-
-    def names(self, prefix):
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/")
-        return [item["Key"].removeprefix(f"{prefix}/") for page in pages for item in page.get("Contents", [])]
-
-    def copy(self, prefix, directory):
-        """What is below a prefix, as a folder."""
-        for name in self.names(prefix):
-            path = directory / prefix / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.client.get_object(Bucket=BUCKET, Key=f"{prefix}/{name}")["Body"].read())
-        return Bucket(directory)
-
-
 @pytest.fixture
 def s3():
     made = S3()
@@ -290,10 +205,7 @@ def s3():
 
 @pytest.mark.timeout(240)
 def test_nothing_is_lost_while_s3_is_away(tmp_path, s3):
-    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    config = tmp_path / "restage.toml"
-    config.write_text(f's3 = [{{ endpoint = "{s3.url}" }}]\n', encoding="utf-8")
-    place = Place(tmp_path, "--config", str(config), environment=keys).start()
+    place = Place(tmp_path, s3=s3).start()
     with api.refused("ResourceNotFoundException", 404, "no-such-bucket"):
         place.ivs.create_storage_configuration(s3={"bucketName": "no-such-bucket"})
     arn = place.stage(place.storage())

@@ -135,6 +135,10 @@ async fn refusal(client: &Client, case: &Refused) -> Result<Option<Value>> {
                 .set_public_key_material(of("publicKeyMaterial")),
             op::import_public_key::ImportPublicKeyError
         ),
+        "DeleteStorageConfiguration" => send!(
+            client.delete_storage_configuration().set_arn(of("arn")),
+            op::delete_storage_configuration::DeleteStorageConfigurationError
+        ),
         "ListCompositions" => send!(
             client.list_compositions(),
             op::list_compositions::ListCompositionsError

@@ -5,10 +5,13 @@
 mod api;
 mod args;
 mod caller;
+mod figure;
 mod media;
+mod metrics;
 mod output;
 mod quota;
 mod ramp;
+mod recording;
 mod report;
 mod runtime;
 mod scene;
@@ -51,6 +54,8 @@ enum Command {
     Floor(FloorArgs),
     /// Run restage as a server under API requests, and say what they cost
     Api(api::ApiArgs),
+    /// Let the server record its publishers, and say what that costs
+    Recording(recording::RecordingArgs),
     /// Answer every request with the bytes of standard input: what `api` compares the server with
     #[command(hide = true)]
     Bare,
@@ -61,6 +66,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Media(args) => media::run(args),
         Command::Ramp(args) => ramp::run(&args),
         Command::Api(args) => api::run(&args),
+        Command::Recording(args) => recording::run(&args),
         Command::Bare => api::serve_bare(),
         Command::Floor(args) => {
             let floor = floor::measure(args.receivers, args.frames, rate(args.low_rate))?;

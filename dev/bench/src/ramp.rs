@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use restage_sim::{Refused, Srtp, get, percent_missing, process, unix_ns};
+use restage_sim::{Refused, Srtp, percent_missing, process, unix_ns};
 use serde::Serialize;
 
 use crate::args::{RampArgs, rate};
+use crate::metrics::Metrics;
 use crate::output;
 use crate::quota::Quota;
 use crate::runtime::runtime;
@@ -159,22 +159,18 @@ async fn count(
 }
 
 fn told(server: &Server) -> anyhow::Result<Told> {
-    let text = get(&format!("{}/metrics", server.url()))?;
-    let value = |name: &str| -> anyhow::Result<f64> {
-        let lines = text.lines().filter_map(|line| line.split_once(' '));
-        let mut found = lines.filter(|(key, _)| *key == name);
-        let (_, value) = found
-            .next()
-            .with_context(|| format!("the server tells no {name}"))?;
-        Ok(value.trim().parse()?)
-    };
+    let metrics = Metrics::of(server)?;
     Ok(Told {
-        packets_received: value("restage_media_packets_received_total")?,
-        peers: value("restage_media_peers")?,
+        packets_received: metrics.value("restage_media_packets_received_total")?,
+        peers: metrics.value("restage_media_peers")?,
         // A server of another version may lack these metrics.
-        load: value("restage_media_load").unwrap_or(f64::NAN),
-        lag_s: value("restage_media_lag_seconds").unwrap_or(f64::NAN),
-        withheld: value("restage_media_peers_withheld").unwrap_or(f64::NAN),
+        load: metrics.value("restage_media_load").unwrap_or(f64::NAN),
+        lag_s: metrics
+            .value("restage_media_lag_seconds")
+            .unwrap_or(f64::NAN),
+        withheld: metrics
+            .value("restage_media_peers_withheld")
+            .unwrap_or(f64::NAN),
     })
 }
 

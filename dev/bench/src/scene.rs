@@ -17,6 +17,9 @@ const PUBLISHING_MAX: Duration = Duration::from_secs(10);
 /// Interval of the checks.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
+/// The bucket of recordings: a folder in the data directory, which the server makes.
+const BUCKET: &str = "recordings-of-bench";
+
 /// A topology in which all clients have joined.
 pub(crate) struct Scene {
     pub(crate) fleet: Fleet,
@@ -36,6 +39,8 @@ pub(crate) struct Director<'a> {
     api: Caller,
     rate: Rate,
     fleet: Fleet,
+    /// The storage configuration that stages name, if their publishers are recorded.
+    storage: Option<String>,
 }
 
 impl<'a> Director<'a> {
@@ -45,7 +50,16 @@ impl<'a> Director<'a> {
             api: Caller::of(server)?,
             rate,
             fleet: Fleet::start(srtp)?,
+            storage: None,
         })
+    }
+
+    /// Has everybody recorded who publishes in stages that are made from here on.
+    pub(crate) fn record(&mut self) -> anyhow::Result<()> {
+        let body = json!({"s3": {"bucketName": BUCKET}});
+        let made = self.call("CreateStorageConfiguration", &body)?;
+        self.storage = Some(text(&made["storageConfiguration"]["arn"])?);
+        Ok(())
     }
 
     pub(crate) async fn set_up(mut self, topology: Topology) -> anyhow::Result<Scene> {
@@ -117,7 +131,13 @@ impl<'a> Director<'a> {
     }
 
     pub(crate) fn stage(&self) -> anyhow::Result<String> {
-        let created = self.call("CreateStage", &json!({}))?;
+        let body = match &self.storage {
+            Some(arn) => {
+                json!({"autoParticipantRecordingConfiguration": {"storageConfigurationArn": arn}})
+            }
+            None => json!({}),
+        };
+        let created = self.call("CreateStage", &body)?;
         text(&created["stage"]["arn"])
     }
 

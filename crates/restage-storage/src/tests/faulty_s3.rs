@@ -10,6 +10,31 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::bucket::{Backend, Credentials, S3Settings};
 use crate::{Buckets, StorageSettings};
 
+/// The keys in the credentials file of the tests.
+pub(super) const ACCESS_KEY: &str = "AKIATEST";
+pub(super) const SECRET: &str = "secret";
+
+/// The settings for a service at this endpoint.
+pub(super) fn settings(endpoint: &str, credentials: Credentials) -> S3Settings {
+    S3Settings {
+        endpoint: Some(endpoint.to_owned()),
+        path_style: true,
+        credentials,
+        ..S3Settings::default()
+    }
+}
+
+/// A file with keys in AWS's format.
+pub(super) fn credentials_file(dir: &std::path::Path, secret: &str) -> Credentials {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = dir.join("credentials");
+    let text =
+        format!("[default]\naws_access_key_id={ACCESS_KEY}\naws_secret_access_key={secret}\n");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    Credentials::File(path)
+}
+
 /// How a request is answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Answer {
@@ -110,26 +135,16 @@ impl FaultyS3 {
     /// The settings with which it is reached.
     pub(super) fn settings(&self, credentials: Credentials) -> S3Settings {
         S3Settings {
-            endpoint: Some(self.endpoint.clone()),
-            path_style: true,
-            credentials,
             request_timeout: Duration::from_millis(300),
-            ..S3Settings::default()
+            ..settings(&self.endpoint, credentials)
         }
     }
 
     /// Its buckets, for an account whose credentials are in a file.
     pub(super) fn buckets(&self, dir: &std::path::Path) -> Buckets {
-        use std::os::unix::fs::PermissionsExt as _;
-        let path = dir.join("credentials");
-        std::fs::write(
-            &path,
-            "[default]\naws_access_key_id=AKIATEST\naws_secret_access_key=secret\n",
-        )
-        .unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let credentials = credentials_file(dir, SECRET);
         Buckets::new(StorageSettings::all(Backend::S3(
-            self.settings(Credentials::File(path)),
+            self.settings(credentials),
         )))
     }
 

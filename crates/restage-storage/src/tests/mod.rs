@@ -5,6 +5,7 @@ mod crashes;
 mod faulty_s3;
 mod fixture;
 mod folders;
+mod foreign_s3;
 mod outages;
 mod reading;
 mod s3;
