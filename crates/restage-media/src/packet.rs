@@ -7,9 +7,16 @@ use restage_codec::h264::Lead;
 use restage_codec::{Codec, FramePlace, MediaKind, PictureSize};
 
 use crate::limits::TEMPORAL_LAYERS_MAX;
-use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::{Extensions, RidName, Rotation};
 use crate::sdp::format::Format;
+
+/// A sender report (RFC 3550, 6.4.1) with its time of arrival.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SenderReport {
+    pub(crate) ntp_us: i64,
+    pub(crate) time: u32,
+    pub(crate) arrived: Instant,
+}
 
 /// A packet with everything that outlets need. One copy serves all subscribers; further copies share the payload.
 #[derive(Debug, Clone)]

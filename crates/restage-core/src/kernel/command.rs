@@ -7,8 +7,9 @@ use strum::IntoStaticStr;
 use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, NewStageRecording, PlainId, PlainRow,
-    Protocol, RecordingFailure, RecordingId, StageEventError, Tags,
+    Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol,
+    RecordingFailure, RecordingId, RecordingSettings, StageEventError, StorageConfigurationId,
+    Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -18,6 +19,15 @@ pub struct NewToken {
     pub participant: ParticipantId,
     /// When the token expires.
     pub expires_at: Time,
+}
+
+/// A recording block as a request has it. The storage configuration is still to be found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NewStageRecording {
+    /// The storage configuration to use; `None` for no recording.
+    pub storage: Option<Arn<StorageConfigurationId>>,
+    /// How participants are recorded. The defaults where they are not.
+    pub settings: RecordingSettings,
 }
 
 /// Who signed a participant token.

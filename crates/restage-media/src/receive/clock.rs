@@ -30,14 +30,6 @@ impl ReportedTime {
     }
 }
 
-/// A sender report with its time of arrival.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SenderReport {
-    pub(crate) ntp_us: i64,
-    pub(crate) time: u32,
-    pub(crate) arrived: Instant,
-}
-
 impl SenderReport {
     pub(crate) fn at_rate(&self, clock_rate: u32) -> ReportedTime {
         ReportedTime {

@@ -13,7 +13,7 @@ use crate::limits::{
     ARRIVAL_MESSAGES_MAX, FEEDBACK_SLACK, NACK_INTERVAL, NACK_RETRY, NACK_RETRY_MAX,
     NACK_RETRY_SLACK, REPLAY_WINDOW, REPORT_INTERVAL, TRACKS_COUNTED_MAX,
 };
-use crate::receive::clock::SenderReport;
+use crate::packet::SenderReport;
 use crate::rtp::extensions::RidName;
 use crate::rtp::rtcp::receiver::Block;
 use crate::rtp::rtcp::receiver::{self as rtcp, BLOCKS_MAX};

@@ -10,7 +10,7 @@ use super::*;
 use crate::io::datagrams::Buffers;
 use crate::io::{Output, Protocol};
 use crate::limits::{NACK_DELAY, NACK_RETRY_SLACK, REPLAY_WINDOW, RETRANSMISSION_AGE_MAX};
-use crate::receive::clock::SenderReport;
+use crate::packet::SenderReport;
 use crate::rtp::rtcp::sender::{Feedback, SenderInfo, read as read_feedback, write_report};
 use crate::sdp::offer::{Offer, Role};
 use crate::srtp::keys::SrtpProfile;

@@ -8,10 +8,10 @@ use restage_codec::{Codec, FramePlace, MediaKind, PictureSize, av1, h264, h265, 
 
 use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX, SPATIAL_LAYERS_MAX};
 use crate::packet::Packet;
+use crate::packet::SenderReport;
 use crate::packet::{Cut, Encoding, Ladder, Rung};
 use crate::receive::Received;
 use crate::receive::clock::FeedClock;
-use crate::receive::clock::SenderReport;
 use crate::receive::cuts::CutRates;
 use crate::receive::keyframe::KeyframeRequester;
 use crate::receive::rate::Rate;

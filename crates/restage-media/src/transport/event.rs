@@ -7,8 +7,8 @@ use restage_codec::MediaKind;
 
 use crate::io::datagrams::Buffers;
 use crate::io::{self, ConnectFailure};
+use crate::packet::SenderReport;
 use crate::receive::Received;
-use crate::receive::clock::SenderReport;
 use crate::rtp::extensions::RidName;
 
 /// Collects the events of a connection.

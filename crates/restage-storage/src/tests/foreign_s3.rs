@@ -75,7 +75,10 @@ async fn objects_are_put_and_read_in_parts() {
         (Asked::From(99_990), 99_990..100_000),
     ] {
         let object = bucket.get(&key, asked).await.unwrap();
-        assert_eq!((object.size, object.range.clone()), (100_000, range.clone()));
+        assert_eq!(
+            (object.size, object.range.clone()),
+            (100_000, range.clone())
+        );
         let pieces: Vec<Bytes> = object.bytes.try_collect().await.unwrap();
         let (from, to) = (range.start as usize, range.end as usize);
         assert!(pieces.concat() == bytes[from..to], "{asked:?}");
