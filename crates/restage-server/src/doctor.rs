@@ -15,11 +15,11 @@ use restage_node::media::worker_port;
 use serde::Serialize;
 
 pub use self::database::examine_database;
-pub use self::thumbnails::examine_thumbnails;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
 use self::media::{buffers, candidate, candidates, media_port, offload, workers};
 use self::paths::paths;
+pub use self::thumbnails::examine_thumbnails;
 use crate::config::Config;
 
 /// Time limit of one probe.

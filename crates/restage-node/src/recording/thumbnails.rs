@@ -100,7 +100,10 @@ impl Thumbnails {
         match error {
             ThumbnailError::NoSandbox(_) | ThumbnailError::NotStarted(_) => {
                 self.schedule = None;
-                self.say(capture, "Thumbnails were wanted; this server cannot decode pictures safely.");
+                self.say(
+                    capture,
+                    "Thumbnails were wanted; this server cannot decode pictures safely.",
+                );
             }
             _ => self.say(capture, "Some thumbnails could not be made."),
         }

@@ -76,8 +76,6 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
                 .ok_or_else(|| io::ErrorKind::NotFound.into())
         }),
     ));
-    enter_part(Part::Landlock)?;
-    trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     enter_part(Part::Resources)?;
     trials.push(Trial::new(
         Part::Resources,
@@ -86,9 +84,11 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
     ));
     trials.push(Trial::new(
         Part::Resources,
-        "a copy of a descriptor",
+        "two more descriptors",
         duplicate(),
     ));
+    enter_part(Part::Landlock)?;
+    trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     let parent = rustix::process::getppid();
     enter_part(Part::Seccomp)?;
     trials.extend(calls(parent));
@@ -129,6 +129,7 @@ fn reserve(bytes: u64) -> io::Result<()> {
 }
 
 fn duplicate() -> io::Result<()> {
+    let _first = io::stdin().as_fd().try_clone_to_owned()?;
     io::stdin().as_fd().try_clone_to_owned().map(drop)
 }
 

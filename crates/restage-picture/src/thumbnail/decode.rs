@@ -37,7 +37,9 @@ pub(super) fn decode(key_frame: &[u8]) -> Result<RgbImage, PictureError> {
 
 /// What the decoder is given: parameter sets, and the slices of one IDR picture. Extensions (SVC, MVC) and further pictures are left out,
 /// because nobody needs them and each is more code that strangers reach.
-pub(super) fn first_picture(key_frame: &[u8]) -> Result<(Vec<u8>, SequenceParameters), PictureError> {
+pub(super) fn first_picture(
+    key_frame: &[u8],
+) -> Result<(Vec<u8>, SequenceParameters), PictureError> {
     let mut stream = Vec::with_capacity(key_frame.len());
     let mut parameters = None;
     let mut has_picture = false;

@@ -13,11 +13,13 @@ const GREY: Rgb<u8> = Rgb([150, 150, 150]);
 
 /// A key frame whose quarters are red, green, blue and grey: as read, line by line.
 fn key_frame(width: u32, height: u32) -> Vec<u8> {
-    let picture = RgbImage::from_fn(width, height, |x, y| match (x < width / 2, y < height / 2) {
-        (true, true) => RED,
-        (false, true) => GREEN,
-        (true, false) => BLUE,
-        (false, false) => GREY,
+    let picture = RgbImage::from_fn(width, height, |x, y| {
+        match (x < width / 2, y < height / 2) {
+            (true, true) => RED,
+            (false, true) => GREEN,
+            (true, false) => BLUE,
+            (false, false) => GREY,
+        }
     });
     let size = (width as usize, height as usize);
     let planes = YUVBuffer::from_rgb8_source(RgbSliceU8::new(picture.as_raw(), size));
@@ -116,7 +118,8 @@ struct Bits(Vec<bool>);
 
 impl Bits {
     fn fixed(mut self, value: u32, bits: u32) -> Self {
-        self.0.extend((0..bits).rev().map(|bit| value >> bit & 1 == 1));
+        self.0
+            .extend((0..bits).rev().map(|bit| value >> bit & 1 == 1));
         self
     }
 
@@ -139,14 +142,21 @@ impl Bits {
 
 /// A sequence parameter set of pictures of so many macroblocks.
 fn parameter_set(profile: u32, chroma: Option<u32>, across: u32, down: u32) -> Vec<u8> {
-    let bits = Bits::default().fixed(profile, 8).fixed(0, 8).fixed(51, 8).code(0);
+    let bits = Bits::default()
+        .fixed(profile, 8)
+        .fixed(0, 8)
+        .fixed(51, 8)
+        .code(0);
     let bits = match chroma {
         // Bit depths of 8, no lossless transform, no scaling matrix.
         Some(format) => bits.code(format).code(0).code(0).fixed(0, 2),
         None => bits,
     };
     let bits = bits.code(0).code(2).code(1).fixed(0, 1);
-    bits.code(across - 1).code(down - 1).fixed(0b1100, 4).unit(0x67)
+    bits.code(across - 1)
+        .code(down - 1)
+        .fixed(0b1100, 4)
+        .unit(0x67)
 }
 
 #[test]
@@ -157,10 +167,22 @@ fn what_is_too_large_or_cannot_be_decoded_never_reaches_the_decoder() {
         let stream = [set.as_slice(), &whole].concat();
         thumbnail(&stream, 0).unwrap_err()
     };
-    assert_eq!(refused(parameter_set(66, None, 1_024, 1_024)), PictureError::TooLarge);
-    assert_eq!(refused(parameter_set(66, None, 257, 1)), PictureError::TooLarge);
-    assert_eq!(refused(parameter_set(66, None, 256, 145)), PictureError::TooLarge);
-    assert_eq!(refused(parameter_set(244, Some(2), 4, 4)), PictureError::Unsupported);
+    assert_eq!(
+        refused(parameter_set(66, None, 1_024, 1_024)),
+        PictureError::TooLarge
+    );
+    assert_eq!(
+        refused(parameter_set(66, None, 257, 1)),
+        PictureError::TooLarge
+    );
+    assert_eq!(
+        refused(parameter_set(66, None, 256, 145)),
+        PictureError::TooLarge
+    );
+    assert_eq!(
+        refused(parameter_set(244, Some(2), 4, 4)),
+        PictureError::Unsupported
+    );
     let largest = [parameter_set(66, None, 256, 144).as_slice(), &whole].concat();
     assert_eq!(first_size(&largest), Some((4_096, 2_304)));
 }

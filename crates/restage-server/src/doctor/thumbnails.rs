@@ -15,7 +15,8 @@ fn verdict(checked: Result<(), String>, goes_on: bool) -> Finding {
     let (verdict, sentence) = match (checked, goes_on) {
         (Ok(()), _) => (
             Verdict::Ok,
-            "Thumbnails are decoded by a process that can do nothing else; its sandbox holds.".to_owned(),
+            "Thumbnails are decoded by a process that can do nothing else; its sandbox holds."
+                .to_owned(),
         ),
         (Err(reason), false) => (
             Verdict::Warn,
@@ -46,7 +47,9 @@ mod tests {
         assert_eq!(verdict(Ok(()), true).verdict, Verdict::Ok);
         let refused = verdict(missing(), false);
         assert_eq!(refused.verdict, Verdict::Warn);
-        assert!(refused.sentence.contains("no thumbnails") && refused.sentence.contains("landlock"));
+        assert!(
+            refused.sentence.contains("no thumbnails") && refused.sentence.contains("landlock")
+        );
         let accepted = verdict(missing(), true);
         assert_eq!(accepted.verdict, Verdict::Warn);
         assert!(accepted.sentence.contains("are decoded although"));

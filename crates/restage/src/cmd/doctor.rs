@@ -3,9 +3,7 @@
 use std::process::ExitCode;
 
 use restage_node::thumbnails::THIS_PROGRAM;
-use restage_server::doctor::{
-    Finding, Verdict, examine, examine_database, examine_thumbnails,
-};
+use restage_server::doctor::{Finding, Verdict, examine, examine_database, examine_thumbnails};
 
 use super::serve;
 use crate::output::{self, Format};

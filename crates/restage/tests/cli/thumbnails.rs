@@ -56,7 +56,10 @@ fn the_sandbox_holds() {
     command.env_clear();
     let (lines, holds) = check(command);
     assert!(holds, "{lines:#?}");
-    assert!(lines.iter().all(|line| line.starts_with("held ")), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with("held ")),
+        "{lines:#?}"
+    );
     let of = |part: Part| {
         let start = format!("held {}: ", part.name());
         lines.iter().filter(|line| line.starts_with(&start)).count()
