@@ -47,6 +47,7 @@ const recordingsUrl = async () =>
 const MEASURE = `(() => {
   const video = document.getElementById("player-video");
   const context = new AudioContext();
+  window.listen = () => context.resume();
   const analyser = context.createAnalyser();
   context.createMediaElementSource(video).connect(analyser);
   analyser.connect(context.destination);
@@ -73,13 +74,15 @@ const MEASURE = `(() => {
 
 /**
  * Plays the first recording of the list; picture and sound must advance.
- * @param {{ evaluate: (code: string) => Promise<any> }} page
+ * @param {{ evaluate: (code: string) => Promise<any>, click: (selector: string) => Promise<void> }} page
  */
 async function assertPlays(page) {
   const isThere = `document.querySelector('[data-focus^="play "]') !== null`;
   await eventually(() => page.evaluate(isThere), "there is a recording to play", PLAY_MS);
   await page.evaluate(MEASURE);
-  await page.evaluate(`document.querySelector('[data-focus^="play "]').click()`);
+  // A person's click, without which Firefox lets no page be heard.
+  await page.click('[data-focus^="play "]');
+  await page.evaluate("window.listen()");
   const read = () => page.evaluate("window.readPlayback()");
   const digests = new Set();
   let heard = 0;
