@@ -99,7 +99,10 @@ impl Transfer {
     /// What there is and what arrived, in words.
     pub(crate) fn told(&self) -> String {
         let bytes = HumanBytes(self.bytes.load(Ordering::Relaxed));
-        format!("{} files, {bytes} of them downloaded now", self.bar.position())
+        format!(
+            "{} files, {bytes} of them downloaded now",
+            self.bar.position()
+        )
     }
 
     /// Prints a line above the bar.

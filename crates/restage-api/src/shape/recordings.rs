@@ -198,9 +198,17 @@ mod tests {
             assert_eq!(error.code, ErrorCode::Validation, "{body}");
             assert!(error.message.starts_with(member), "{body}: {error:?}");
         }
-        for body in ["", "{}", r#"{"recordingId":""}"#, r#"{"recordingId":"../x"}"#] {
+        for body in [
+            "",
+            "{}",
+            r#"{"recordingId":""}"#,
+            r#"{"recordingId":"../x"}"#,
+        ] {
             let error = ByRecordingRequest::parse(body.as_bytes()).unwrap_err();
-            assert!(error.message.starts_with("recordingId"), "{body}: {error:?}");
+            assert!(
+                error.message.starts_with("recordingId"),
+                "{body}: {error:?}"
+            );
         }
     }
 }

@@ -146,8 +146,16 @@ mod tests {
     #[test]
     fn the_link_of_a_recording_is_kept_apart() {
         for (url, path, link) in [
-            ("/recordings/secret/a/b.mp4", "/recordings/a/b.mp4", "secret"),
-            ("http://host/recordings/secret/a?secret", "/recordings/a", "secret"),
+            (
+                "/recordings/secret/a/b.mp4",
+                "/recordings/a/b.mp4",
+                "secret",
+            ),
+            (
+                "http://host/recordings/secret/a?secret",
+                "/recordings/a",
+                "secret",
+            ),
             ("/recordings/secret", "/recordings/", "secret"),
             ("/recordings/", "/recordings/", ""),
             ("/recordings//a", "/recordings/a", ""),
@@ -156,7 +164,10 @@ mod tests {
             *request.uri_mut() = url.parse().unwrap();
             conceal(&mut request);
             assert_eq!(request.uri(), path, "{url}");
-            let found = request.extensions().get::<LinkInUrl>().map(LinkInUrl::reveal);
+            let found = request
+                .extensions()
+                .get::<LinkInUrl>()
+                .map(LinkInUrl::reveal);
             assert_eq!(found, Some(link), "{url}");
             assert!(!format!("{request:?}").contains("secret"));
         }

@@ -47,8 +47,7 @@ pub(super) async fn count(State(app): State<App>, mut request: Request, next: Ne
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let path = request.uri().path();
-    let is_of_api =
-        route.is_none() && !address::is_media(path) && !address::is_of_recording(path);
+    let is_of_api = route.is_none() && !address::is_media(path) && !address::is_of_recording(path);
     let route = route.map_or(Cow::Borrowed(API_ROUTE), |route| {
         Cow::Owned(route.as_str().to_owned())
     });

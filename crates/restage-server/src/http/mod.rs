@@ -53,8 +53,8 @@ pub use console::{ConsoleKey, PathChecks};
 pub(crate) use dispatch::Front;
 pub use door::{Door, DoorSettings};
 pub use ice_servers::IceServers;
-pub use playback::{RecordingLinks, RecordingSeats};
 pub(crate) use listener::{Shared, listen, serve};
+pub use playback::{RecordingLinks, RecordingSeats};
 pub use secure::Secure;
 pub use throttle::Throttle;
 

@@ -185,12 +185,7 @@ impl Metrics {
     }
 
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
-    pub fn api_request(
-        &self,
-        action: Option<Action>,
-        error: Option<&'static str>,
-        took: Duration,
-    ) {
+    pub fn api_request(&self, action: Option<Action>, error: Option<&'static str>, took: Duration) {
         let series = || self.inner.series(action, error.unwrap_or(OK));
         let fresh;
         let (requests, durations) = match (action, error) {

@@ -58,7 +58,10 @@ async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiErro
         )
         .await
         .map_err(store_failed)?;
-    let last = page.rows.last().map(|row| (row.created_at, row.id.as_str()));
+    let last = page
+        .rows
+        .last()
+        .map(|row| (row.created_at, row.id.as_str()));
     let next_token = paging.next(page.more, last);
     answer(&ListRecordingsResponse {
         recordings: page.rows.iter().map(shape).collect(),

@@ -61,7 +61,9 @@ impl RecordingLinks {
             return Err(LinkError::Invalid);
         }
         let (claim, mac) = link.rsplit_once('.').ok_or(LinkError::Invalid)?;
-        let mac = URL_SAFE_NO_PAD.decode(mac).map_err(|_| LinkError::Invalid)?;
+        let mac = URL_SAFE_NO_PAD
+            .decode(mac)
+            .map_err(|_| LinkError::Invalid)?;
         // In constant time.
         hmac::verify(&self.key, claim.as_bytes(), &mac).map_err(|_| LinkError::Invalid)?;
         let (recording, ends_at_s) = claim.split_once('.').ok_or(LinkError::Invalid)?;

@@ -84,10 +84,12 @@ async fn serve(
     let asked = range::asked(&headers);
     match app.reader.read(&place, &path, asked).await {
         Ok(object) => Ok(answer(object, &path, asked, seat)),
-        Err(error) => Err(match unsatisfied(&app, &place, &path, asked, &error).await {
-            Some(size) => return Ok(out_of_range(size)),
-            None => refused(error),
-        }),
+        Err(error) => Err(
+            match unsatisfied(&app, &place, &path, asked, &error).await {
+                Some(size) => return Ok(out_of_range(size)),
+                None => refused(error),
+            },
+        ),
     }
 }
 

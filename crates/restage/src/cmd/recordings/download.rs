@@ -50,12 +50,16 @@ pub(super) async fn run(api: &Api, id: &str, to: Option<PathBuf>) -> anyhow::Res
     let is_playable = download.all(&recording).await?;
     let state = recording["recordingState"].as_str().unwrap_or_default();
     if !matches!(state, "STOPPED" | "FAILED") {
-        let told = format!("the recording is {state}: this is what there was; the same again gets the rest");
+        let told = format!(
+            "the recording is {state}: this is what there was; the same again gets the rest"
+        );
         download.bar.note(&told);
     }
     if !is_playable {
         let told = "there is nothing to play; its documents and thumbnails, if any, are in";
-        download.bar.note(&format!("{told} {}", download.to.display()));
+        download
+            .bar
+            .note(&format!("{told} {}", download.to.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let playlist = download.to.join(MULTIVARIANT);
@@ -126,7 +130,9 @@ impl Download<'_> {
             format!("the recording's playlist names {path}, and the bucket does not have it"),
         );
         Err(failure
-            .advise("look whether somebody, or a rule of the bucket, removed objects of the recording")
+            .advise(
+                "look whether somebody, or a rule of the bucket, removed objects of the recording",
+            )
             .into())
     }
 
@@ -136,7 +142,9 @@ impl Download<'_> {
         for _ in 0..LINKS_MAX {
             let url = self.link.join(path)?;
             let bar = &self.bar;
-            let fetched = fetch(self.api.http(), &url, &file, change, |bytes| bar.bytes(bytes));
+            let fetched = fetch(self.api.http(), &url, &file, change, |bytes| {
+                bar.bytes(bytes)
+            });
             match fetched.await? {
                 Fetched::Complete(_) => {
                     self.bar.file();
@@ -170,7 +178,10 @@ async fn link_of(api: &Api, id: &str) -> anyhow::Result<reqwest::Url> {
 fn read(file: &Path) -> anyhow::Result<String> {
     let size = std::fs::metadata(file)?.len();
     if size > PLAYLIST_BYTES_MAX {
-        let told = format!("{} has {size} bytes, more than a playlist may have", file.display());
+        let told = format!(
+            "{} has {size} bytes, more than a playlist may have",
+            file.display()
+        );
         return Err(Failure::new(Exit::NoAnswer, told).into());
     }
     std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))

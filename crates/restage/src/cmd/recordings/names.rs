@@ -18,7 +18,9 @@ pub(super) fn referred(playlist: &str, text: &str) -> Result<Vec<String>, Failur
             let shown: String = name.chars().take(NAME_LEN_MAX).collect();
             return Err(Failure::new(
                 Exit::NoAnswer,
-                format!("{playlist} refers to {shown:?}, which is not the name of a part of a recording"),
+                format!(
+                    "{playlist} refers to {shown:?}, which is not the name of a part of a recording"
+                ),
             ));
         }
         let path = format!("{folder}/{name}");
@@ -41,7 +43,9 @@ fn name_in(line: &str) -> Option<&str> {
 
 /// Inits are referred to again after every change back; segments never are.
 fn is_init(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|name| name.starts_with("init-"))
+    path.rsplit('/')
+        .next()
+        .is_some_and(|name| name.starts_with("init-"))
 }
 
 /// Whether it is a path of plain names, none of which is hidden or leads up.
@@ -63,7 +67,14 @@ mod tests {
                     #EXTINF:6.00000,\n1.mp4\n#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init-1.mp4\"\n#EXTINF:1.00000,\n2.mp4\n\
                     #EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init-0.mp4\"\n#EXTINF:1.00000,\n3.mp4\n#EXT-X-ENDLIST\n";
         let paths = referred("media/hls/high/playlist.m3u8", text).unwrap();
-        let names = ["init-0.mp4", "0.mp4", "1.mp4", "init-1.mp4", "2.mp4", "3.mp4"];
+        let names = [
+            "init-0.mp4",
+            "0.mp4",
+            "1.mp4",
+            "init-1.mp4",
+            "2.mp4",
+            "3.mp4",
+        ];
         assert_eq!(paths, names.map(|name| format!("media/hls/high/{name}")));
         let variant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhigh/playlist.m3u8\n";
         let paths = referred("media/hls/multivariant.m3u8", variant).unwrap();
