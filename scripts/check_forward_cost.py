@@ -5,6 +5,8 @@ its function `forward` and what that calls. Sealing (aws-lc) and copying (libc) 
 executed depends on the machine. What remains is this project's own work on the way of a packet, compiled as the tests
 are. It is the same on every run but for hash seeds and the order of a heap.
 
+With `--tapped` it also runs with a tap on the publication, as when it is recorded, which may add little to a packet.
+
 The output of callgrind is read here because gungraun, which measures in the same way, counts a function with all that
 it calls and cannot leave out the ciphers, and needs a runner of its own version installed.
 """
@@ -23,6 +25,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUDGET = 1_330
 # Above the budget by more than this fails; below by more than this asks for a new budget.
 TOLERANCE = 0.10
+# What a tap may add to a forwarded packet, of its cost without.
+TAP_MAX = 0.05
 
 # Not ours: ciphers and everything outside the program's own file.
 FOREIGN = re.compile(r"aws_lc|aead_|gcm_|aes|ghash|EVP_|OPENSSL|CRYPTO_")
@@ -57,7 +61,7 @@ def self_costs(text):
     return costs
 
 
-def count(program):
+def count(program, *words):
     """(packets forwarded, {function: instructions of ours}, all instructions)."""
     with tempfile.TemporaryDirectory() as directory:
         out = pathlib.Path(directory) / "callgrind.out"
@@ -67,7 +71,7 @@ def count(program):
             "--collect-atstart=no",
             "--toggle-collect=*forward_path::forward*",
         ]
-        command += [f"--callgrind-out-file={out}", "--error-exitcode=3", str(program)]
+        command += [f"--callgrind-out-file={out}", "--error-exitcode=3", str(program), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"callgrind failed:\n{done.stderr}")
@@ -89,6 +93,7 @@ def main():
         metavar="N",
         help="list the N most expensive",
     )
+    parser.add_argument("--tapped", action="store_true", help="also with a tap on the publication")
     arguments = parser.parse_args()
     if not shutil.which("valgrind"):
         sys.exit("valgrind is not installed; scripts/setup.sh test installs it")
@@ -101,6 +106,18 @@ def main():
         sys.exit(f"a forwarded packet has become dearer: {cost:.0f} instructions, {BUDGET} are budgeted")
     if cost < BUDGET * (1 - TOLERANCE):
         sys.exit(f"a forwarded packet has become cheaper: set BUDGET in {pathlib.Path(__file__).name} to {cost:.0f}")
+    if arguments.tapped:
+        check_tap(arguments.program, cost)
+
+
+def check_tap(program, without):
+    """Fails when a tap adds more than it may."""
+    packets, ours, _ = count(program, "--tapped")
+    cost = sum(ours.values()) / packets
+    more = cost / without - 1
+    print(f"{cost:.0f} with a tap, {100 * more:.1f} % more")
+    if more > TAP_MAX:
+        sys.exit(f"a tap adds {100 * more:.1f} % to a forwarded packet, {100 * TAP_MAX:.0f} % may be added")
 
 
 if __name__ == "__main__":

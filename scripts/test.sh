@@ -83,7 +83,7 @@ rust_tests() {
 }
 
 forward_cost() {
-    python3 scripts/check_forward_cost.py target/debug/examples/forward_path
+    python3 scripts/check_forward_cost.py target/debug/examples/forward_path --tapped
 }
 
 javascript_client() {

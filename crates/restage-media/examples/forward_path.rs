@@ -2,7 +2,8 @@
 //!
 //! `scripts/check_forward_cost.py` runs it under callgrind and collects only within [`forward`]. The clients are those
 //! of the scenario tests. They connect before, and what they send, such as the feedback from which the rate of their
-//! path is estimated, is read while instructions are not counted.
+//! path is estimated, is read while instructions are not counted. With `--tapped` the publication has a tap, as when it
+//! is recorded.
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../tests/scenarios/support/mod.rs"]
@@ -10,7 +11,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use restage_media::{Input, Output, Protocol, Sfu};
+use restage_media::{
+    Control, Input, Output, Protocol, PublicationId, Sfu, TapId, TapLayers,
+};
 use str0m::format::Codec;
 use support::{Flight, World};
 
@@ -22,12 +25,20 @@ const PAYLOAD_BYTES: usize = 1_200;
 const PICTURE_BYTES_MAX: usize = 2 * PACKETS_PER_PICTURE * PAYLOAD_BYTES;
 
 fn main() {
+    let is_tapped = std::env::args().any(|word| word == "--tapped");
     let mut world = World::new();
     let publisher = world.publisher(1, 1);
     for key in 0..SUBSCRIBERS {
         world.subscriber(100 + key, 1);
     }
     world.connect();
+    if is_tapped {
+        world.control(Control::OpenTap {
+            tap: TapId(1),
+            publication: PublicationId(1),
+            layers: TapLayers::Best,
+        });
+    }
     let now = world.now;
     let client = &mut world.clients[publisher];
     client.start_audio(now);
@@ -60,6 +71,8 @@ fn main() {
     }
     let after = world.sfu.stats();
     assert_eq!(after.peers, SUBSCRIBERS + 1, "nobody has gone");
+    let tapped = after.packets_tapped - before.packets_tapped;
+    assert_eq!(tapped > 0, is_tapped, "a tap is given packets");
     println!("{}", after.packets_out - before.packets_out);
 }
 

@@ -51,9 +51,9 @@ impl From<&Journal> for Resumed {
         let after = |last: Option<u64>| last.map_or(0, |last| last.saturating_add(1));
         let segments = journal.segments();
         Self {
-            next_segment: after(segments.clone().map(|segment| segment.number).max()),
+            next_segment: after(segments.map(|segment| segment.number).max()),
             next_init: after(journal.inits().map(|init| init.number).max()),
-            duration_us: segments.map(|segment| segment.duration_us).sum(),
+            duration_us: journal.duration_us(),
         }
     }
 }

@@ -187,7 +187,8 @@ impl Journal {
 
     /// Length of what is recorded, in microseconds.
     pub fn duration_us(&self) -> u64 {
-        self.segments().map(|segment| segment.duration_us).sum()
+        let durations = self.segments().map(|segment| segment.duration_us);
+        durations.fold(0, u64::saturating_add)
     }
 
     /// What the last line about the end says, if nothing was started after it: time (UTC, µs) and failure.

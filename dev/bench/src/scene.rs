@@ -1,10 +1,10 @@
 //! Sets up a topology through the API, WHIP and WHEP.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
-use restage_sim::{Fleet, Join, Rate, Srtp, unix_ns};
+use restage_sim::{Fleet, Join, Rate, Refused, Srtp, unix_ns};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
@@ -19,6 +19,30 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// The bucket of recordings: a folder in the data directory, which the server makes.
 const BUCKET: &str = "recordings-of-bench";
+
+/// How long the server may have no processor time for one more client: on a busy machine it refuses some.
+const ADMISSION_MAX: Duration = Duration::from_secs(30);
+/// Interval of the attempts.
+const ADMISSION_EVERY: Duration = Duration::from_millis(200);
+
+/// Joins; again, if the server has no processor time at the moment.
+#[allow(clippy::disallowed_methods)]
+fn admitted<T>(mut join: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let deadline = Instant::now() + ADMISSION_MAX;
+    loop {
+        match join() {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                std::thread::sleep(ADMISSION_EVERY);
+            }
+            joined => return joined,
+        }
+    }
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    let refused = error.downcast_ref::<Refused>();
+    refused.is_some_and(|refused| refused.status == "503")
+}
 
 /// A topology in which all clients have joined.
 pub(crate) struct Scene {
@@ -159,13 +183,15 @@ impl<'a> Director<'a> {
     pub(crate) fn publish(&mut self, stage: &str) -> anyhow::Result<(String, u32)> {
         let ticket = self.ticket(stage, "PUBLISH")?;
         let url = format!("{}/whip", self.server.url());
-        let (source, _) = block_in_place(|| self.fleet.publish(&url, &ticket.token, self.rate))?;
+        let (fleet, rate) = (&mut self.fleet, self.rate);
+        let join = || fleet.publish(&url, &ticket.token, rate);
+        let (source, _) = block_in_place(|| admitted(join))?;
         Ok((ticket.participant, source))
     }
 
     fn subscribe(&mut self, stage: &str, publisher: &str, source: u32) -> anyhow::Result<Join> {
         let ticket = self.ticket_to_watch(stage)?;
-        self.watch(publisher, source, &ticket)
+        admitted(|| self.watch(publisher, source, &ticket))
     }
 
     /// Replicates, and waits until the events socket of the destination shows the replica. Returns the time of the

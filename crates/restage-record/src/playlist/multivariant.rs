@@ -19,7 +19,8 @@ pub fn multivariant(journal: &Journal) -> Option<String> {
         .segments()
         .map(|segment| rate(segment.bytes, segment.duration_us));
     let peak = rates.max()?.max(1);
-    let bytes = journal.segments().map(|segment| segment.bytes).sum();
+    let sizes = journal.segments().map(|segment| segment.bytes);
+    let bytes = sizes.fold(0, u64::saturating_add);
     let average = rate(bytes, journal.duration_us()).max(1);
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
     if journal.segments().all(|segment| segment.independent) {
