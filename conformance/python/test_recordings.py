@@ -6,12 +6,14 @@ import hmac
 import json
 import time
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from support import api
 from support.api import Stages
 from support.own import ask, call, send
-from support.recording import Bucket, FfmpegPublisher, check, recorded
+from support.recording import Bucket, FfmpegPublisher, check, ffmpeg_warnings, recorded
 from support.server import Server
 from support.wait import eventually
 
@@ -19,30 +21,32 @@ BUCKET = "my-vods"
 OTHER_ACCOUNT = "111122223333"
 LINK_S = 15 * 60
 TEXT = b"0123456789" * 1000
+PLAYLIST = "media/hls/high/playlist.m3u8"
 
 
 class Place:
-    """A server that logs all it may, with two recordings that have ended, one of each stage."""
+    """A server that logs all it may, with recordings that have ended, each of a stage of its own."""
 
-    def __init__(self, directory):
-        environment = {"RUST_LOG": "trace"}
-        self.server = Server(directory / "data", name="test_recordings", environment=environment).start()
+    def __init__(self, directory, *arguments, count, environment=None):
+        environment = {"RUST_LOG": "trace"} | (environment or {})
+        server = Server(directory / "data", *arguments, name="test_recordings", environment=environment)
+        self.server = server.start()
         self.bucket = Bucket(directory / "data" / "recordings" / BUCKET)
         self.ivs = api.client(self.server)
         self.stages = Stages(self.ivs)
         storage = self.ivs.create_storage_configuration(s3={"bucketName": BUCKET})
         self.storage = storage["storageConfiguration"]["arn"]
         self.arns, self.people, self.ids = [], [], []
-        for _ in range(2):
+        for _ in range(count):
             arn = self.stage()
             publisher, participant, session = self.publish(arn)
-            prefix = self.stages.participant(arn, participant, session)["recordingS3Prefix"]
-            eventually(lambda at=prefix: self.bucket.has(at, "media/hls/high/1.mp4"), 60, "two segments")
+            recording = self.list(stageArn=arn)["recordings"][0]["recordingId"]
+            eventually(lambda at=recording: self.read(at, PLAYLIST).body.count(b"#EXTINF") > 1, 60, "two segments")
             publisher.leave()
             recorded(self.stages, arn, participant, session, "STOPPED")
             self.arns.append(arn)
             self.people.append(participant)
-            self.ids.append(self.list(stageArn=arn)["recordings"][0]["recordingId"])
+            self.ids.append(recording)
 
     def stage(self, **settings):
         block = {"storageConfigurationArn": self.storage, "hlsConfiguration": {"targetSegmentDurationSeconds": 2}}
@@ -66,6 +70,10 @@ class Place:
         """The URL of a recording; it ends in a slash."""
         return ask(self.server, "GetRecordingUrl", {"recordingId": recording})["recordingUrl"]["url"]
 
+    def read(self, recording, name):
+        """What a link leads to."""
+        return send(self.link(recording) + name)
+
     def put(self, recording, name, content=TEXT):
         """Puts an object beside those of a recording."""
         path = self.bucket.path(self.get(recording)["recordingS3Prefix"], name)
@@ -76,7 +84,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    made = Place(tmp_path_factory.mktemp("recordings"))
+    made = Place(tmp_path_factory.mktemp("recordings"), count=2)
     yield made
     made.server.stop()
 
@@ -193,14 +201,11 @@ def test_a_recording_is_paused_and_resumed(place):
         assert paused["paused"] is True and paused["recordingState"] == "ACTIVE"
     assert place.get(row["recordingId"])["paused"] is True
     assert ask(place.server, "ResumeRecording", recording)["recording"]["paused"] is False
-    has_gone_on = lambda: b"#EXT-X-DISCONTINUITY" in send(place.link(row["recordingId"]) + PLAYLIST).body  # noqa: E731
+    has_gone_on = lambda: b"#EXT-X-DISCONTINUITY" in place.read(row["recordingId"], PLAYLIST).body  # noqa: E731
     eventually(has_gone_on, 60, "the recording goes on")
     publisher.leave()
     recorded(place.stages, arn, participant, session, "STOPPED")
     check(place.bucket, prefix)
-
-
-PLAYLIST = "media/hls/high/playlist.m3u8"
 
 
 def test_a_link_leads_to_all_that_a_player_needs(place):
@@ -333,3 +338,59 @@ def test_pages_of_this_server_alone_may_read(place):
         assert got.headers["Access-Control-Allow-Origin"] == allowed, origin
         assert got.headers["Vary"] == "Origin"
     assert send(f"{link}nothing").headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.timeout(180)
+def test_the_command_line_has_it_all(place, tmp_path):
+    flags = ("--data-dir", str(place.server.data_dir), "--region", api.REGION)
+    listed = place.server.command("recordings", "list", "--stage", place.arns[0], *flags)
+    assert [row["recordingId"] for row in json.loads(listed.stdout)["recordings"]] == [place.ids[0]]
+    table = place.server.command("recordings", "show", place.ids[0], "--output", "text", *flags).stdout
+    assert table.split("\t")[:4] == [place.ids[0], "STOPPED", "no", place.people[0]]
+    done = place.server.command("recordings", "download", place.ids[0], "--to", str(tmp_path / "talk"), *flags)
+    assert done.stdout == f"{tmp_path}/talk/media/hls/multivariant.m3u8\n"
+    prefix = place.get(place.ids[0])["recordingS3Prefix"]
+    for name in place.bucket.names(prefix):
+        if not name.startswith("test/"):
+            assert (tmp_path / "talk" / name).read_bytes() == place.bucket.path(prefix, name).read_bytes(), name
+    assert ffmpeg_warnings(done.stdout.strip()) == []
+    for command in ("pause", "resume"):
+        refused = place.server.command("recordings", command, place.ids[0], *flags, check=False)
+        assert refused.returncode == 3 and "STOPPED" in refused.stderr and "restage recordings list" in refused.stderr
+    unknown = place.server.command("recordings", "show", "x" * 22, *flags, check=False)
+    assert unknown.returncode == 3 and "try: restage recordings list" in unknown.stderr
+
+
+@pytest.mark.timeout(240)
+def test_a_recording_is_read_from_s3(tmp_path):
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    url = f"http://{host}:{port}"
+    named = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    s3 = boto3.client("s3", endpoint_url=url, **named)
+    s3.create_bucket(Bucket=BUCKET)
+    config = tmp_path / "restage.toml"
+    config.write_text(f's3 = [{{ endpoint = "{url}" }}]\n', encoding="utf-8")
+    place = Place(tmp_path, "--config", str(config), count=1, environment=keys)
+    row = place.get(place.ids[0])
+    pages = s3.list_objects_v2(Bucket=BUCKET, Prefix=row["recordingS3Prefix"])["Contents"]
+    objects = {item["Key"].removeprefix(row["recordingS3Prefix"] + "/"): item["Size"] for item in pages}
+    assert PLAYLIST in objects and "events/recording-ended.json" in objects
+    link = place.link(place.ids[0])
+    for name, size in objects.items():
+        whole = send(link + name)
+        assert (whole.status, len(whole.body), whole.headers["Content-Length"]) == (200, size, str(size)), name
+        part = send(link + name, headers={"Range": f"bytes=1-{size}"})
+        assert (part.status, part.body) == (206, whole.body[1:])
+        assert part.headers["Content-Range"] == f"bytes 1-{size - 1}/{size}"
+        beyond = send(link + name, headers={"Range": f"bytes={size}-"})
+        assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{size}"), name
+    assert send(f"{link}media/hls/high/99.mp4").status == 404
+    s3.delete_object(Bucket=BUCKET, Key=f"{row['recordingS3Prefix']}/media/hls/high/0.mp4")
+    assert send(f"{link}media/hls/high/0.mp4").status == 404
+    moto.stop()
+    away = send(f"{link}media/hls/high/1.mp4")
+    assert away.status == 503 and away.headers["Retry-After"] and url not in away.body.decode()
+    place.server.stop()

@@ -11,9 +11,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use restage_media::{
-    Control, Input, Output, Protocol, PublicationId, Sfu, TapId, TapLayers,
-};
+use restage_media::{Control, Input, Output, Protocol, PublicationId, Sfu, TapId, TapLayers};
 use str0m::format::Codec;
 use support::{Flight, World};
 

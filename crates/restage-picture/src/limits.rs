@@ -19,3 +19,6 @@ pub const CHILD_MEMORY_MAX: u64 = 512 << 20;
 pub const CHILD_CPU_SECONDS_MAX: u64 = 5;
 /// How much less of the processor a child gets than the server, where both want it: 0 to 19.
 pub const CHILD_NICENESS: i32 = 10;
+/// All that is in a child's environment: the allocator reserves no address space in advance. What it had reserved, a child could use
+/// beyond [`CHILD_MEMORY_MAX`].
+pub const CHILD_ENVIRONMENT: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");

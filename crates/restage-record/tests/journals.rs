@@ -25,8 +25,8 @@ fn time() -> impl Strategy<Value = i64> {
 }
 
 fn init() -> impl Strategy<Value = Line> {
-    let picture = (any::<u32>(), any::<u32>())
-        .prop_map(|(width, height)| PictureEntry { width, height });
+    let picture =
+        (any::<u32>(), any::<u32>()).prop_map(|(width, height)| PictureEntry { width, height });
     let codec = prop_oneof![
         Just("avc1.42c01f".to_owned()),
         Just("opus".to_owned()),

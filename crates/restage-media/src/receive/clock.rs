@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use restage_codec::MediaKind;
 
+use crate::packet::SenderReport;
+
 /// A capture time that is further back than this is ignored.
 const LAG_MAX: Duration = Duration::from_secs(10);
 

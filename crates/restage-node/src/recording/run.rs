@@ -6,8 +6,7 @@ use std::time::Duration;
 use restage_core::Command;
 use restage_core::PublicationKey;
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
-use restage_record::journal::Failure;
-use restage_record::journal::Journal;
+use restage_record::journal::{Failure, Journal};
 use restage_record::{Anchor, RecorderConfig, Resumed, document};
 use restage_storage::{BucketError, SpoolError};
 use restage_store::system::clock;
@@ -73,9 +72,8 @@ pub(super) struct Run {
 
 /// Runs one start of a recording's job.
 pub(super) async fn run(recordings: Recordings, context: JobContext) -> End {
-    let control = match recordings.control() {
-        Some(control) => control,
-        None => return End::Failed("the server is not ready to record".to_owned()),
+    let Some(control) = recordings.control() else {
+        return End::Failed("the server is not ready to record".to_owned());
     };
     let spec = match Spec::parse(&context.latest().spec) {
         Ok(spec) => spec,

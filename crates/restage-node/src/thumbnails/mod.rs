@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use restage_picture::child::{CHECK, COMMAND, WITHOUT_SANDBOX};
-use restage_picture::limits::{KEY_FRAME_BYTES_MAX, THUMBNAIL_SIDE_MAX};
+use restage_picture::limits::{CHILD_ENVIRONMENT, KEY_FRAME_BYTES_MAX, THUMBNAIL_SIDE_MAX};
 use restage_picture::protocol::{Answer, Request};
 use restage_picture::sandbox::Part;
 use restage_picture::{PictureError, jpeg_size};
@@ -224,12 +224,13 @@ impl Thumbnailer {
         Err(failed.map_or_else(|| exchange::ended(status), str::to_owned))
     }
 
-    /// A child without an environment, in which secrets may be.
+    /// A child without the server's environment, in which secrets may be.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg(COMMAND)
             .env_clear()
+            .env(CHILD_ENVIRONMENT.0, CHILD_ENVIRONMENT.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Pid;
 
 use super::{Missing, Part, descriptors, enter_part};
-use crate::limits::CHILD_MEMORY_MAX;
+use crate::limits::{CHILD_ENVIRONMENT, CHILD_MEMORY_MAX};
 
 /// A file that every Linux has, and one that every process may open.
 const FILES: [&str; 2] = ["/etc/passwd", "/proc/self/maps"];
@@ -58,26 +58,19 @@ impl fmt::Display for Trial {
 pub fn run() -> Result<Vec<Trial>, Missing> {
     let mut trials = Vec::new();
     enter_part(Part::Descriptors)?;
+    let mut variables = std::env::vars_os().filter(|(name, _)| name != CHILD_ENVIRONMENT.0);
     trials.push(Trial::new(
         Part::Descriptors,
         "an environment, which may hold secrets",
-        std::env::vars_os()
-            .next()
-            .map_or(Err(io::ErrorKind::NotFound.into()), |_| Ok(())),
+        found(variables.next().is_some()),
     ));
     // The one that reads the list is in it.
     let open = descriptors::open().map(|open| open.len() > 1);
     trials.push(Trial::new(
         Part::Descriptors,
         "a descriptor of the server",
-        open.and_then(|is_open| {
-            is_open
-                .then_some(())
-                .ok_or_else(|| io::ErrorKind::NotFound.into())
-        }),
+        open.and_then(found),
     ));
-    enter_part(Part::Landlock)?;
-    trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     enter_part(Part::Resources)?;
     trials.push(Trial::new(
         Part::Resources,
@@ -86,13 +79,21 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
     ));
     trials.push(Trial::new(
         Part::Resources,
-        "a copy of a descriptor",
+        "two more descriptors",
         duplicate(),
     ));
+    enter_part(Part::Landlock)?;
+    trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     let parent = rustix::process::getppid();
     enter_part(Part::Seccomp)?;
     trials.extend(calls(parent));
     Ok(trials)
+}
+
+fn found(is_there: bool) -> io::Result<()> {
+    is_there
+        .then_some(())
+        .ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// What system calls would do. Limits of resources prevent some of it as well; the answer tells them apart: EPERM is seccomp's.
@@ -129,6 +130,7 @@ fn reserve(bytes: u64) -> io::Result<()> {
 }
 
 fn duplicate() -> io::Result<()> {
+    let _first = io::stdin().as_fd().try_clone_to_owned()?;
     io::stdin().as_fd().try_clone_to_owned().map(drop)
 }
 

@@ -3,8 +3,8 @@
 //! | part | what it takes away |
 //! |---|---|
 //! | descriptors | everything that is open but standard input, output and error |
+//! | resources | memory, processor time, descriptors, files that grow, core dumps, new processes |
 //! | Landlock | files by their paths, TCP, signals to others and abstract sockets, as far as the kernel knows them |
-//! | resources | memory, processor time, new descriptors, files that grow, core dumps, new processes |
 //! | seccomp | every system call but the few that decoding needs: no `open`, no `socket`, no `clone`, no `execve`, no memory that can be executed |
 //!
 //! Nothing of it can be undone by the process. It must have one thread when it enters.
@@ -20,10 +20,10 @@ mod seccomp;
 pub enum Part {
     /// Descriptors that are open.
     Descriptors,
-    /// Landlock, of Linux 5.13 and newer, if it is switched on.
-    Landlock,
     /// Limits of resources.
     Resources,
+    /// Landlock, of Linux 5.13 and newer, if it is switched on.
+    Landlock,
     /// System calls.
     Seccomp,
 }
@@ -32,8 +32,8 @@ impl Part {
     /// In the order in which a process enters them; the place in the list is the code on the wire.
     pub const ALL: [Self; 4] = [
         Self::Descriptors,
-        Self::Landlock,
         Self::Resources,
+        Self::Landlock,
         Self::Seccomp,
     ];
 

@@ -2,7 +2,7 @@
 
 use mp4_atom::{
     Codec, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Matrix, Mdhd, Mdia, Minf, Moov, Mvex, Mvhd,
-    Smhd, Stbl, Stsd, Tkhd, Trak, Trex, Url, Vmhd,
+    Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Vmhd,
 };
 
 use super::{AUDIO_TIMESCALE, AUDIO_TRACK, VIDEO_TIMESCALE, VIDEO_TRACK, VideoFormat, entry};
@@ -126,6 +126,9 @@ fn minf(entry: Codec) -> Minf {
             stsd: Stsd {
                 codecs: vec![entry],
             },
+            // Where chunks are: of none, but the box must be there (ISO/IEC 14496-12 §8.7.5), and Firefox refuses an init
+            // without it.
+            stco: Some(Stco::default()),
             ..Stbl::default()
         },
         ..Minf::default()
@@ -182,6 +185,8 @@ mod tests {
             let moov = moov(&init(video, has_audio).unwrap());
             let ids: Vec<u32> = moov.trak.iter().map(|trak| trak.tkhd.track_id).collect();
             assert_eq!(ids, expected);
+            let tables = moov.trak.iter().map(|trak| &trak.mdia.minf.stbl);
+            assert!(tables.into_iter().all(|stbl| stbl.stco.is_some()));
             assert_eq!(moov.mvex.unwrap().trex.len(), expected.len());
         }
     }

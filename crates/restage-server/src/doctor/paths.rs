@@ -205,8 +205,11 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         assert!(tcp_path(&[address], false).sentence.contains("is reached"));
-        // Nobody answers STUN there.
-        let other = std::thread::spawn(move || drop(listener.accept()));
+        // Nobody answers STUN there. The connection of the first question is accepted first.
+        let other = std::thread::spawn(move || {
+            drop(listener.accept());
+            drop(listener.accept());
+        });
         assert_eq!(tcp_path(&[address], true).verdict, Verdict::Warn);
         other.join().unwrap();
         assert!(

@@ -470,3 +470,27 @@ impl Contents {
 fn is_end(path: &str) -> bool {
     path == document::ENDED_PATH || path == document::FAILED_PATH
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_waits_for_the_older_one_with_its_path() {
+        let mut contents = Contents::default();
+        let path = "media/latest_thumbnail/high/thumb.jpg";
+        let file = |bytes| Line::File {
+            path: path.to_owned(),
+            bytes,
+        };
+        contents.add(file(1), 0);
+        let on_its_way = BTreeSet::from([Content::Other(path.to_owned())]);
+        assert_eq!(contents.next("r", &on_its_way, false), Step::Wait);
+        assert_eq!(contents.add(file(2), 0), 1, "the older one is replaced");
+        assert_eq!(contents.next("r", &on_its_way, false), Step::Wait);
+        let Step::Put(item) = contents.next("r", &BTreeSet::new(), false) else {
+            panic!("nothing to put")
+        };
+        assert_eq!((item.bytes, item.order), (2, 1));
+    }
+}

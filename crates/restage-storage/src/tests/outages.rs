@@ -201,38 +201,6 @@ async fn a_recording_that_goes_on_has_a_playlist_of_what_is_in_the_bucket() {
     work.abort();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_last_of_several_files_with_one_path_arrives_last() {
-    let place = Place::new();
-    let path = "media/latest_thumbnail/high/thumb.jpg";
-    // The first ones take longer than those that follow.
-    let s3 = FaultyS3::start(&[BUCKET], |request| {
-        Answer::Late(Duration::from_millis(
-            40_u64.saturating_sub(request.number * 3),
-        ))
-    });
-    let s3 = s3.await;
-    let spool = place.spool(&Crash::never().gate());
-    let reports = Reports::default();
-    let (_handle, work) = reports.uploader(spool.clone(), s3.buckets(place.dir.path()), quick(1));
-    let mut writer = spool.create(ID, &destination()).unwrap();
-    writer.init(&init(0)).unwrap();
-    for number in 0..12 {
-        writer
-            .file(path, format!("picture {number}").as_bytes())
-            .unwrap();
-        let stamp = s3.requests();
-        until("an upload begins", || {
-            s3.requests() > stamp || spool.usage().bytes == 0
-        })
-        .await;
-    }
-    writer.ended(START_US, None).unwrap();
-    until("the end is reported", || !reports.all().is_empty()).await;
-    assert_eq!(s3.objects(BUCKET, PREFIX)[path], b"picture 11");
-    work.abort();
-}
-
 #[tokio::test]
 async fn uploads_at_the_same_time_are_bounded() {
     let place = Place::new();

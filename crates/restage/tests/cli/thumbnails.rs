@@ -10,7 +10,7 @@ use openh264::encoder::Encoder;
 use openh264::formats::YUVBuffer;
 use restage_node::thumbnails::{Sandbox, ThumbnailError, Thumbnailer};
 use restage_picture::child::{CHECK, COMMAND};
-use restage_picture::limits::KEY_FRAME_BYTES_MAX;
+use restage_picture::limits::{CHILD_ENVIRONMENT, KEY_FRAME_BYTES_MAX};
 use restage_picture::sandbox::Part;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
@@ -53,7 +53,9 @@ fn the_sandbox_holds() {
     // A descriptor that the child inherits.
     let _inherited = rustix::io::dup(File::open("/etc/passwd").unwrap()).unwrap();
     let mut command = Command::new(RESTAGE);
-    command.env_clear();
+    command
+        .env_clear()
+        .env(CHILD_ENVIRONMENT.0, CHILD_ENVIRONMENT.1);
     let (lines, holds) = check(command);
     assert!(holds, "{lines:#?}");
     assert!(
