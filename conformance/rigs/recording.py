@@ -12,6 +12,7 @@ standard error; `--output json` is for programs. `RESTAGE_BINARY` names the bina
 import argparse
 import collections
 import json
+import logging
 import pathlib
 import random
 import sys
@@ -76,6 +77,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", choices=["text", "json"], default="text")
     arguments = parser.parse_args()
+    # The S3 logs each request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     what = arguments.what or ["kills", "faults"]
     if set(what) - {"kills", "faults"}:
         parser.error(f"neither kills nor faults: {' '.join(what)}")

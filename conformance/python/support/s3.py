@@ -40,7 +40,7 @@ class S3:
         self.client.create_bucket(Bucket=BUCKET)
 
     def start(self):
-        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port)
+        self.server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self.server.start()
         _, self.port = self.server.get_host_and_port()
 
