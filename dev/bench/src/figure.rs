@@ -10,11 +10,11 @@ use crate::output::{self, Format};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figure {
     what: String,
-    value: f64,
+    pub(crate) value: f64,
     unit: &'static str,
     /// The target, if there is one.
     aim: Option<Aim>,
-    is_met: Option<bool>,
+    pub(crate) is_met: Option<bool>,
 }
 
 /// The target of a figure.
