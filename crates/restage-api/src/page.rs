@@ -26,7 +26,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use crate::error::ApiError;
 use crate::generated::constraint::PAGINATION_TOKEN;
 use crate::mac::hmac_sha256;
-use crate::operation::Operation;
+use crate::extension::Call;
 
 /// Most characters of a page token.
 const MAX_PAGE_TOKEN: usize = PAGINATION_TOKEN.max;
@@ -41,7 +41,7 @@ pub const MAX_POSITION: usize = (MAX_PAGE_TOKEN - VERSION.len_utf8()) / 2 - TAG;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PageScope<'a> {
     /// The list operation.
-    pub operation: Operation,
+    pub operation: Call,
     /// The account whose rows are listed.
     pub account: &'a str,
     /// The Region whose rows are listed.

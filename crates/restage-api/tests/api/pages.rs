@@ -11,7 +11,7 @@ const FILTERS: &[(&str, &str)] = &[("sourceStageArn", "arn"), ("participantId", 
 
 fn scope() -> PageScope<'static> {
     PageScope {
-        operation: Operation::ListParticipantReplicas,
+        operation: Operation::ListParticipantReplicas.into(),
         account: "000000000000",
         region: "eu-west-1",
         filters: FILTERS,
@@ -39,7 +39,7 @@ fn a_token_opens_only_in_its_own_scope() {
     refused(&PageTokens::new(&[8; 32]), &scope(), &token);
     for other in [
         PageScope {
-            operation: Operation::ListParticipants,
+            operation: Operation::ListParticipants.into(),
             ..scope()
         },
         PageScope {

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use restage_api::sigv4::{self, Header, KeyScope, SignedRequest, VerifiedHead};
-use restage_api::{ApiError, ErrorCode, Operation, RESPONSE_HEADERS};
+use restage_api::{ApiError, Call, ErrorCode, Operation, RESPONSE_HEADERS};
 use restage_store::system::{clock, ids};
 use tracing::Instrument as _;
 use tracing::field::Empty;
@@ -51,7 +51,7 @@ pub(super) struct Caller {
 /// Serves a request of an operation.
 pub(super) async fn serve<B>(
     app: &App,
-    operation: Operation,
+    called: Call,
     request: Request<B>,
     looked: Result<Option<Slot>, Unfit>,
 ) -> Response<Full<Bytes>>
@@ -60,9 +60,9 @@ where
 {
     let outcome = async {
         let _place = looked?;
-        call(app, operation, request).await
+        call(app, called, request).await
     };
-    answer(app, Some(operation), &ids::request(), outcome).await
+    answer(app, Some(called), &ids::request(), outcome).await
 }
 
 impl From<Unfit> for ApiError {
@@ -94,17 +94,17 @@ pub(super) async fn refuse(
 /// Counts, times and traces a call, and puts its outcome into the API's form.
 pub(super) async fn answer(
     app: &App,
-    operation: Option<Operation>,
+    called: Option<Call>,
     request_id: &str,
     outcome: impl Future<Output = Result<Bytes, ApiError>>,
 ) -> Response<Full<Bytes>> {
     let began = Instant::now();
-    let name = operation.map(Operation::name);
+    let name = called.map(Call::name);
     let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
     let outcome = outcome.instrument(span.clone()).await;
     let code = outcome.as_ref().err().map(|error| error.code.name());
     span.record("error", code);
-    app.metrics.api_request(operation, code, began.elapsed());
+    app.metrics.api_request(called, code, began.elapsed());
     let _entered = span.enter();
     if let Err(error) = &outcome
         && error.code == ErrorCode::InternalServer
@@ -115,12 +115,12 @@ pub(super) async fn answer(
     respond(outcome, request_id)
 }
 
-async fn call<B>(app: &App, operation: Operation, request: Request<B>) -> Result<Bytes, ApiError>
+async fn call<B>(app: &App, called: Call, request: Request<B>) -> Result<Bytes, ApiError>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (parts, body) = request.into_parts();
-    let len_max = body_len_max(operation);
+    let len_max = body_len_max(called);
     content::check_len(&body, len_max)?;
     let headers: Vec<Header<'_>> = parts
         .headers
@@ -138,17 +138,24 @@ where
     let held = app.door.bodies().read(body, len_max).await?;
     let body = &held.bytes;
     let caller = match signature {
-        Some(signature) => signature.caller(operation, body)?,
+        Some(signature) => signature.caller(called, body)?,
         None => Caller {
             account: app.account.clone(),
             region: scope_region(&headers).unwrap_or_else(|| DEFAULT_REGION.to_owned()),
         },
     };
-    app.throttle.admit(&caller, operation, clock::steady())?;
+    app.throttle.admit(&caller, called, clock::steady())?;
     let input = handler::Input {
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
         body,
+    };
+    let operation = match called {
+        Call::Operation(operation) => operation,
+        Call::Extension(extension) => {
+            let answer = handler::call_extension(app, &caller, extension, body).await?;
+            return Ok(answer.body);
+        }
     };
     let asked = Asked {
         caller: &caller,
@@ -167,7 +174,10 @@ where
 }
 
 /// Longest body of an operation's request, in bytes.
-fn body_len_max(operation: Operation) -> usize {
+fn body_len_max(called: Call) -> usize {
+    let Call::Operation(operation) = called else {
+        return PLAIN_BODY_LEN_MAX;
+    };
     match operation {
         Operation::CreateEncoderConfiguration
         | Operation::CreateIngestConfiguration
@@ -230,10 +240,10 @@ impl<'a> Signature<'a> {
     }
 
     /// The caller, if the signature covers this body and the key permits this operation.
-    fn caller(self, operation: Operation, body: &[u8]) -> Result<Caller, ApiError> {
+    fn caller(self, called: Call, body: &[u8]) -> Result<Caller, ApiError> {
         let identity = self.head.verify_body(body)?;
         let holder = &self.known.holder;
-        permit(&identity.access_key, holder, operation)?;
+        permit(&identity.access_key, holder, called)?;
         Ok(Caller {
             account: holder.account.clone(),
             region: identity.region,
@@ -248,8 +258,8 @@ fn text(value: &HeaderValue) -> Cow<'_, str> {
     }
 }
 
-fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiError> {
-    if holder.permission.allows(operation) {
+fn permit(key: &str, holder: &Holder, called: Call) -> Result<(), ApiError> {
+    if holder.permission.allows(called) {
         return Ok(());
     }
     let may = match &holder.permission {
@@ -257,7 +267,7 @@ fn permit(key: &str, holder: &Holder, operation: Operation) -> Result<(), ApiErr
         Permission::Full | Permission::ReadOnly => format!("it is {}", holder.permission),
     };
     Err(ApiError::access_denied(format!(
-        "The access key {key} may not call {operation}: {may}."
+        "The access key {key} may not call {called}: {may}."
     )))
 }
 

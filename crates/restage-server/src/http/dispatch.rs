@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::{Either, Full};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use restage_api::Operation;
+use restage_api::Call;
 
 use super::door::Client;
 use super::listener::Arriving;
@@ -55,9 +55,9 @@ impl Front {
 
     /// Answers a request that may be answered over its connection.
     fn answer(&self, mut request: Request<Arriving>) -> Answering {
-        let operation = Operation::resolve(request.method().as_str(), request.uri().path());
+        let call = Call::resolve(request.method().as_str(), request.uri().path());
         let looked = self.app.door.look(&mut request);
-        let Some(operation) = operation else {
+        let Some(call) = call else {
             let place = looked.unwrap_or_else(|unfit| {
                 // The router's first layer answers it, in the form that belongs to its path.
                 request.extensions_mut().insert(unfit);
@@ -74,7 +74,7 @@ impl Front {
         Box::pin(async move {
             let method = request.method().clone();
             let client = request.extensions().get::<Client>().copied();
-            let answer = api::serve(&app, operation, request, looked);
+            let answer = api::serve(&app, call, request, looked);
             let response = metrics::counted(&app, &method, client, answer).await;
             Ok(response.map(Either::Left))
         })

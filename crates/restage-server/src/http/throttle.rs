@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use restage_api::{ApiError, Operation};
+use restage_api::{ApiError, Call, Operation};
 use restage_core::Rates;
 use restage_core::id::Time;
 use restage_core::rate::{Buckets, Rate};
@@ -13,7 +13,7 @@ use super::api::Caller;
 #[derive(Debug)]
 pub struct Throttle {
     rates: Rates,
-    calls: Mutex<Buckets<(String, String, Operation)>>,
+    calls: Mutex<Buckets<(String, String, Call)>>,
 }
 
 impl Throttle {
@@ -32,25 +32,29 @@ impl Throttle {
     pub(super) fn admit(
         &self,
         caller: &Caller,
-        operation: Operation,
+        call: impl Into<Call>,
         now: Time,
     ) -> Result<(), ApiError> {
-        let (rate, setting) = self.rate_of(operation);
+        let call = call.into();
+        let (rate, setting) = self.rate_of(call);
         if rate == 0 {
             return Ok(());
         }
-        let key = (caller.account.clone(), caller.region.clone(), operation);
+        let key = (caller.account.clone(), caller.region.clone(), call);
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if calls.take(key, Rate::per_second(rate), now) {
             return Ok(());
         }
         Err(ApiError::throttling(format!(
-            "Rate exceeded: an account may call {operation} {rate} times a second in a Region (setting {setting})"
+            "Rate exceeded: an account may call {call} {rate} times a second in a Region (setting {setting})"
         )))
     }
 
     /// The rate in calls per second (0 means no limit), and the setting for it.
-    fn rate_of(&self, operation: Operation) -> (u32, &'static str) {
+    fn rate_of(&self, call: Call) -> (u32, &'static str) {
+        let Call::Operation(operation) = call else {
+            return (self.rates.others, "rate-others");
+        };
         match operation {
             Operation::CreateParticipantToken => (
                 self.rates.create_participant_token,

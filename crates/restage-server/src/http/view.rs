@@ -1,6 +1,7 @@
 //! Converts rows to the shapes of API answers.
 
 use restage_api::Timestamp;
+use restage_api::extension::RecordingShape;
 use restage_api::shape::{
     Capability, EventErrorCode, EventName, EventShape, ExchangedParticipantToken,
     ParticipantProtocol, ParticipantReplica, ParticipantReplication, ParticipantShape,
@@ -9,10 +10,10 @@ use restage_api::shape::{
 };
 use restage_core::id::{StageId, Time};
 use restage_core::row::{
-    Capabilities, Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
+    Capabilities, Participant, Protocol, Recording, Replica, Replication, Stage, StageEvent, StageEventError,
     StageEventName, StageSession, TokenGrant,
 };
-use restage_core::{Claims, StageArn};
+use restage_core::{Arn, Claims, StageArn};
 use restage_store::{ParticipantRecording, RecordedParticipant};
 
 use super::{AppState, recording};
@@ -112,6 +113,44 @@ fn recording_state(recording: Option<&ParticipantRecording>) -> RecordingState {
     recording.map_or(RecordingState::Disabled, |recording| {
         recording::state(recording.state)
     })
+}
+
+/// A recording.
+pub(super) fn recording(row: &Recording) -> RecordingShape {
+    let stage = |id: &StageId| {
+        StageArn {
+            region: row.region.clone(),
+            account: row.account.clone(),
+            id: id.clone(),
+        }
+        .to_string()
+    };
+    let storage = Arn {
+        region: row.region.clone(),
+        account: row.account.clone(),
+        id: row.storage.configuration.clone(),
+    };
+    let failure = row.failure.as_ref();
+    RecordingShape {
+        recording_id: row.id.to_string(),
+        stage_arn: stage(&row.stage),
+        session_id: row.session.to_string(),
+        participant_id: row.participant.to_string(),
+        source_stage_arn: row.source.as_ref().map(stage),
+        state: row.state.word(),
+        paused: row.paused,
+        storage_configuration_arn: storage.to_string(),
+        bucket_name: row.storage.bucket.clone(),
+        prefix: row.prefix.clone(),
+        media_type: row.settings.media.word(),
+        creation_time: time(row.created_at),
+        start_time: row.started_at.map(time),
+        end_time: row.ended_at.map(time),
+        duration_ms: row.duration_ms,
+        status_message: row.message.clone(),
+        error_code: failure.map(|failure| failure.code.word()),
+        reason: failure.map(|failure| failure.reason.clone()),
+    }
 }
 
 /// A replication as seen from its source.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use restage_api::Operation;
+use restage_api::Call;
 
 /// The operations that an access key may call.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,7 +13,7 @@ pub enum Permission {
     /// Operations that change nothing: Get… and List….
     ReadOnly,
     /// Only these operations.
-    Only(BTreeSet<Operation>),
+    Only(BTreeSet<Call>),
 }
 
 /// The text is not a permission.
@@ -38,8 +38,8 @@ impl Permission {
             _ => {}
         }
         let named = |word: &str| {
-            let mut all = Operation::BUILT.iter().copied();
-            all.find(|operation| operation.name() == word.trim())
+            Call::all()
+                .find(|call| call.name() == word.trim())
                 .ok_or_else(|| PermissionError(word.trim().to_owned()))
         };
         text.split(',')
@@ -49,11 +49,12 @@ impl Permission {
     }
 
     /// Whether it includes an operation.
-    pub fn allows(&self, operation: Operation) -> bool {
+    pub fn allows(&self, call: impl Into<Call>) -> bool {
+        let call = call.into();
         match self {
             Self::Full => true,
-            Self::ReadOnly => is_read(operation),
-            Self::Only(operations) => operations.contains(&operation),
+            Self::ReadOnly => is_read(call),
+            Self::Only(calls) => calls.contains(&call),
         }
     }
 }
@@ -63,8 +64,8 @@ impl fmt::Display for Permission {
         match self {
             Self::Full => f.write_str(FULL),
             Self::ReadOnly => f.write_str(READ_ONLY),
-            Self::Only(operations) => {
-                let names: Vec<&str> = operations.iter().map(|one| one.name()).collect();
+            Self::Only(calls) => {
+                let names: Vec<&str> = calls.iter().map(|one| one.name()).collect();
                 f.write_str(&names.join(","))
             }
         }
@@ -72,12 +73,14 @@ impl fmt::Display for Permission {
 }
 
 /// Whether an operation only reads: the service names these Get… or List….
-fn is_read(operation: Operation) -> bool {
-    operation.name().starts_with("Get") || operation.name().starts_with("List")
+fn is_read(call: Call) -> bool {
+    call.name().starts_with("Get") || call.name().starts_with("List")
 }
 
 #[cfg(test)]
 mod tests {
+    use restage_api::{Extension, Operation};
+
     use super::*;
 
     #[test]
@@ -118,7 +121,11 @@ mod tests {
         let reads = Operation::BUILT
             .iter()
             .filter(|one| Permission::ReadOnly.allows(**one));
-        assert_eq!(reads.count(), 13);
+        assert_eq!(reads.count(), 15);
+        assert!(Permission::ReadOnly.allows(Extension::ListRecordings));
+        assert!(!Permission::ReadOnly.allows(Extension::PauseRecording));
+        let pause = Permission::parse("PauseRecording").unwrap();
+        assert!(pause.allows(Extension::PauseRecording) && !pause.allows(Extension::ResumeRecording));
         assert!(Permission::ReadOnly.allows(Operation::ListTagsForResource));
         assert!(!Permission::ReadOnly.allows(Operation::TagResource));
     }

@@ -21,7 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use restage_api::Operation;
+use restage_api::{Call, Operation};
 use restage_node::control::{Control, Failures};
 use restage_node::media::Media;
 use restage_store::durations;
@@ -81,8 +81,8 @@ struct Inner {
 }
 
 impl Inner {
-    fn series(&self, operation: Option<Operation>, code: &'static str) -> (Counter, Histogram) {
-        let operation = operation.map_or(UNKNOWN, Operation::name);
+    fn series(&self, call: Option<Call>, code: &'static str) -> (Counter, Histogram) {
+        let operation = call.map_or(UNKNOWN, Call::name);
         let requests = self
             .requests
             .get_or_create(&ApiLabels { operation, code })
@@ -183,14 +183,14 @@ impl Metrics {
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
     pub fn api_request(
         &self,
-        operation: Option<Operation>,
+        call: Option<Call>,
         error: Option<&'static str>,
         took: Duration,
     ) {
-        let series = || self.inner.series(operation, error.unwrap_or(OK));
+        let series = || self.inner.series(call, error.unwrap_or(OK));
         let fresh;
-        let (requests, durations) = match (operation, error) {
-            (Some(operation), None) => self.inner.succeeded[operation as usize].get_or_init(series),
+        let (requests, durations) = match (call, error) {
+            (Some(Call::Operation(operation)), None) => self.inner.succeeded[operation as usize].get_or_init(series),
             _ => {
                 fresh = series();
                 &fresh
@@ -264,10 +264,10 @@ mod tests {
     fn requests_are_counted_by_operation_and_code() {
         let metrics = Metrics::with(durations(), Failures::default(), None, None);
         let took = Duration::from_micros(150);
-        metrics.api_request(Some(Operation::GetStage), None, took);
-        metrics.api_request(Some(Operation::GetStage), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
+        metrics.api_request(Some(Operation::GetStage.into()), None, took);
         metrics.api_request(
-            Some(Operation::GetStage),
+            Some(Operation::GetStage.into()),
             Some("ResourceNotFoundException"),
             took,
         );

@@ -4,6 +4,7 @@ mod encoder_configuration;
 mod participant;
 mod plain;
 mod public_key;
+mod recording;
 mod replica;
 mod session;
 mod stage;
@@ -12,7 +13,9 @@ mod tag;
 mod token;
 
 use restage_api::shape::{self, EmptyResponse};
-use restage_api::{ApiError, Operation, PageScope, Position, PositionReader};
+use restage_api::{
+    ApiError, Call, Extension, Operation, PageScope, Position, PositionReader,
+};
 use restage_core::command::Command;
 use restage_core::id::{ResourceId, Time};
 use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage, StorageConfiguration};
@@ -91,6 +94,17 @@ pub(super) async fn call(
         // `Operation::resolve` returns none of the others.
         _ => Err(Operation::unknown()),
     };
+    answered.map(Answer::from)
+}
+
+/// Runs an operation that only restage has.
+pub(super) async fn call_extension(
+    app: &App,
+    caller: &Caller,
+    extension: Extension,
+    body: &[u8],
+) -> Result<Answer, ApiError> {
+    let answered = recording::call(app, caller, extension, body).await;
     answered.map(Answer::from)
 }
 
@@ -227,11 +241,11 @@ impl<'a> Paging<'a> {
     fn new(
         app: &'a App,
         caller: &'a Caller,
-        operation: Operation,
+        call: impl Into<Call>,
         filters: &'a [(&'a str, &'a str)],
     ) -> Self {
         let scope = PageScope {
-            operation,
+            operation: call.into(),
             account: &caller.account,
             region: &caller.region,
             filters,
