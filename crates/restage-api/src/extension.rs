@@ -255,9 +255,19 @@ mod tests {
         let all = ListRecordingsRequest::parse(b"").unwrap();
         assert_eq!((all.max_results, all.filters().len()), (50, 0));
         let body = br#"{"stageArn":"arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud","participantId":"own_1","maxResults":100}"#;
-        assert_eq!(ListRecordingsRequest::parse(body).unwrap().filters().len(), 2);
-        for bad in [r#"{"stageArn":"x"}"#, r#"{"participantId":""}"#, r#"{"maxResults":101}"#] {
-            assert!(ListRecordingsRequest::parse(bad.as_bytes()).is_err(), "{bad}");
+        assert_eq!(
+            ListRecordingsRequest::parse(body).unwrap().filters().len(),
+            2
+        );
+        for bad in [
+            r#"{"stageArn":"x"}"#,
+            r#"{"participantId":""}"#,
+            r#"{"maxResults":101}"#,
+        ] {
+            assert!(
+                ListRecordingsRequest::parse(bad.as_bytes()).is_err(),
+                "{bad}"
+            );
         }
         for bad in ["{}", r#"{"recordingId":""}"#, r#"{"recordingId":"../x"}"#] {
             let error = RecordingRequest::parse(bad.as_bytes()).unwrap_err();

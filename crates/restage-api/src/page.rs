@@ -24,9 +24,9 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 use crate::error::ApiError;
+use crate::extension::Call;
 use crate::generated::constraint::PAGINATION_TOKEN;
 use crate::mac::hmac_sha256;
-use crate::extension::Call;
 
 /// Most characters of a page token.
 const MAX_PAGE_TOKEN: usize = PAGINATION_TOKEN.max;

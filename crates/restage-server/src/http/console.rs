@@ -17,7 +17,7 @@ use axum::{Extension, Json, Router};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use restage_api::shape::MAX_BODY_BYTES;
-use restage_api::{ApiError, Operation};
+use restage_api::{ApiError, Call, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
 use restage_core::id::StageId;
@@ -392,7 +392,8 @@ async fn call(
         let answer = Box::pin(handler::call(&app, &caller, operation, input)).await?;
         Ok(answer.body)
     };
-    let response = api::answer(&app, operation, &request_id.0, outcome).await;
+    let called = operation.map(Call::from);
+    let response = api::answer(&app, called, &request_id.0, outcome).await;
     let mut response = response.map(axum::body::Body::new);
     response.extensions_mut().insert(InForm);
     response

@@ -10,8 +10,8 @@ use restage_api::shape::{
 };
 use restage_core::id::{StageId, Time};
 use restage_core::row::{
-    Capabilities, Participant, Protocol, Recording, Replica, Replication, Stage, StageEvent, StageEventError,
-    StageEventName, StageSession, TokenGrant,
+    Capabilities, Participant, Protocol, Recording, Replica, Replication, Stage, StageEvent,
+    StageEventError, StageEventName, StageSession, TokenGrant,
 };
 use restage_core::{Arn, Claims, StageArn};
 use restage_store::{ParticipantRecording, RecordedParticipant};

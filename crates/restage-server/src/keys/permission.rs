@@ -125,7 +125,9 @@ mod tests {
         assert!(Permission::ReadOnly.allows(Extension::ListRecordings));
         assert!(!Permission::ReadOnly.allows(Extension::PauseRecording));
         let pause = Permission::parse("PauseRecording").unwrap();
-        assert!(pause.allows(Extension::PauseRecording) && !pause.allows(Extension::ResumeRecording));
+        assert!(
+            pause.allows(Extension::PauseRecording) && !pause.allows(Extension::ResumeRecording)
+        );
         assert!(Permission::ReadOnly.allows(Operation::ListTagsForResource));
         assert!(!Permission::ReadOnly.allows(Operation::TagResource));
     }

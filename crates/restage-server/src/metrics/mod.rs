@@ -181,16 +181,13 @@ impl Metrics {
     }
 
     /// Counts an API request: the operation, if it is one, and the error's code, if it failed.
-    pub fn api_request(
-        &self,
-        call: Option<Call>,
-        error: Option<&'static str>,
-        took: Duration,
-    ) {
+    pub fn api_request(&self, call: Option<Call>, error: Option<&'static str>, took: Duration) {
         let series = || self.inner.series(call, error.unwrap_or(OK));
         let fresh;
         let (requests, durations) = match (call, error) {
-            (Some(Call::Operation(operation)), None) => self.inner.succeeded[operation as usize].get_or_init(series),
+            (Some(Call::Operation(operation)), None) => {
+                self.inner.succeeded[operation as usize].get_or_init(series)
+            }
             _ => {
                 fresh = series();
                 &fresh

@@ -13,9 +13,7 @@ mod tag;
 mod token;
 
 use restage_api::shape::{self, EmptyResponse};
-use restage_api::{
-    ApiError, Call, Extension, Operation, PageScope, Position, PositionReader,
-};
+use restage_api::{ApiError, Call, Extension, Operation, PageScope, Position, PositionReader};
 use restage_core::command::Command;
 use restage_core::id::{ResourceId, Time};
 use restage_core::row::{EncoderConfiguration, PublicKey, Replica, Stage, StorageConfiguration};

@@ -72,8 +72,7 @@ async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError
     let request = RecordingRequest::parse(body)?;
     let id = RecordingId::new(request.recording_id);
     let row = app.control.store().get_recording(&id).await;
-    let is_own =
-        |row: &Recording| row.account == caller.account && row.region == caller.region;
+    let is_own = |row: &Recording| row.account == caller.account && row.region == caller.region;
     let row = row.map_err(store_failed)?.filter(is_own).ok_or_else(|| {
         Missing::NotFound.error(&format!("recording {id} in region {}", caller.region))
     })?;
@@ -82,12 +81,7 @@ async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError
     })
 }
 
-async fn pause(
-    app: &App,
-    caller: &Caller,
-    body: &[u8],
-    pauses: bool,
-) -> Result<String, ApiError> {
+async fn pause(app: &App, caller: &Caller, body: &[u8], pauses: bool) -> Result<String, ApiError> {
     let request = RecordingRequest::parse(body)?;
     let recording = RecordingId::new(request.recording_id);
     let region = caller.region.clone();
