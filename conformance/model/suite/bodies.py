@@ -6,7 +6,7 @@ import json
 from . import constraints, service, wire
 from .case import Case, accepted, refused
 from .spot import nested, spots
-from .world import ATTRIBUTE
+from .world import ATTRIBUTE, sample
 
 # The last number is valid JSON, but too large for any parser of the service.
 NOT_JSON = {
@@ -125,7 +125,7 @@ def unknown_member(world, operation):
 def unknown_nested(spot):
     def run(world):
         inner = nested(spot.shape, (), {}) or {}
-        required = dict.fromkeys(spot.shape.required_members, "")
+        required = {name: sample(spot.shape.members[name]) for name in spot.shape.required_members}
         values = spot.request(world, inner | required | NOBODY_KNOWS)
         accepted(spot.operation, world.call(spot.operation, values))
 
