@@ -14,6 +14,7 @@ from test_whip import SDP, assert_error, bearer, make_offer
 
 ANN, BOB = "111122223333", "444455556666"
 DENIED, UNKNOWN, INVALID = "AccessDeniedException", "ResourceNotFoundException", "ValidationException"
+BUCKET = {"bucketName": "accounts"}
 CONFIG_KEY = ("AKIAFROMTHEFILE", "a secret of the configuration")
 
 
@@ -57,7 +58,7 @@ def bob(server):
 
 @pytest.fixture(scope="module")
 def hers(ann, media_loop):
-    """Ann's resources: two stages, a public key, an encoder configuration, a publisher, a replica of it."""
+    """Ann's resources: two stages, a public key, two configurations, a publisher, a replica of it."""
     stages = api.Stages(ann)
     source, destination = stages.create("source"), stages.create("destination")
     participant, token = stages.token(source)
@@ -70,6 +71,7 @@ def hers(ann, media_loop):
         "session": stages.session(source),
         "key": KeyPair().import_into(ann).arn,
         "encoder": ann.create_encoder_configuration()["encoderConfiguration"]["arn"],
+        "storage": ann.create_storage_configuration(s3=BUCKET)["storageConfiguration"]["arn"],
     }
     yield made
     media_loop.close_peers()
@@ -147,6 +149,12 @@ WALK = {
     "GetPublicKey": denied(lambda bob, hers: bob.get_public_key(arn=hers["key"]), DENIED),
     "ListPublicKeys": shows_nothing(lambda bob, hers: bob.list_public_keys(maxResults=100)),
     "DeletePublicKey": denied(lambda bob, hers: bob.delete_public_key(arn=hers["key"]), DENIED),
+    "CreateStorageConfiguration": shows_nothing(lambda bob, hers: bob.create_storage_configuration(s3=BUCKET)),
+    "GetStorageConfiguration": denied(lambda bob, hers: bob.get_storage_configuration(arn=hers["storage"]), DENIED),
+    "ListStorageConfigurations": shows_nothing(lambda bob, hers: bob.list_storage_configurations(maxResults=100)),
+    "DeleteStorageConfiguration": denied(
+        lambda bob, hers: bob.delete_storage_configuration(arn=hers["storage"]), DENIED
+    ),
     "CreateEncoderConfiguration": shows_nothing(lambda bob, hers: bob.create_encoder_configuration(name="bobs")),
     "GetEncoderConfiguration": denied(lambda bob, hers: bob.get_encoder_configuration(arn=hers["encoder"]), DENIED),
     "ListEncoderConfigurations": shows_nothing(lambda bob, hers: bob.list_encoder_configurations(maxResults=100)),

@@ -43,6 +43,7 @@ def patient(server):
         ("ListStages", {}, 5, "rate-others"),
         ("ListPublicKeys", {}, 3, "rate-public-keys"),
         ("ListEncoderConfigurations", {}, 5, "rate-others"),
+        ("ListStorageConfigurations", {}, 5, "rate-others"),
         ("CreateParticipantToken", {"stageArn": STAGE}, 50, "rate-create-participant-token"),
     ],
 )
@@ -90,6 +91,15 @@ def test_public_keys(patient):
         patient.import_public_key(publicKeyMaterial=KeyPair().public_pem)
     for arn in made:
         patient.delete_public_key(arn=arn)
+
+
+def test_storage_configurations(patient):
+    s3 = {"bucketName": "limits"}
+    made = [patient.create_storage_configuration(s3=s3)["storageConfiguration"]["arn"] for _ in range(5)]
+    with refused(QUOTA, 402, "5", "limit-storage-configurations"):
+        patient.create_storage_configuration(s3=s3)
+    for arn in made:
+        patient.delete_storage_configuration(arn=arn)
 
 
 def test_encoder_configurations(patient):

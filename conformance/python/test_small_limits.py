@@ -16,6 +16,7 @@ SERVER_ARGUMENTS = (
     *("--limit-stages", "8", "--limit-public-keys", "1", "--limit-publishers-per-stage", "2"),
     *("--limit-subscribers-per-stage", "2", "--limit-replications-per-participant", "1"),
     *("--limit-publishers", "4", "--limit-subscriptions", "3", "--limit-encoder-configurations", "1"),
+    *("--limit-storage-configurations", "1"),
 )
 
 
@@ -64,6 +65,16 @@ def test_public_keys(ivs):
         KeyPair().import_into(ivs)
     ivs.delete_public_key(arn=arn)
     ivs.delete_public_key(arn=KeyPair().import_into(ivs).arn)
+
+
+def test_storage_configurations(ivs):
+    s3 = {"bucketName": "small-limits"}
+    arn = ivs.create_storage_configuration(s3=s3)["storageConfiguration"]["arn"]
+    with refused(QUOTA, 402, "Storage configurations per account and Region", "1", "limit-storage-configurations"):
+        ivs.create_storage_configuration(s3=s3)
+    ivs.delete_storage_configuration(arn=arn)
+    arn = ivs.create_storage_configuration(s3=s3)["storageConfiguration"]["arn"]
+    ivs.delete_storage_configuration(arn=arn)
 
 
 def test_encoder_configurations(ivs):

@@ -21,10 +21,16 @@ def encoder(ivs):
     return ivs.create_encoder_configuration(name="tagged")["encoderConfiguration"]["arn"]
 
 
-@pytest.fixture(params=["stage", "public-key", "encoder-configuration"])
-def arn(request, ivs, stages, key, encoder):
+@pytest.fixture(scope="module")
+def storage(ivs):
+    made = ivs.create_storage_configuration(name="tagged", s3={"bucketName": "tagged"})
+    return made["storageConfiguration"]["arn"]
+
+
+@pytest.fixture(params=["stage", "public-key", "encoder-configuration", "storage-configuration"])
+def arn(request, ivs, stages, key, encoder, storage):
     """A resource of each kind there is, without tags."""
-    kept = {"public-key": key.arn, "encoder-configuration": encoder}
+    kept = {"public-key": key.arn, "encoder-configuration": encoder, "storage-configuration": storage}
     made = kept.get(request.param) or stages.create("tagged")
     assert tags(ivs, made) == {}
     yield made
@@ -38,6 +44,9 @@ def shown(ivs, arn):
     elif ":encoder-configuration/" in arn:
         alone = ivs.get_encoder_configuration(arn=arn)["encoderConfiguration"]
         listed = ivs.list_encoder_configurations()["encoderConfigurations"]
+    elif ":storage-configuration/" in arn:
+        alone = ivs.get_storage_configuration(arn=arn)["storageConfiguration"]
+        listed = ivs.list_storage_configurations()["storageConfigurations"]
     else:
         alone, listed = ivs.get_public_key(arn=arn)["publicKey"], ivs.list_public_keys()["publicKeys"]
     (in_list,) = [item for item in listed if item["arn"] == arn]
@@ -103,6 +112,7 @@ def all_three(ivs, arn):
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:stage/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:public-key/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:encoder-configuration/AAAAbbbb1234", "ResourceNotFoundException", 404),
+        (f"arn:aws:ivs:{REGION}:{ACCOUNT}:storage-configuration/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:{ACCOUNT}:composition/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:999988887777:stage/AAAAbbbb1234", "ResourceNotFoundException", 404),
         (f"arn:aws:ivs:{REGION}:999988887777:public-key/AAAAbbbb1234", "ResourceNotFoundException", 404),
@@ -118,9 +128,9 @@ def test_resources_that_are_not_there(ivs, arn, code, status):
             call()
 
 
-def test_a_resource_of_another_region_is_not_there(server, stages, key, encoder):
+def test_a_resource_of_another_region_is_not_there(server, stages, key, encoder, storage):
     elsewhere = api.client(server, region="us-east-1")
-    for arn in (stages.create(), key.arn, encoder):
+    for arn in (stages.create(), key.arn, encoder, storage):
         for call in all_three(elsewhere, arn):
             with refused("ResourceNotFoundException", 404):
                 call()

@@ -32,6 +32,9 @@ def values(world, operation):
     if operation.name == "ListEncoderConfigurations":
         world.kept_encoder_configuration()
         world.new_encoder_configuration()
+    if operation.name == "ListStorageConfigurations":
+        world.kept_storage_configuration()
+        world.new_storage_configuration()
     return made
 
 

@@ -34,6 +34,7 @@ REFERENCES = {
     "ResourceArn",
     "StageArn",
     "StageSessionId",
+    "StorageConfigurationArn",
 }
 
 # Shapes with further rules than their pattern, so that no valid value can be made from the pattern alone.

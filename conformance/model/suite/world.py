@@ -48,6 +48,7 @@ class World:
         self._kept_key = None
         self._key_elsewhere = None
         self._kept_encoder = None
+        self._kept_storage = None
         self._disposable_key = None
         self._keeps_key = False
 
@@ -208,6 +209,8 @@ class World:
             return self._key_elsewhere
         if shape.name == "EncoderConfigurationArn":
             return self.new_encoder_configuration(region=OTHER_REGION)
+        if shape.name in ("StorageConfigurationArn", "AutoParticipantRecordingStorageConfigurationArn"):
+            return self.new_storage_configuration(region=OTHER_REGION)
         return self.stage_elsewhere if shape.name in ("StageArn", "ResourceArn") else None
 
     def new_encoder_configuration(self, **signing):
@@ -218,6 +221,15 @@ class World:
     def kept_encoder_configuration(self):
         self._kept_encoder = self._kept_encoder or self.new_encoder_configuration()
         return self._kept_encoder
+
+    def new_storage_configuration(self, **signing):
+        """The ARN of a storage configuration; it has a name and tags to be seen."""
+        members = {"name": "seen", "s3": {"bucketName": "conformance"}, "tags": {"team": "conformance"}}
+        return self.must("CreateStorageConfiguration", members, **signing)["storageConfiguration"]["arn"]
+
+    def kept_storage_configuration(self):
+        self._kept_storage = self._kept_storage or self.new_storage_configuration()
+        return self._kept_storage
 
     def disposable_public_key(self):
         """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
@@ -269,6 +281,7 @@ MAKERS = {
     ("StopParticipantReplication", "destinationStageArn"): World.new_stage,
     ("DeletePublicKey", "arn"): World.disposable_public_key,
     ("DeleteEncoderConfiguration", "arn"): World.new_encoder_configuration,
+    ("DeleteStorageConfiguration", "arn"): World.new_storage_configuration,
     ("TagResource", "resourceArn"): World.new_stage,
     "EncoderConfigurationArn": World.kept_encoder_configuration,
     "PublicKeyArn": World.kept_public_key,
@@ -277,5 +290,6 @@ MAKERS = {
     "StageArn": lambda world: world.source,
     "StageSessionId": lambda world: world.session,
     "ParticipantId": lambda world: world.participant,
-    "AutoParticipantRecordingStorageConfigurationArn": lambda _: "",
+    "AutoParticipantRecordingStorageConfigurationArn": World.kept_storage_configuration,
+    "StorageConfigurationArn": World.kept_storage_configuration,
 }

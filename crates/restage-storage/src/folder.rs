@@ -180,6 +180,14 @@ impl Folder {
         })
     }
 
+    /// Opens a file that is there to be locked, and makes it if it is missing.
+    pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let flags = flags | OFlag::O_NONBLOCK;
+        let handle = openat(self.handle.as_fd(), name, flags, self.access.of_file())?;
+        regular(File::from(handle))
+    }
+
     /// Opens a file for reading. Only a regular file is opened.
     pub(crate) fn open_file(&self, name: &str) -> io::Result<File> {
         self.gate.alive()?;

@@ -112,6 +112,13 @@ pub(crate) fn full_body(operation: Operation) -> Value {
         }),
         GetEncoderConfiguration | DeleteEncoderConfiguration => json!({"arn": ENCODER}),
         ListEncoderConfigurations => list,
+        CreateStorageConfiguration => json!({
+            "name": "vods",
+            "s3": {"bucketName": "my-vods"},
+            "tags": {"team": "blue"},
+        }),
+        GetStorageConfiguration | DeleteStorageConfiguration => json!({"arn": STORAGE}),
+        ListStorageConfigurations => list,
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
         _ => panic!("{operation} is not built"),
@@ -156,6 +163,10 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::GetEncoderConfiguration => debug::<GetEncoderConfigurationRequest>(body),
         Operation::ListEncoderConfigurations => debug::<ListEncoderConfigurationsRequest>(body),
         Operation::DeleteEncoderConfiguration => debug::<DeleteEncoderConfigurationRequest>(body),
+        Operation::CreateStorageConfiguration => debug::<CreateStorageConfigurationRequest>(body),
+        Operation::GetStorageConfiguration => debug::<GetStorageConfigurationRequest>(body),
+        Operation::ListStorageConfigurations => debug::<ListStorageConfigurationsRequest>(body),
+        Operation::DeleteStorageConfiguration => debug::<DeleteStorageConfigurationRequest>(body),
         Operation::TagResource => {
             TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
         }

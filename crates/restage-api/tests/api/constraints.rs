@@ -31,14 +31,18 @@ fn required(operation: Operation) -> &'static [&'static str] {
         | ListStages
         | ListPublicKeys
         | CreateEncoderConfiguration
-        | ListEncoderConfigurations => &[],
+        | ListEncoderConfigurations
+        | ListStorageConfigurations => &[],
+        CreateStorageConfiguration => &["s3"],
         GetStage
         | UpdateStage
         | DeleteStage
         | GetPublicKey
         | DeletePublicKey
         | GetEncoderConfiguration
-        | DeleteEncoderConfiguration => &["arn"],
+        | DeleteEncoderConfiguration
+        | GetStorageConfiguration
+        | DeleteStorageConfiguration => &["arn"],
         ImportPublicKey => &["publicKeyMaterial"],
         TagResource => &["tags"],
         UntagResource | ListTagsForResource => unreachable!("{operation} reads no body"),
@@ -171,6 +175,10 @@ fn requests_know_their_operations() {
         GetEncoderConfigurationRequest::OPERATION,
         ListEncoderConfigurationsRequest::OPERATION,
         DeleteEncoderConfigurationRequest::OPERATION,
+        CreateStorageConfigurationRequest::OPERATION,
+        GetStorageConfigurationRequest::OPERATION,
+        ListStorageConfigurationsRequest::OPERATION,
+        DeleteStorageConfigurationRequest::OPERATION,
     ];
     // Operations about tags are not read from a body alone.
     assert_eq!(named, Operation::BUILT[..named.len()]);

@@ -16,6 +16,7 @@ fn lists_have_default_and_largest_page_sizes() {
         (ListParticipantReplicas, 50, 50),
         (ListPublicKeys, 50, 100),
         (ListEncoderConfigurations, 100, 100),
+        (ListStorageConfigurations, 100, 100),
     ] {
         let size = |value: Value| accepted(operation, json!({"maxResults": value}));
         assert!(
@@ -60,6 +61,7 @@ fn page_tokens() {
         ListParticipantReplicas,
         ListPublicKeys,
         ListEncoderConfigurations,
+        ListStorageConfigurations,
     ] {
         let token = |text: &str| json!({"nextToken": text});
         // A token that asks for the first page.

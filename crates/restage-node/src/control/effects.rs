@@ -74,7 +74,7 @@ mod tests {
 
     use restage_core::command::{Claims, NewToken};
     use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
-    use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol};
+    use restage_core::row::{Capabilities, Client, ConnectionKind, Protocol, RecordingId};
     use restage_core::{Context, Limits, Signer, StageArn};
 
     use super::*;

@@ -17,6 +17,15 @@ pub enum Order {
     Pause,
 }
 
+/// What a running job is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum News {
+    /// The runner must end the job, or interrupt it.
+    Ordered(Order),
+    /// What the job is to do has changed: the row as it is now.
+    Changed(Box<Job>),
+}
+
 /// A job as its runner sees it.
 #[derive(Debug)]
 pub struct JobContext {
@@ -44,6 +53,21 @@ impl JobContext {
             Ok(()) => self.rows.borrow_and_update().clone(),
             // After the job was given up, nothing changes.
             Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Waits until there is an order other than [`Order::GoOn`], as [`ordered`](Self::ordered) does, or until what the job
+    /// is to do has changed, as [`changed`](Self::changed) does. An order comes first, and comes again. Cancel-safe.
+    pub async fn news(&mut self) -> News {
+        let Self { orders, rows, .. } = self;
+        let ordered = async {
+            let found = orders.wait_for(|order| *order != Order::GoOn).await;
+            found.map_or(Order::Pause, |order| *order)
+        };
+        tokio::select! {
+            biased;
+            order = ordered => News::Ordered(order),
+            Ok(()) = rows.changed() => News::Changed(Box::new(rows.borrow_and_update().clone())),
         }
     }
 

@@ -15,6 +15,6 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use context::{JobContext, Order};
+pub use context::{JobContext, News, Order};
 pub use runner::{End, Runner, Runners, Running};
 pub use supervisor::{JOBS_RUNNING_MAX, Jobs, PAUSE_MAX, RENEW_EVERY, STOP_MAX};

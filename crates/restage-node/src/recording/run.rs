@@ -70,9 +70,8 @@ pub(super) struct Run {
 
 /// Runs one start of a recording's job.
 pub(super) async fn run(recordings: Recordings, context: JobContext) -> End {
-    let control = match recordings.control() {
-        Some(control) => control,
-        None => return End::Failed("the server is not ready to record".to_owned()),
+    let Some(control) = recordings.control() else {
+        return End::Failed("the server is not ready to record".to_owned());
     };
     let spec = match Spec::parse(&context.latest().spec) {
         Ok(spec) => spec,

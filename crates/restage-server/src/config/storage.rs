@@ -168,7 +168,7 @@ impl S3 {
         Ok(S3Settings {
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
-            path_style: self.path_style.unwrap_or(self.endpoint.is_some()),
+            path_style: self.path_style.unwrap_or_else(|| self.endpoint.is_some()),
             encryption,
             credentials: credentials.map_or(Credentials::Chain, Credentials::File),
             ca_file: self.ca_file.clone(),

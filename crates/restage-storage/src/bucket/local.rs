@@ -15,7 +15,7 @@ use crate::folder::{Access, Folder};
 use crate::gate::Gate;
 use crate::key::{BucketName, Key};
 
-use super::{Asked, BucketError, Object, PIECE_BYTES};
+use super::{Asked, BucketError, Object, PIECE_BYTES, PROBE_KEY};
 
 /// Bytes that are left free on the file system of a folder bucket: a full disk would stop other programs too, and the
 /// database of this one.
@@ -33,18 +33,25 @@ struct State {
     makes_buckets: bool,
     name: BucketName,
     gate: Gate,
-    /// Taken while an object is written, because two writes of one key would use the same temporary file.
-    writing: Mutex<()>,
+    /// Taken while the probe is written: it is the only object that may be written twice at the same time, and both would use
+    /// the same temporary file. All folder buckets share it, because accounts may share a folder.
+    probing: Arc<Mutex<()>>,
 }
 
 impl LocalBucket {
-    pub(super) fn new(root: PathBuf, makes_buckets: bool, name: BucketName, gate: Gate) -> Self {
+    pub(super) fn new(
+        root: PathBuf,
+        makes_buckets: bool,
+        name: BucketName,
+        gate: Gate,
+        probing: Arc<Mutex<()>>,
+    ) -> Self {
         let state = State {
             root,
             makes_buckets,
             name,
             gate,
-            writing: Mutex::new(()),
+            probing,
         };
         Self {
             state: Arc::new(state),
@@ -65,10 +72,12 @@ impl LocalBucket {
 
 impl State {
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<(), BucketError> {
-        let _writing = self
-            .writing
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let lock = || {
+            self.probing
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+        };
+        let _probing = (key.as_str() == PROBE_KEY).then(lock);
         let bucket = self.open_bucket()?;
         let fault = |error| self.fault(&error, key.as_str());
         let free = bucket.free_bytes().map_err(fault)?;

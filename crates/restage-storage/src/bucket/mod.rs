@@ -170,6 +170,7 @@ struct Inner {
     settings: StorageSettings,
     gate: Gate,
     clients: Mutex<BTreeMap<(String, String, BucketName), Bucket>>,
+    probing: Arc<Mutex<()>>,
 }
 
 impl Buckets {
@@ -183,6 +184,7 @@ impl Buckets {
             settings,
             gate,
             clients: Mutex::default(),
+            probing: Arc::default(),
         }))
     }
 
@@ -208,6 +210,7 @@ impl Buckets {
                 *makes_buckets,
                 name,
                 self.0.gate.clone(),
+                Arc::clone(&self.0.probing),
             )))),
             Backend::S3(settings) => {
                 let opened = S3Bucket::new(settings, account, region, name)?;

@@ -185,7 +185,10 @@ impl Contents {
                 None => self.is_closed |= is_end(path),
             }
         }
-        self.journal.lines.push(line);
+        // Uploads are known by what waits; a long recording has many.
+        if !matches!(line, Line::Uploaded { .. }) {
+            self.journal.lines.push(line);
+        }
         replaced
     }
 
@@ -284,15 +287,16 @@ impl Contents {
         self.journal.ended().is_some()
     }
 
-    /// What is to be done next, besides what is `busy` already.
-    pub(crate) fn next(&self, id: &str, busy: &BTreeSet<u64>, is_over: bool) -> Step {
+    /// What is to be done next, besides what is `busy` already. A file that replaces one that is on its way waits for it, so
+    /// that the older one does not arrive last.
+    pub(crate) fn next(&self, id: &str, busy: &BTreeSet<Content>, is_over: bool) -> Step {
         if self.is_closed {
             return Step::Report(self.finished(id));
         }
         let item = self
             .waiting
             .values()
-            .find(|item| !busy.contains(&item.order));
+            .find(|item| !busy.contains(&item.content));
         match item {
             Some(item) => Step::Put(item.clone()),
             None if !busy.is_empty() => Step::Wait,
@@ -465,4 +469,28 @@ impl Contents {
 /// Whether an object at this path is the last one of a recording.
 fn is_end(path: &str) -> bool {
     path == document::ENDED_PATH || path == document::FAILED_PATH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_waits_for_the_older_one_with_its_path() {
+        let mut contents = Contents::default();
+        let path = "media/latest_thumbnail/high/thumb.jpg";
+        let file = |bytes| Line::File {
+            path: path.to_owned(),
+            bytes,
+        };
+        contents.add(file(1), 0);
+        let on_its_way = BTreeSet::from([Content::Other(path.to_owned())]);
+        assert_eq!(contents.next("r", &on_its_way, false), Step::Wait);
+        assert_eq!(contents.add(file(2), 0), 1, "the older one is replaced");
+        assert_eq!(contents.next("r", &on_its_way, false), Step::Wait);
+        let Step::Put(item) = contents.next("r", &BTreeSet::new(), false) else {
+            panic!("nothing to put")
+        };
+        assert_eq!((item.bytes, item.order), (2, 1));
+    }
 }

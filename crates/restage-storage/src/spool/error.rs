@@ -18,6 +18,9 @@ pub enum SpoolError {
     /// Another writer has the recording.
     #[error("the recording is being written elsewhere in this process")]
     Busy,
+    /// Another process has the spool.
+    #[error("the spool {0} is used by another process: a data directory is for one server")]
+    InUse(String),
     /// What was given breaks a rule.
     #[error("{0}")]
     Invalid(String),

@@ -236,7 +236,7 @@ impl Job {
     }
 
     /// What the uploader is to do next, besides what is busy already.
-    pub(crate) fn next(&self, busy: &BTreeSet<u64>) -> Step {
+    pub(crate) fn next(&self, busy: &BTreeSet<Content>) -> Step {
         let state = locked(&self.state);
         let is_over = state.is_over && !state.is_open;
         if state.is_given_up && !state.is_open && busy.is_empty() {

@@ -18,6 +18,7 @@ mod usage;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -28,7 +29,7 @@ use crate::folder::{Access, Folder};
 use crate::gate::Gate;
 
 pub use self::contents::Finished;
-pub(crate) use self::contents::{Item, Step};
+pub(crate) use self::contents::{Content, Item, Step};
 pub use self::destination::Destination;
 pub(crate) use self::error::INTERNAL_ERROR;
 pub use self::error::SpoolError;
@@ -39,6 +40,8 @@ pub use self::writer::SpoolWriter;
 
 /// A folder that is to be removed has this before its name, so that a crash in the middle does not leave half a recording.
 const REMOVED: &str = "removed-";
+/// The file whose lock says that a process uses the spool.
+const LOCK: &str = ".lock";
 /// Longest id of a recording.
 const ID_BYTES_MAX: usize = 64;
 
@@ -54,6 +57,8 @@ struct Inner {
     /// Held while a recording's folder is made or removed, which waits for the disk; `jobs` is held for a moment only.
     changing: Mutex<()>,
     news: Arc<News>,
+    /// Locked for as long as the spool is open.
+    _lock: File,
 }
 
 /// Most recordings of which something is new. Those in the spool are no more, and each is there once.
@@ -96,7 +101,8 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Spool {
     /// Opens a spool, makes its folder if it is missing, and reads what a process before left in it. Files that do not count
-    /// are removed; folders that are no recordings stay, with a warning.
+    /// are removed; folders that are no recordings stay, with a warning. The error is [`SpoolError::InUse`] while another process
+    /// has the spool: what it is writing would look as if a crash had cut it off.
     pub fn open(path: &Path, bounds: SpoolBounds) -> Result<Self, SpoolError> {
         Self::gated(path, bounds, Gate::default())
     }
@@ -104,10 +110,21 @@ impl Spool {
     pub(crate) fn gated(path: &Path, bounds: SpoolBounds, gate: Gate) -> Result<Self, SpoolError> {
         let io = |error| SpoolError::io(path.display(), error);
         let folder = Folder::open_or_make(path, Access::Private, gate).map_err(io)?;
+        let lock = folder.lock_file(LOCK).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(SpoolError::InUse(path.display().to_string()));
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
         let room = Arc::new(Room::new(bounds, folder.clone()));
         let news = Arc::new(News::default());
         let mut jobs = BTreeMap::new();
         for name in folder.names().map_err(io)? {
+            if name == LOCK {
+                continue;
+            }
             if name.starts_with(REMOVED) {
                 folder.remove_folder(&name).map_err(io)?;
                 continue;
@@ -129,6 +146,7 @@ impl Spool {
             jobs: Mutex::new(jobs),
             changing: Mutex::new(()),
             news,
+            _lock: lock,
         })))
     }
 

@@ -65,6 +65,24 @@ async fn in_the_default_root_buckets_are_made_for_the_server_alone() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn probes_of_one_folder_at_the_same_time_do_not_disturb_each_other() {
+    let place = Place::new();
+    let buckets = place.buckets(&Crash::never().gate());
+    let mut probes = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let buckets = buckets.clone();
+        probes.spawn(async move {
+            buckets
+                .probe(&format!("{number:012}"), REGION, BUCKET)
+                .await
+        });
+    }
+    while let Some(probe) = probes.join_next().await {
+        probe.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn in_a_root_of_the_operator_a_missing_bucket_is_an_error() {
     let place = Place::new();

@@ -73,6 +73,19 @@ fn a_recording_goes_on_where_its_journal_ends() {
 }
 
 #[test]
+fn one_process_uses_a_spool() {
+    let place = Place::new();
+    let first = place.spool(&Crash::never().gate());
+    let mut writer = begin(&first, ID);
+    let second = Spool::open(&place.spool_path(), SpoolBounds::default()).unwrap_err();
+    assert!(matches!(second, SpoolError::InUse(_)), "{second}");
+    writer.segment(&segment(0, 0, false)).unwrap();
+    drop((writer, first));
+    let third = Spool::open(&place.spool_path(), SpoolBounds::default()).unwrap();
+    assert_eq!(third.recordings(), [ID]);
+}
+
+#[test]
 fn files_are_for_the_server_alone() {
     let place = Place::new();
     record(&place, 1);

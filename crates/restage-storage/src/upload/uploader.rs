@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::bucket::Buckets;
-use crate::spool::{Finished, Job, News, Spool, Step, locked};
+use crate::spool::{Content, Finished, Job, News, Spool, Step, locked};
 
 use super::lanes::{LaneKey, Lanes};
 use super::perform::{Outcome, Over, Task, Tools};
@@ -26,8 +26,8 @@ const SEGMENTS_PER_SECOND: usize = 100;
 /// What the uploader knows of a recording beside what its folder says.
 #[derive(Debug, Default)]
 struct Tracked {
-    /// Places of files that are on their way.
-    busy: BTreeSet<u64>,
+    /// Files that are on their way.
+    busy: BTreeSet<Content>,
     /// Something that must not run beside anything else of this recording: its playlists, its end.
     is_alone: bool,
     /// Failures in a row that were not the bucket's.
@@ -227,7 +227,7 @@ impl Uploader {
                     self.run_alone(&id, task, Some(job), None);
                 }
                 Step::Put(item) if tracked.may_put(&job, now) => {
-                    tracked.busy.insert(item.order);
+                    tracked.busy.insert(item.content.clone());
                     let started = self.lanes.start(&lane, item.bytes);
                     let task = Task::Put(item, started);
                     let work = self
@@ -261,7 +261,9 @@ impl Uploader {
         self.end_in_lane(&id, &task, &outcome, now, random);
         let tracked = self.tracked.entry(id.clone()).or_default();
         match &task {
-            Task::Put(item, _) => drop(tracked.busy.remove(&item.order)),
+            Task::Put(item, _) => {
+                tracked.busy.remove(&item.content);
+            }
             _ => tracked.is_alone = false,
         }
         let is_own_fault = match &outcome {
@@ -348,7 +350,7 @@ fn lane_of(job: &Job) -> LaneKey {
 
 /// The end of a recording of which nothing is in the spool.
 fn nothing_of(id: &str) -> Finished {
-    let reason = "nothing of the recording is in the spool".to_owned();
+    let reason = "nothing of the recording can be read in the spool".to_owned();
     Finished {
         recording: id.to_owned(),
         duration_ms: 0,
