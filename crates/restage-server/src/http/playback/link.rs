@@ -12,7 +12,7 @@ pub(in crate::http) const RECORDINGS: &str = "/recordings/";
 pub(in crate::http) const LINK_S: i64 = 15 * 60;
 /// Separates the key of links from the key of tokens.
 const PURPOSE: &[u8] = b"restage recording links";
-/// Longest link that is read; one is 78 characters long.
+/// Longest link that is read; one has 77 characters.
 const LINK_LEN_MAX: usize = 160;
 
 /// Makes and checks links.

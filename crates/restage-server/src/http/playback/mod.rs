@@ -123,7 +123,7 @@ async fn recording_of(app: &App, link: &LinkInUrl) -> Result<Recording, Refusal>
 fn answer(object: Object, path: &str, asked: Asked, seat: Seat) -> Response {
     let Object { size, range, bytes } = object;
     let kind = HeaderValue::from_static(ContentType::of_key(path).as_str());
-    let mut response = Response::new(seats::body(bytes, seat));
+    let mut response = Response::new(seats::body(bytes, seat, seats::STALL_MAX));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));

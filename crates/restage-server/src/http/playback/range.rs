@@ -51,7 +51,7 @@ mod tests {
         for (text, expected) in [
             ("bytes=0-0", Asked::Between(0, 1)),
             ("bytes=5-9", Asked::Between(5, 10)),
-            ("Bytes= 5-9 ", Asked::Whole),
+            ("Bytes= 5-9 ", Asked::Between(5, 10)),
             ("BYTES=5-9", Asked::Between(5, 10)),
             ("bytes=5-", Asked::From(5)),
             ("bytes=-7", Asked::Last(7)),
