@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn every_help_text_is_as_it_was() {
-    for command in ["", "media", "ramp", "floor", "api"] {
+    for command in ["", "media", "ramp", "floor", "api", "recording"] {
         let home = tempfile::tempdir().unwrap();
         let words: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let output = bench(home.path(), &words).output().unwrap();
@@ -86,4 +86,28 @@ fn the_api_is_measured() {
         200.0
     );
     assert_eq!(aims.count(), 8, "{figures}");
+}
+
+#[test]
+fn recordings_are_measured() {
+    let home = tempfile::tempdir().unwrap();
+    // Longer than a segment, so that one is written meanwhile.
+    let output = bench(home.path(), &["recording", "--output", "json"])
+        .args(["--seconds", "8", "--warm-up", "0", "--runs", "1"])
+        .args(["--publishers", "1", "--topology", "1:1:1"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let value = |what: &str| {
+        let found = figures.as_array().unwrap().iter().find(|figure| {
+            let name = figure["what"].as_str().unwrap();
+            name.ends_with(what)
+        });
+        let figure = found.unwrap_or_else(|| panic!("no {what} in {figures}"));
+        figure["value"].as_f64().unwrap()
+    };
+    assert!(value("1 at a time: written") > 1.0, "{figures}");
+    assert!(value("a forwarded packet, of without") > 0.0, "{figures}");
+    assert!(value("with: media workers") > 0.0, "{figures}");
 }

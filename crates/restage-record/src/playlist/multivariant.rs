@@ -93,8 +93,11 @@ fn largest_picture(journal: &Journal) -> Option<PictureEntry> {
 /// Pictures per second, of the segments that have some.
 fn frame_rate(journal: &Journal) -> Option<f64> {
     let with_pictures = journal.segments().filter(|segment| segment.pictures > 0);
-    let (pictures, us) = with_pictures.fold((0, 0), |(pictures, us), segment| {
-        (pictures + segment.pictures, us + segment.duration_us)
+    let (pictures, us) = with_pictures.fold((0_u64, 0_u64), |(pictures, us), segment| {
+        (
+            pictures.saturating_add(segment.pictures),
+            us.saturating_add(segment.duration_us),
+        )
     });
     (us > 0).then(|| pictures as f64 * SECOND_US as f64 / us as f64)
 }
