@@ -158,7 +158,7 @@ fn examples_are_whole_commands() {
         };
         let mut goes_on = false;
         for line in examples.lines().take_while(|line| !line.is_empty()) {
-            let is_begin = ["restage ", "ffmpeg ", "man ", "source "]
+            let is_begin = ["restage ", "ffmpeg ", "ffplay ", "man ", "source "]
                 .iter()
                 .any(|word| line.trim_start().starts_with(word));
             assert!(goes_on || is_begin, "{command}: {line}");
