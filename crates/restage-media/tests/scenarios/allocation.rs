@@ -246,17 +246,24 @@ fn pictures_that_a_slow_connection_leaves_out_lower_what_its_viewer_is_allotted(
         world.protocols.insert(address, Protocol::Tcp);
     }
     let (mut world, _, ann) = streaming_in(world);
-    let is_largest = |world: &World| shown(world, 0, ann) == Some(2);
+    let is_largest = |world: &World| {
+        let selected = told(world, 2).and_then(|state| state.selected);
+        shown(world, 0, ann) == Some(2) && selected == Some(2)
+    };
     world.wait("the largest layer", Duration::from_secs(15), is_largest);
     world.run_ms(2_000);
+    world.wait("the largest layer", Duration::from_secs(15), is_largest);
     let before = world.sfu.estimate(PeerId(2)).unwrap();
     let address = world.clients[ann].public_address();
     // There is no queue on the way here, so nothing but the transport-wide feedback can tell.
     leave_out_pictures(&mut world, address);
+    world.wait("a lower estimate", Duration::from_secs(5), |world| {
+        let after = world.sfu.estimate(PeerId(2));
+        after.is_some_and(|after| after < before * 3 / 4)
+    });
     world.wait("a smaller layer", Duration::from_secs(5), |world| {
         told(world, 2).is_some_and(|state| state.selected < Some(2))
     });
-    assert!(world.sfu.estimate(PeerId(2)).unwrap() < before * 3 / 4);
     world.loses = None;
     world.wait(
         "the largest layer again",

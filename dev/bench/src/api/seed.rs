@@ -137,6 +137,8 @@ fn stages(
         "recording",
         "created_at",
         "active_session",
+        "storage",
+        "bucket",
     ];
     out.table("stages", &columns)?;
     for number in 0..count {
@@ -148,6 +150,8 @@ fn stages(
             json!("{}"),
             json!(NOT_RECORDED),
             json!(began + number as i64),
+            Value::Null,
+            Value::Null,
             Value::Null,
         ])?;
     }
@@ -174,6 +178,8 @@ fn participants_of(out: &mut Rows<'_>, stages: u64, count: u64, began: i64) -> s
             json!("{}"),
             json!("NONE"),
             json!(0),
+            Value::Null,
+            Value::Null,
             Value::Null,
             Value::Null,
         ])?;
