@@ -9,12 +9,12 @@ use crate::output::{self, Format};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figure {
-    what: String,
-    value: f64,
-    unit: &'static str,
+    pub(crate) what: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
     /// The target, if there is one.
-    aim: Option<Aim>,
-    is_met: Option<bool>,
+    pub(crate) aim: Option<Aim>,
+    pub(crate) is_met: Option<bool>,
 }
 
 /// The target of a figure.
