@@ -9,11 +9,11 @@ use crate::output::{self, Format};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Figure {
-    what: String,
+    pub(crate) what: String,
     pub(crate) value: f64,
-    unit: &'static str,
+    pub(crate) unit: &'static str,
     /// The target, if there is one.
-    aim: Option<Aim>,
+    pub(crate) aim: Option<Aim>,
     pub(crate) is_met: Option<bool>,
 }
 
