@@ -28,9 +28,9 @@ pub use self::plain::Plain;
 pub use self::public_key::PublicKey;
 pub use self::publication::PublicationKey;
 pub use self::recording::{
-    NewStageRecording, RECORDING_JOB, RecordedMedia, Recording, RecordingFailure,
-    RecordingFailureCode, RecordingId, RecordingSettings, RecordingState, RecordingStorage,
-    StageRecording, ThumbnailMode, ThumbnailStorage, Thumbnails,
+    RECORDING_JOB, RecordedMedia, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, RecordingState, RecordingStorage, StageRecording, ThumbnailMode,
+    ThumbnailStorage, Thumbnails,
 };
 pub use self::replica::{Replica, ReplicaKey};
 pub use self::session::StageSession;

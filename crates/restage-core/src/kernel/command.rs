@@ -7,8 +7,9 @@ use strum::IntoStaticStr;
 use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, NewStageRecording, PlainId, PlainRow,
-    Protocol, RecordingFailure, RecordingId, StageEventError, Tags,
+    Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol,
+    RecordingFailure, RecordingId, RecordingSettings, StageEventError, StorageConfigurationId,
+    Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -48,6 +49,15 @@ pub struct Claims {
     pub expires_at: Time,
     /// Who signed it.
     pub signer: Signer,
+}
+
+/// A recording block as a request has it. The storage configuration is still to be found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NewStageRecording {
+    /// The storage configuration to use; `None` for no recording.
+    pub storage: Option<Arn<StorageConfigurationId>>,
+    /// How participants are recorded. The defaults where they are not.
+    pub settings: RecordingSettings,
 }
 
 /// A job to be started.

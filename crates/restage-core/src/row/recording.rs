@@ -4,8 +4,8 @@ mod calendar;
 mod settings;
 
 pub use self::settings::{
-    NewStageRecording, RecordedMedia, RecordingSettings, RecordingStorage, StageRecording,
-    ThumbnailMode, ThumbnailStorage, Thumbnails,
+    RecordedMedia, RecordingSettings, RecordingStorage, StageRecording, ThumbnailMode,
+    ThumbnailStorage, Thumbnails,
 };
 use super::{PublicationKey, StorageConfigurationId};
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time, text_id};

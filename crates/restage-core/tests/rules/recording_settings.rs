@@ -1,9 +1,8 @@
 //! What stages say of recording, and the storage configurations that they name.
 
-use restage_core::command::JobOutcome;
+use restage_core::command::{JobOutcome, NewStageRecording};
 use restage_core::row::{
-    NewStageRecording, PlainKind, RecordedMedia, RecordingSettings, StorageConfiguration,
-    ThumbnailMode,
+    PlainKind, RecordedMedia, RecordingSettings, StorageConfiguration, ThumbnailMode,
 };
 use restage_core::{Arn, Command};
 

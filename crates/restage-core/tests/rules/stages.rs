@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::command::NewToken;
+use restage_core::command::{NewStageRecording, NewToken};
 use restage_core::id::{ParticipantId, StageId};
-use restage_core::row::{NewStageRecording, RecordingSettings, Replication};
+use restage_core::row::{RecordingSettings, Replication};
 use restage_core::{Change, Command, Reply, StageArn};
 
 use crate::support::{ACCOUNT, Scene, arn};

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use restage_core::command::{Claims, JobOutcome};
+use restage_core::command::{Claims, JobOutcome, NewStageRecording};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, NewStageRecording,
-    PlainKind, PlainLimits, PublicKey, RECORDING_JOB, RecordingId, RecordingSettings,
-    StageEventError, StorageConfiguration,
+    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
+    PublicKey, RECORDING_JOB, RecordingId, RecordingSettings, StageEventError,
+    StorageConfiguration,
 };
 use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 

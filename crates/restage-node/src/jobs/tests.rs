@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use restage_core::command::{Claims, NewJob, NewToken};
+use restage_core::command::{Claims, NewJob, NewStageRecording, NewToken};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::limits::{JOB_LEASE_S, JOB_RETRY_MAX_S};
 use restage_core::row::{
-    Capabilities, Client, ConnectionKind, Job, JobState, NewStageRecording, Protocol,
-    RECORDING_JOB, RecordingId, StorageConfiguration,
+    Capabilities, Client, ConnectionKind, Job, JobState, Protocol, RECORDING_JOB, RecordingId,
+    StorageConfiguration,
 };
 use restage_core::{Arn, Command, Context, Effect, Limits, Reply, Signer, StageArn, World, decide};
 use tokio::time::{Instant, sleep};

@@ -153,7 +153,7 @@ where
     let operation = match called {
         Call::Operation(operation) => operation,
         Call::Extension(extension) => {
-            let answer = handler::call_extension(app, &caller, extension, body).await?;
+            let answer = Box::pin(handler::call_extension(app, &caller, extension, body)).await?;
             return Ok(answer.body);
         }
     };

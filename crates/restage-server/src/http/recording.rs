@@ -7,9 +7,10 @@ use restage_api::shape::{
     ThumbnailStorage as ThumbnailStorageShape,
 };
 use restage_core::Arn;
+use restage_core::command::NewStageRecording;
 use restage_core::row::{
-    NewStageRecording, RecordedMedia, RecordingSettings, RecordingState, Stage, StageRecording,
-    ThumbnailMode, ThumbnailStorage, Thumbnails,
+    RecordedMedia, RecordingSettings, RecordingState, Stage, StageRecording, ThumbnailMode,
+    ThumbnailStorage, Thumbnails,
 };
 
 /// The block as a command has it.

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
-use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::command::{Claims, JobOutcome, NewJob, NewStageRecording, NewToken};
 use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    NewStageRecording, PlainLimits, Protocol, PublicKey, RecordingFailure, RecordingFailureCode,
-    RecordingId, RecordingSettings, RecordingState, Replica, Stage, StageEventError,
-    StorageConfiguration, StorageConfigurationId,
+    PlainLimits, Protocol, PublicKey, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, RecordingState, Replica, Stage, StageEventError, StorageConfiguration,
+    StorageConfigurationId,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,

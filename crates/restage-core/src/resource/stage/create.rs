@@ -3,6 +3,7 @@
 use crate::arn::StageArn;
 use crate::error::limit_reached;
 use crate::error::{Error, Fault};
+use crate::kernel::command::NewStageRecording;
 use crate::kernel::command::NewToken;
 use crate::kernel::decision::Outcome;
 use crate::kernel::decision::Reply;
@@ -10,7 +11,7 @@ use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::resource::stage::recording;
 use crate::resource::token::issued;
-use crate::row::{NewStageRecording, Stage, Tags};
+use crate::row::{Stage, Tags};
 
 pub(crate) fn needs(stage: &StageArn, new: &NewStageRecording) -> Vec<Need> {
     let count = Need::StageCount {

@@ -1,12 +1,11 @@
 //! The recording block of a stage that is created or updated.
 
 use crate::error::{Error, Fault};
+use crate::kernel::command::NewStageRecording;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_plain;
-use crate::row::{
-    NewStageRecording, Plain as _, RecordingStorage, StageRecording, StorageConfiguration,
-};
+use crate::row::{Plain as _, RecordingStorage, StageRecording, StorageConfiguration};
 
 /// The request member that names the storage configuration.
 const MEMBER: &str = "autoParticipantRecordingConfiguration.storageConfigurationArn";

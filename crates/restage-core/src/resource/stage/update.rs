@@ -2,13 +2,14 @@
 
 use crate::arn::StageArn;
 use crate::error::{Error, Fault};
+use crate::kernel::command::NewStageRecording;
 use crate::kernel::decision::Outcome;
 use crate::kernel::decision::Reply;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
 use crate::resource::stage::recording;
-use crate::row::{NewStageRecording, Stage};
+use crate::row::Stage;
 
 pub(crate) fn needs(stage: &StageArn, new: Option<&NewStageRecording>) -> Vec<Need> {
     let mut needs = vec![Need::Stage(stage.id.clone())];

@@ -1,6 +1,5 @@
 //! How the participants of a stage are recorded (`AutoParticipantRecordingConfiguration` of the API model).
 
-use crate::arn::Arn;
 use crate::row::StorageConfigurationId;
 
 /// The recording block of a stage.
@@ -8,15 +7,6 @@ use crate::row::StorageConfigurationId;
 pub struct StageRecording {
     /// Where recordings go; `None` if participants are not recorded.
     pub storage: Option<RecordingStorage>,
-    /// How participants are recorded. The defaults where they are not.
-    pub settings: RecordingSettings,
-}
-
-/// A recording block as a request has it. The storage configuration is still to be found.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct NewStageRecording {
-    /// The storage configuration to use; `None` for no recording.
-    pub storage: Option<Arn<StorageConfigurationId>>,
     /// How participants are recorded. The defaults where they are not.
     pub settings: RecordingSettings,
 }

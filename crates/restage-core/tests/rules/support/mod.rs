@@ -8,13 +8,13 @@ mod show;
 
 use std::collections::BTreeMap;
 
-use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::command::{Claims, JobOutcome, NewJob, NewStageRecording, NewToken};
 use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, NewStageRecording,
-    Participant, PlainId, PlainKind, PlainRow, Protocol, PublicKey, Recording, RecordingFailure,
+    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, Participant,
+    PlainId, PlainKind, PlainRow, Protocol, PublicKey, Recording, RecordingFailure,
     RecordingFailureCode, RecordingId, RecordingSettings, Replica, StageEventError, StageSession,
     StorageConfiguration, StorageConfigurationId, Token,
 };

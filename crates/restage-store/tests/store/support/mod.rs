@@ -8,11 +8,11 @@ pub(crate) mod proxy;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use restage_core::command::{Claims, NewToken};
+use restage_core::command::{Claims, NewStageRecording, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, ConnectionKind, NewStageRecording, Protocol, RecordingId,
-    RecordingSettings, StorageConfiguration, StorageConfigurationId,
+    Capabilities, Client, ConnectionKind, Protocol, RecordingId, RecordingSettings,
+    StorageConfiguration, StorageConfigurationId,
 };
 use restage_core::{Arn, Command, Context, Limits, Reply, Signer, StageArn};
 use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
