@@ -165,7 +165,8 @@ def test_a_server_that_is_killed_loses_no_finished_segment(tmp_path):
     assert place.bucket.document(prefix, "ended")["recording_status"] == "RECORDING_ENDED"
     eventually(lambda: place.names(arn, participant) == ["Recording Start", "Recording End"])
     assert place.stages.participants(arn, session, filterByRecordingState="ACTIVE") == {}
-    assert list((place.server.data_dir / "spool").iterdir()) == [], "everything is in the bucket"
+    spool = place.server.data_dir / "spool"
+    eventually(lambda: list(spool.glob("*/")) == [], 30, "everything is in the bucket")
     place.server.stop()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from support import api
 from support.api import ACCOUNT, REGION, refused
+from support.wait import eventually
 
 MEMBER = "autoParticipantRecordingConfiguration"
 DEFAULTS = {
@@ -34,7 +35,16 @@ def storage(ivs):
     yield made
     for stage in ivs.list_stages(maxResults=100)["stages"]:
         ivs.delete_stage(arn=stage["arn"])
-    ivs.delete_storage_configuration(arn=made)
+    # What was recorded is in the bucket a moment later.
+    eventually(lambda: deleted(ivs, made), 30, "the storage configuration is deleted")
+
+
+def deleted(ivs, storage):
+    try:
+        ivs.delete_storage_configuration(arn=storage)
+    except ivs.exceptions.ConflictException:
+        return False
+    return True
 
 
 def create(ivs, block):

@@ -92,7 +92,7 @@ def test_a_bucket_that_cannot_be_written_makes_nothing(server, fresh):
     folder = server.data_dir / "recordings"
     folder.mkdir(exist_ok=True)
     (folder / "a-file").write_text("")
-    with refused("InternalServerException", 500, "s3.bucketName", "a-file"):
+    with refused("AccessDeniedException", 403, "s3.bucketName", "a-file"):
         create(fresh, s3={"bucketName": "a-file"})
     if os.geteuid() != 0:
         (folder / "closed").mkdir(mode=0o500, exist_ok=True)

@@ -136,7 +136,8 @@ def test_ten_thousand_strangers_hurt_nobody(host, server, media, opening):
 def test_one_address_has_a_thousand(host, server):
     with strangers(host, server, CONNECTIONS, b"", host.sources[:1]) as held:
         assert held.have_tried(STRANGERS_S)
-        assert 0 < held.held() <= PER_ADDRESS
+        # What is beyond the bound is accepted and closed at once.
+        eventually(lambda: 0 < held.held() <= PER_ADDRESS, what="no more than one address may have")
         # Of the same address, one more; of another one, others.
         with strangers(host, server, 10, b"", host.sources[1:2]) as others:
             assert others.have_tried(STRANGERS_S)

@@ -86,6 +86,10 @@ class Place:
     def spool(self):
         return self.server.data_dir / "spool"
 
+    def spooled(self):
+        """The recordings that are not in their bucket yet, by the names of their folders."""
+        return sorted(folder.name for folder in self.spool.glob("*/"))
+
     def finished(self):
         """What counts as recorded and waits in the spool: the files that the journals name, with their contents."""
         return {

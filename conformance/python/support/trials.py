@@ -74,7 +74,7 @@ class Killed:
             assert bucket.path(prefix, f"media/hls/high/{name}").read_bytes() == data, name
         assert bucket.document(prefix, "ended")["recording_status"] == "RECORDING_ENDED"
         eventually(lambda: place.names(arn, participant) == ENDED_EVENTS, 30, "both events, once each")
-        assert list(place.spool.iterdir()) == [], "everything is in the bucket"
+        eventually(lambda: place.spooled() == [], 30, "everything is in the bucket")
         for state in ("STARTING", "ACTIVE", "STOPPING"):
             found = place.stages.participants(arn, session, filterByRecordingState=state)
             assert found == {}, f"{stage_id(arn)}: {found} is {state}"
@@ -119,7 +119,7 @@ class Failing:
             assert bucket.path(prefix, f"media/hls/high/{name}").read_bytes() == data, name
         assert bucket.document(prefix, "ended")["recording_status"] == "RECORDING_ENDED"
         eventually(lambda: place.names(arn, participant) == ENDED_EVENTS, 30, "both events, once each")
-        assert list(place.spool.iterdir()) == [], "everything is in the bucket"
+        eventually(lambda: place.spooled() == [], 30, "everything is in the bucket")
         return len(playlist.segments)
 
     def each(self, fault, count=FAULTS_MIN):
