@@ -154,7 +154,7 @@ def test_one_that_a_stage_records_with_stays(fresh, stages):
     made = create(fresh)
     recording = {"storageConfigurationArn": made["arn"]}
     stage = fresh.create_stage(autoParticipantRecordingConfiguration=recording)["stage"]["arn"]
-    with refused("ConflictException", 409, "stages record with this storage configuration", "UpdateStage"):
+    with refused("ConflictException", 409, "stages that record with this storage configuration", "UpdateStage"):
         fresh.delete_storage_configuration(arn=made["arn"])
     off = {"storageConfigurationArn": ""}
     fresh.update_stage(arn=stage, autoParticipantRecordingConfiguration=off)

@@ -54,6 +54,19 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// Its name as people write it, such as "H.264".
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "Opus",
+            Self::H264 => "H.264",
+            Self::Vp8 => "VP8",
+            Self::Vp9 => "VP9",
+            Self::Av1 => "AV1",
+            Self::H265 => "H.265",
+            Self::Red => "Opus with redundancy",
+        }
+    }
+
     /// Ticks per second of its RTP timestamps (RFC 7587 §4.1, RFC 6184 §5.1, RFC 7741 §4.1, RFC 9628 §4.1, RFC 7798 §4.1, AV1 RTP §4.1).
     #[inline]
     pub fn clock_rate(self) -> u32 {

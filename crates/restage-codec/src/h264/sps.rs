@@ -172,7 +172,7 @@ fn skip_picture_order(bits: &mut BitReader<'_>) -> Option<()> {
 fn picture_size(bits: &mut BitReader<'_>, chroma: u32) -> Option<PictureSize> {
     let mut side = || {
         let macroblocks = bits.unsigned()?.checked_add(1)?;
-        (macroblocks <= SIDE_MACROBLOCKS_MAX).then_some(macroblocks * 16)
+        (macroblocks <= SIDE_MACROBLOCKS_MAX).then(|| macroblocks * 16)
     };
     let (width, height) = (side()?, side()?);
     let fields = if bits.flag()? { 1 } else { 2 };
@@ -246,6 +246,16 @@ mod tests {
     fn size_of(unit: &[u8]) -> Option<(u32, u32)> {
         let size = SequenceParameters::parse(unit)?.size;
         Some((size.width, size.height))
+    }
+
+    #[test]
+    fn a_side_without_end_is_refused() {
+        for (across, down) in [(u32::MAX - 2, 10), (10, u32::MAX - 2), (1 << 31, 1 << 31)] {
+            let writer = BitWriter::default().bits(66, 8).bits(0xe0, 8).bits(31, 8);
+            let writer = writer.code(0).code(0).code(0).code(0).code(1).bits(0, 1);
+            let writer = writer.code(across).code(down);
+            assert_eq!(size_of(&crop(writer, 0, 0).unit(HEADER)), None);
+        }
     }
 
     /// What follows the number of macroblocks: whole pictures, what is cropped at the right and below, and no annex E.

@@ -17,12 +17,12 @@ pub(crate) fn check_deletion(draft: &Draft<'_>, id: &StorageConfigurationId) -> 
     let uses = draft.given().storage_use_of(id);
     let message = if uses.stages > 0 {
         format!(
-            "arn: {} stages record with this storage configuration; delete them, or set another storageConfigurationArn, or \"\", with UpdateStage",
+            "arn: stages that record with this storage configuration: {}; delete them, or set another storageConfigurationArn, or \"\", with UpdateStage",
             uses.stages
         )
     } else if uses.recordings > 0 {
         format!(
-            "arn: {} recordings with this storage configuration are STARTING, ACTIVE or STOPPING; delete it when they are STOPPED or FAILED",
+            "arn: recordings with this storage configuration that are STARTING, ACTIVE or STOPPING: {}; delete it when they are STOPPED or FAILED",
             uses.recordings
         )
     } else {

@@ -89,7 +89,7 @@ fn the_block_does_not_change_while_a_recording_of_the_stage_is_not_over() {
     scene.create_recorded("A", 30);
     let off = NewStageRecording::default;
     scene.join("A/ann", "publish", "c1");
-    let refusal = "Conflict: autoParticipantRecordingConfiguration: 1 recordings of the stage are STARTING, ACTIVE or STOPPING; it can be changed when all are STOPPED or FAILED";
+    let refusal = "Conflict: autoParticipantRecordingConfiguration: recordings of the stage that are STARTING, ACTIVE or STOPPING: 1; it can be changed when all are STOPPED or FAILED";
     scene.record("A", off()).refused(refusal);
     scene.record("A", recorded_to("WA", 31)).refused(refusal);
     scene.record("A", recorded_to("WA", 30)).gives(&["stage A"]);
@@ -132,8 +132,8 @@ fn the_block_does_not_change_while_a_recording_of_the_stage_is_not_over() {
 fn a_storage_configuration_in_use_stays() {
     let mut scene = Scene::new(&[]);
     scene.create_recorded("A", 0);
-    let by_stage = r#"Conflict: arn: 1 stages record with this storage configuration; delete them, or set another storageConfigurationArn, or "", with UpdateStage"#;
-    let by_recording = "Conflict: arn: 1 recordings with this storage configuration are STARTING, ACTIVE or STOPPING; delete it when they are STOPPED or FAILED";
+    let by_stage = r#"Conflict: arn: stages that record with this storage configuration: 1; delete them, or set another storageConfigurationArn, or "", with UpdateStage"#;
+    let by_recording = "Conflict: arn: recordings with this storage configuration that are STARTING, ACTIVE or STOPPING: 1; delete it when they are STOPPED or FAILED";
     scene.run(&delete(storage_arn("WA"))).refused(by_stage);
     scene.join("A/ann", "publish", "c1");
     scene.recording_started("r10000", 1).ok();

@@ -231,7 +231,8 @@ impl Capture {
             Standing::Waiting => self.standing = Standing::Refused(codec),
             Standing::Refused(_) => {}
             Standing::Recordable => self.note(&format!(
-                "The pictures are encoded as {codec:?}, which cannot be recorded; sound is recorded alone."
+                "The pictures are encoded as {}, which cannot be recorded; sound is recorded alone.",
+                codec.name()
             )),
         }
     }

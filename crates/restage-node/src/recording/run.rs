@@ -185,7 +185,8 @@ impl Run {
     async fn advance(&mut self) -> Result<(), Halt> {
         if let Standing::Refused(codec) = self.capture.standing() {
             let reason = format!(
-                "pictures encoded as {codec:?} cannot be recorded; publish H.264, or record sound alone"
+                "pictures encoded as {} cannot be recorded; publish H.264, or record sound alone",
+                codec.name()
             );
             return Err(Halt::CannotStart(RecordingFailureCode::Validation, reason));
         }

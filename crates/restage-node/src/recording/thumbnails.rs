@@ -60,7 +60,8 @@ impl Thumbnails {
         match picture.codec {
             Codec::H264 => self.begin(picture),
             codec => self.say(capture, format!(
-                "Thumbnails are made of H.264 alone; there are none while pictures are encoded as {codec:?}."
+                "Thumbnails are made of H.264 alone; there are none while pictures are encoded as {}.",
+                codec.name()
             )),
         }
     }

@@ -58,15 +58,13 @@ fn used(journal: &Journal) -> impl Iterator<Item = &InitEntry> {
     inits.filter(move |init| numbers.contains(&init.number))
 }
 
-/// The formats of what is recorded, pictures first. Of H.264 formats that differ in their level alone, the highest stands for all.
+/// The formats of what is recorded, pictures first. Of those that differ in their level alone, the highest stands for all.
 fn codecs(journal: &Journal) -> Vec<String> {
     let mut codecs: Vec<String> = Vec::new();
     for codec in used(journal).flat_map(|init| &init.codecs) {
-        match codecs
-            .iter_mut()
-            .find(|known| differ_in_level(known, codec))
-        {
-            Some(known) if *known < *codec => known.clone_from(codec),
+        let (rest, level) = split_level(codec);
+        match codecs.iter_mut().find(|known| split_level(known).0 == rest) {
+            Some(known) if split_level(known).1 < level => known.clone_from(codec),
             Some(_) => {}
             None => codecs.push(codec.clone()),
         }
@@ -75,14 +73,28 @@ fn codecs(journal: &Journal) -> Vec<String> {
     codecs
 }
 
-/// Whether they are the same, or the same but for a level of H.264.
-fn differ_in_level(one: &str, other: &str) -> bool {
-    let stem = |codec: &str| {
-        let is_avc = codec.starts_with("avc1.");
-        let end = codec.len() - if is_avc { AVC_LEVEL_DIGITS } else { 0 };
-        codec.get(..end).unwrap_or(codec).to_owned()
+/// A format without its level, and its level: the last two digits of H.264, and a part of the others that a letter may stand before
+/// (H.265) or behind (AV1). 0 for a format without levels.
+fn split_level(codec: &str) -> (String, u32) {
+    if codec.starts_with("avc1.") {
+        let at = codec.len().saturating_sub(AVC_LEVEL_DIGITS);
+        if let Some((rest, level)) = codec.split_at_checked(at) {
+            return (rest.to_owned(), u32::from_str_radix(level, 16).unwrap_or(0));
+        }
+    }
+    let place = match codec.get(..5) {
+        Some("vp09." | "av01.") => 2,
+        Some("hvc1.") => 3,
+        _ => return (codec.to_owned(), 0),
     };
-    stem(one) == stem(other)
+    let mut parts: Vec<String> = codec.split('.').map(str::to_owned).collect();
+    let mut level = 0;
+    if let Some(part) = parts.get_mut(place) {
+        let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+        level = digits.parse().unwrap_or(0);
+        part.retain(|digit| !digit.is_ascii_digit());
+    }
+    (parts.join("."), level)
 }
 
 fn largest_picture(journal: &Journal) -> Option<PictureEntry> {
@@ -100,4 +112,33 @@ fn frame_rate(journal: &Journal) -> Option<f64> {
         )
     });
     (us > 0).then(|| pictures as f64 * SECOND_US as f64 / us as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_level;
+
+    #[test]
+    fn formats_that_differ_in_their_level_alone() {
+        let same = [
+            ("avc1.42e01f", "avc1.42e028"),
+            ("vp09.00.11.08", "vp09.00.21.08"),
+            ("av01.0.04M.08", "av01.0.12M.08"),
+            ("hvc1.1.6.L93.90", "hvc1.1.6.L120.90"),
+        ];
+        for (low, high) in same {
+            let (low, high) = (split_level(low), split_level(high));
+            assert_eq!(low.0, high.0);
+            assert!(low.1 < high.1, "{low:?} {high:?}");
+        }
+        let other = [
+            ("avc1.42e01f", "avc1.64001f"),
+            ("vp09.00.11.08", "vp09.02.11.10"),
+            ("av01.0.04M.08", "av01.0.04H.08"),
+            ("opus", "avc1."),
+        ];
+        for (one, two) in other {
+            assert_ne!(split_level(one).0, split_level(two).0);
+        }
+    }
 }

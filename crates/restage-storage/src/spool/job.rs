@@ -70,6 +70,11 @@ impl Job {
         let mut journal = folder.append(JOURNAL).map_err(io)?;
         let bytes = folder.read(JOURNAL, JOURNAL_BYTES_MAX as u64).map_err(io)?;
         let read = journal::parse(&bytes);
+        if read.valid_bytes == 0 && has_segments(&folder).map_err(io)? {
+            return Err(SpoolError::Invalid(format!(
+                "{id}: the journal is lost while segments are there; they stay in the spool: copy them, then remove the folder"
+            )));
+        }
         let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
         // A crash tears one line, which may or may not have its end.
         let is_damaged = rest
@@ -436,6 +441,15 @@ impl Job {
 fn look(folder: &Folder, content: &Content) -> io::Result<(u64, u64)> {
     let file = folder.open_file(&content.file_name())?;
     Ok((file.metadata()?.len(), changed_at_s(&file)?))
+}
+
+/// Whether there are segments. A journal has lines before the first of them is written.
+fn has_segments(folder: &Folder) -> io::Result<bool> {
+    let is_segment = |name: &String| {
+        let number = name.strip_suffix(".mp4");
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    Ok(folder.names()?.iter().any(is_segment))
 }
 
 /// Removes files that do not count: of a write that a crash cut off, or whose removal it did.

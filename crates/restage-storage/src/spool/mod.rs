@@ -242,7 +242,8 @@ fn reopen(
     let folder = spool.subfolder(name).map_err(io)?;
     let destination = match Destination::read(&folder) {
         Ok(destination) => destination,
-        Err(_) if !has(&folder, job::JOURNAL).map_err(io)? => {
+        // A crash while the folder was made. What else is in it is somebody's, and stays.
+        Err(_) if holds_nothing(&folder).map_err(io)? => {
             spool.remove_folder(name).map_err(io)?;
             return Ok(None);
         }
@@ -251,8 +252,11 @@ fn reopen(
     Job::open(name, folder, destination, room, news).map(Some)
 }
 
-fn has(folder: &Folder, name: &str) -> io::Result<bool> {
-    Ok(folder.names()?.iter().any(|known| known == name))
+/// Whether a folder has nothing but a destination, or what a crash has left of one.
+fn holds_nothing(folder: &Folder) -> io::Result<bool> {
+    let names = folder.names()?;
+    let is_of_start = |name: &String| Destination::is_file(name) || name.starts_with('.');
+    Ok(names.iter().all(is_of_start))
 }
 
 /// Refuses what cannot be the id of a recording: it becomes the name of a folder.

@@ -419,5 +419,27 @@ fn a_journal_of_noise_is_not_believed() {
         .collect();
     file.write_all(&noise).unwrap();
     let spool = place.spool(&Crash::never().gate());
-    assert_eq!(spool.create(ID, &destination()).unwrap().resumed(), None);
+    // What it said is lost, but not the segments: somebody can still copy them.
+    assert!(spool.create(ID, &destination()).is_err());
+    assert!(place.recording_path().join("0.mp4").is_file());
+}
+
+#[test]
+fn segments_stay_when_their_journal_is_gone() {
+    let place = Place::new();
+    record(&place, 2);
+    std::fs::remove_file(place.recording_path().join("journal")).unwrap();
+    let spool = place.spool(&Crash::never().gate());
+    assert!(spool.create(ID, &destination()).is_err());
+    assert!(place.recording_path().join("1.mp4").is_file());
+}
+
+#[test]
+fn a_folder_of_somebody_stays() {
+    let place = Place::new();
+    let folder = place.recording_path().with_file_name("notes");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mine.txt"), "mine").unwrap();
+    drop(place.spool(&Crash::never().gate()));
+    assert!(folder.join("mine.txt").is_file());
 }

@@ -50,7 +50,7 @@ fn set_recording(
     let recordings = draft.given().recording_count_of(&stage.id);
     if recordings > 0 {
         let message = format!(
-            "autoParticipantRecordingConfiguration: {recordings} recordings of the stage are STARTING, ACTIVE or STOPPING; it can be changed when all are STOPPED or FAILED"
+            "autoParticipantRecordingConfiguration: recordings of the stage that are STARTING, ACTIVE or STOPPING: {recordings}; it can be changed when all are STOPPED or FAILED"
         );
         return Err(Error::new(Fault::Conflict, message));
     }
