@@ -77,7 +77,7 @@ def test_pictures_that_cannot_be_recorded_are_a_start_failure(place, storage, me
     assert row["published"]
     eventually(lambda: place.names(arn, participant) == ["Recording Start Failure"])
     _, detail = events_of(place.events, arn, participant)[0]
-    assert detail["error_code"] == "ValidationException" and "Vp8" in detail["reason"]
+    assert detail["error_code"] == "ValidationException" and "VP8" in detail["reason"]
     prefix = row["recordingS3Prefix"]
     eventually(lambda: place.bucket.has(prefix, "events/recording-failed.json"))
     assert place.bucket.document(prefix, "failed")["recording_status"] == "RECORDING_START_FAILED"
