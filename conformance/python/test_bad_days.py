@@ -24,7 +24,7 @@ import pytest
 from support import api
 from support.api import Stages
 from support.receiver import Receiver
-from support.server import Server
+from support.server import Server, database_arguments
 from support.silent import SilentProxy
 from support.wait import eventually
 from test_whip import make_offer
@@ -544,7 +544,9 @@ def test_a_server_whose_database_was_taken_over_ends(through_proxy):
     Stages(api.client(server)).create("before")
     proxy.silence()
     eventually(lambda: ready(server)[0] == 503, 15, "not ready")
-    second = Server(server.data_dir, name="test_bad_days_taker")
+    # On another machine, with the same database.
+    second = Server(server.data_dir.with_name("data-of-the-taker"), name="test_bad_days_taker")
+    second.database = database_arguments(server.data_dir)
     # The session that owns this server's schema, as when its host is gone for good.
     schema = server.database[1].rpartition("%3D")[2]
     cut_off = (
