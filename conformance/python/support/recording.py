@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import av
 import imageio_ffmpeg
@@ -60,6 +61,8 @@ class Playlist:
         target = int(next(line for line in lines if line.startswith("#EXT-X-TARGETDURATION:")).split(":")[1])
         self.segments = []
         self.inits = []
+        # For each init the names of the segments that need it.
+        self.parts = []
         self.times = []
         duration, is_discontinuous, has_time, has_map = None, False, False, False
         for line in lines:
@@ -67,6 +70,7 @@ class Playlist:
                 is_discontinuous = True
             elif line.startswith("#EXT-X-MAP:"):
                 self.inits.append(re.fullmatch(r'#EXT-X-MAP:URI="(init-\d+\.mp4)"', line)[1])
+                self.parts.append([])
                 has_map = True
             elif line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
                 self.times.append(line.split(":", 1)[1])
@@ -82,6 +86,7 @@ class Playlist:
                 assert not is_first or has_map, text
                 assert not has_map or is_first or is_discontinuous, text
                 self.segments.append((line, duration))
+                self.parts[-1].append(line)
                 is_discontinuous = has_time = has_map = False
         assert [name for name, _ in self.segments] == [f"{number}.mp4" for number in range(len(self.segments))]
         assert self.inits == [f"init-{number}.mp4" for number in range(len(self.inits))]
@@ -121,6 +126,35 @@ def decoded(path):
     return samples / 48_000, pictures
 
 
+def grows(bucket, prefix, playlist):
+    """Whether a track is added on the way. FFmpeg knows those of the first init alone, so it cannot read that."""
+    tracks = [bucket.path(prefix, f"media/hls/high/{init}").read_bytes().count(b"trak") for init in playlist.inits]
+    return max(tracks) > tracks[0]
+
+
+def play(bucket, prefix, playlist):
+    """Seconds of sound and number of pictures in all of a playlist, which FFmpeg reads without a warning."""
+    for name in (MULTIVARIANT, PLAYLIST):
+        warnings = ffmpeg_warnings(bucket.path(prefix, name), len(playlist.inits))
+        assert warnings == [], "\n".join(warnings)
+    return decoded(bucket.path(prefix, MULTIVARIANT))
+
+
+def play_parts(bucket, prefix, playlist):
+    """The same, for each init with its segments as a file of its own."""
+    sound, pictures = 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (init, segments) in enumerate(zip(playlist.inits, playlist.parts, strict=True)):
+            part = pathlib.Path(folder) / f"{number}.mp4"
+            names = [f"media/hls/high/{name}" for name in (init, *segments)]
+            part.write_bytes(b"".join(bucket.path(prefix, name).read_bytes() for name in names))
+            warnings = ffmpeg_warnings(part)
+            assert warnings == [], "\n".join(warnings)
+            seconds, count = decoded(part)
+            sound, pictures = sound + seconds, pictures + count
+    return sound, pictures
+
+
 def check(bucket, prefix, has_pictures=True):
     """A recording that has ended is complete, in the layout of the service, and can be played. Returns its playlist."""
     assert PREFIX.fullmatch(prefix), prefix
@@ -136,9 +170,8 @@ def check(bucket, prefix, has_pictures=True):
     codecs = re.search(r'CODECS="([^"]*)"', multivariant)[1].split(",")
     kinds = {codec.split(".")[0] for codec in codecs}
     assert codecs[-1] == "opus" and len(kinds) == (2 if has_pictures else 1), codecs
-    for name in (MULTIVARIANT, PLAYLIST):
-        assert ffmpeg_warnings(bucket.path(prefix, name), len(playlist.inits)) == []
-    sound, pictures = decoded(bucket.path(prefix, MULTIVARIANT))
+    read = play_parts if grows(bucket, prefix, playlist) else play
+    sound, pictures = read(bucket, prefix, playlist)
     assert abs(sound - playlist.duration) < 0.5, f"{sound} s of sound in {playlist.duration} s"
     assert bool(pictures) == has_pictures
     return playlist
