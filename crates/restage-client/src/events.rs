@@ -79,13 +79,13 @@ pub struct StageParticipant {
     /// Whether the participant publishes.
     #[serde(default)]
     pub is_publishing: bool,
-    /// Whether it is published in another stage and replicated into this one.
+    /// The participant is published in another stage and replicated into this one.
     #[serde(default)]
     pub is_replica: bool,
-    /// Whether it says that it sends no sound at present.
+    /// The publisher says that it sends no sound at present.
     #[serde(default)]
     pub audio_muted: bool,
-    /// Whether it says that it sends no pictures at present.
+    /// The publisher says that it sends no pictures at present.
     #[serde(default)]
     pub video_stopped: bool,
 }

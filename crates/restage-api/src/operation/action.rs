@@ -1,4 +1,4 @@
-//! What a request may ask for: an operation of the service, or one of restage's own.
+//! Actions: a request asks for an operation of the service, or one of restage's own.
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// How many there are, built or not.
+    /// The number of actions, built or not.
     pub const COUNT: usize = Operation::ALL.len() + Extension::ALL.len();
 
     /// Those that this server has.

@@ -114,11 +114,11 @@ pub struct RecordingShape {
     pub recording_s3_prefix: String,
     /// The progress; never DISABLED.
     pub recording_state: RecordingState,
-    /// Whether nothing is captured until it is resumed.
+    /// Nothing is captured until the recording is resumed.
     pub paused: bool,
-    /// What is recorded.
+    /// Sound and pictures, sound alone, or nothing but thumbnails (`mediaTypes` of the stage).
     pub media_types: Vec<MediaType>,
-    /// How thumbnails are stored; empty if there are none.
+    /// The ways in which thumbnails are stored; empty if there are none.
     pub thumbnail_storage: Vec<ThumbnailStorage>,
     /// When it was asked for.
     pub creation_time: Timestamp,
@@ -154,7 +154,7 @@ pub struct GetRecordingUrlResponse {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingUrl {
-    /// What stands before the path of an object below the prefix; it ends in a slash.
+    /// The URL to which the path of an object below the prefix is appended; it ends in a slash.
     pub url: String,
     /// The playlist for players; absent if neither sound nor picture is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -280,7 +280,7 @@ impl Estimator {
         self.is_limited
     }
 
-    /// Whether the path has shown a limit: delay or loss has lowered the estimate before.
+    /// The path has shown a limit: delay or loss has lowered the estimate before.
     pub fn is_bounded(&self) -> bool {
         self.prober.is_bounded
     }

@@ -9,7 +9,7 @@ const RGB: [u32; 3] = [1, 13, 0];
 /// `SELECT_SCREEN_CONTENT_TOOLS`: each frame says it.
 const SELECT: u32 = 2;
 
-/// What a sequence header says that a container repeats (AV1 Codec ISO Media File Format Binding §2.3).
+/// Values of a sequence header that a container repeats (AV1 Codec ISO Media File Format Binding §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SequenceParameters {
     /// `seq_profile`, 0 to 7.
@@ -134,7 +134,7 @@ fn frame_size(bits: &mut BitReader<'_>) -> Option<PictureSize> {
     })
 }
 
-/// What stands between the size and the colour.
+/// Skips the members between the size and the colour.
 fn skip_tools(bits: &mut BitReader<'_>, is_reduced: bool) -> Option<()> {
     // frame_id_numbers_present_flag, and two lengths
     if !is_reduced && bits.flag()? {

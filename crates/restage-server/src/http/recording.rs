@@ -86,7 +86,7 @@ pub(super) fn shape(stage: &Stage) -> RecordingConfiguration {
     }
 }
 
-/// What is recorded.
+/// The API's word for what is recorded.
 pub(super) const fn media_type(media: RecordedMedia) -> MediaType {
     match media {
         RecordedMedia::AudioVideo => MediaType::AudioVideo,
