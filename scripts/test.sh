@@ -14,12 +14,15 @@ check | all) ;;
 *) die "test.sh takes 'check' or 'all', not '$SCOPE'" ;;
 esac
 
-# One file after the other: each starts a server, some a browser, and there may be just two cores.
+# One file after the other: each starts a server, some a browser, and there may be just two cores. Each file runs even when one before it
+# has failed, so that a run says everything that is wrong.
 run_node_tests() {
+    local file failed=()
     for file in "$@"; do
         say "$file"
-        node --test-reporter=spec "$file"
+        node --test-reporter=spec "$file" || failed+=("$file")
     done
+    [ "${#failed[@]}" -eq 0 ] || die "failed: ${failed[*]}"
 }
 
 # What the run leaves goes with it, however it ends: files, a PostgreSQL of its own, processes in the background.
