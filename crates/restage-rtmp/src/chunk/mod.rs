@@ -7,15 +7,5 @@ mod writer;
 pub(crate) use reader::Reader;
 pub(crate) use writer::{ChunkStream, write};
 
-/// A message, put together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    /// Message type id.
-    pub(crate) kind: u8,
-    /// Milliseconds, which wrap around.
-    pub(crate) timestamp: u32,
-    pub(crate) body: Vec<u8>,
-}
-
 /// The field of a timestamp that follows in four bytes (§5.3.1.3).
 const EXTENDED: u32 = 0x00ff_ffff;

@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::Message;
 use super::header::{HEADER_BYTES_MAX, Header};
 use crate::fault::Fault;
 use crate::limits::{ASSEMBLY_BYTES_MAX, CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_STREAMS_MAX};
-use crate::message::check_length;
+use crate::message::{Message, check_length};
 
 /// Reads the chunks of a connection. It holds the bytes of messages that are under way, and of one header.
 #[derive(Debug)]

@@ -35,7 +35,8 @@ impl ChunkStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::{Message, Reader};
+    use crate::chunk::Reader;
+    use crate::message::Message;
 
     #[test]
     fn what_is_written_is_read() {

@@ -1,7 +1,6 @@
 //! Aggregates: several messages in one (RTMP 1.0 §7.1.6).
 
-use super::kind;
-use crate::chunk::Message;
+use super::{Message, kind};
 
 /// The messages of an aggregate, one after the other.
 #[derive(Debug)]

@@ -9,6 +9,16 @@ pub(crate) use command::{Command, data_values};
 use crate::fault::Fault;
 use crate::limits::{AGGREGATE_BYTES_MAX, AUDIO_BYTES_MAX, COMMAND_BYTES_MAX, VIDEO_BYTES_MAX};
 
+/// A message, put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Message type id.
+    pub(crate) kind: u8,
+    /// Milliseconds, which wrap around.
+    pub(crate) timestamp: u32,
+    pub(crate) body: Vec<u8>,
+}
+
 /// Message type ids.
 pub(crate) mod kind {
     pub(crate) const SET_CHUNK_SIZE: u8 = 1;

@@ -67,7 +67,7 @@ impl Delay {
         if has_changed {
             self.aim();
         }
-        let target_us = self.target_us;
+        let (target_us, least_us) = (self.target_us, self.least_us().unwrap_or(transit_us));
         let hold_us = self.hold_us.get_or_insert_with(|| {
             (self.began_at_us, self.advanced_at_us) = (now_us, now_us);
             target_us
@@ -76,6 +76,9 @@ impl Delay {
         if transit_us > *hold_us {
             *hold_us = transit_us.min(target_us).max(*hold_us);
         }
+        // The path has become faster, or the encoder sent its first pictures late.
+        let most_us = least_us.saturating_add(micros(RELEASE_DELAY_MAX));
+        *hold_us = most_us.min(*hold_us);
     }
 
     /// Moves the delay towards what the clumps require.

@@ -1,8 +1,6 @@
 //! The release buffer: media leaves at the pace at which it was captured, although TCP brings it in clumps.
 
 mod delay;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! The service's rules for what is ingested (IVS Real-Time user guide, "Stream ingest": RTMP).
 
 mod rate;
-#[cfg(test)]
-mod tests;
 
 use std::time::{Duration, Instant};
 

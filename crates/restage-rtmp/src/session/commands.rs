@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use super::{Session, Stage};
-use crate::chunk::Message;
 use crate::event::{End, Event, Publish, StreamKey};
 use crate::fault::Fault;
 use crate::limits::NAME_BYTES_MAX;
-use crate::message::Command;
+use crate::message::{Command, Message};
 
 impl Session {
     /// Handles a command. What is unknown, or cannot be read, is ignored.

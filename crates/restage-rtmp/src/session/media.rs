@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use restage_codec::h264::UnitType;
 
-use crate::chunk::Message;
 use crate::clock::Clock;
 use crate::event::{AudioConfig, AudioFrame, Event, VideoConfig, VideoFrame};
 use crate::fault::Fault;
@@ -15,7 +14,7 @@ use crate::flv::{
     VideoPacket, VideoUnits,
 };
 use crate::limits::TRACKS_MAX;
-use crate::message::data_values;
+use crate::message::{Message, data_values};
 
 /// What is known of the tracks of a stream.
 #[derive(Debug, Default)]

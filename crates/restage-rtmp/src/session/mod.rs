@@ -3,20 +3,18 @@
 mod commands;
 mod media;
 mod replies;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::chunk::{ChunkStream, Message, Reader, write};
+use crate::chunk::{ChunkStream, Reader, write};
 use crate::event::{End, Event};
 use crate::fault::Fault;
 use crate::handshake::{HANDSHAKE_RANDOM_BYTES, Handshake};
 use crate::limits::{
     CHUNK_BYTES_DEFAULT, HANDSHAKE_MAX, OUTPUT_BYTES_MAX, PUBLISH_MAX, SILENCE_MAX,
 };
-use crate::message::{Aggregate, check_length, kind, number, user_control};
+use crate::message::{Aggregate, Message, check_length, kind, number, user_control};
 use crate::refusal::Refusal;
 use media::Media;
 
@@ -33,7 +31,9 @@ const WINDOW_BYTES: u32 = 2_500_000;
 ///    [`take_output`](Self::take_output) before the next read, so that an encoder that does not read is not read from either.
 /// 2. Answer [`Event::Publish`] with [`accept`](Self::accept) or [`refuse`](Self::refuse). Until then `receive` takes no bytes.
 /// 3. Call [`handle_time`](Self::handle_time) at [`next_deadline`](Self::next_deadline).
-/// 4. After [`Event::End`], or once [`is_over`](Self::is_over): send the output, and close the connection.
+/// 4. After [`Event::End`], or once [`is_over`](Self::is_over): send the output, end the writing side, read on for a moment and drop what
+///    comes, and then close the connection. A connection that is closed while something is unread is reset, and the encoder would not
+///    read why.
 ///
 /// When the encoder closes the connection, the caller knows it first; no event follows then.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Session {
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
-                return Some(self.told(event));
+                return Some(event);
             }
             match self.stage {
                 Stage::Asked { .. } => return None,
@@ -163,8 +163,7 @@ impl Session {
             _ => Fault::Silence,
         };
         self.fail(fault);
-        let event = self.events.pop_front()?;
-        Some(self.told(event))
+        self.events.pop_front()
     }
 
     /// When [`handle_time`](Self::handle_time) is to be called; `None` while the caller is asked, and after the end.
@@ -333,14 +332,6 @@ impl Session {
         self.media = Media::default();
         self.reader = Reader::new();
         self.stage = Stage::Over;
-    }
-
-    /// What is to be done when the caller is told an event.
-    fn told(&mut self, event: Event) -> Event {
-        if self.events.is_empty() {
-            self.events.shrink_to(0);
-        }
-        event
     }
 }
 
