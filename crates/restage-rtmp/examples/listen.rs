@@ -24,6 +24,9 @@ use restage_rtmp::{
 const TICK: Duration = Duration::from_millis(10);
 /// How long what an encoder still sends is dropped before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
+/// Gaps are told from then on, and which of them are long.
+const SETTLED: Duration = Duration::from_secs(30);
+const LONG_GAP: Duration = Duration::from_millis(100);
 const READ_BYTES: usize = 16 << 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -158,11 +161,14 @@ impl Stream {
 /// What has left the release buffer.
 #[derive(Default)]
 struct Report {
+    began_at: Option<Instant>,
     pictures: [u64; 4],
     sound: u64,
     bytes: usize,
     last_picture: Option<Instant>,
+    /// Since the buffer has settled: the longest time between two pictures of layer 0, and how many were long.
     longest_gap: Duration,
+    long_gaps: u64,
 }
 
 impl Report {
@@ -174,8 +180,10 @@ impl Report {
         }
         self.pictures[usize::from(item.layer)] += 1;
         if item.layer == 0 {
-            if let Some(last) = self.last_picture {
+            let began_at = *self.began_at.get_or_insert(now);
+            if let Some(last) = self.last_picture.filter(|_| now - began_at > SETTLED) {
                 self.longest_gap = self.longest_gap.max(now - last);
+                self.long_gaps += u64::from(now - last > LONG_GAP);
             }
             self.last_picture = Some(now);
         }
@@ -183,11 +191,12 @@ impl Report {
 
     fn print(&self, release: &Release<()>) {
         println!(
-            "pictures of each layer {:?}, units of sound {}, {} bytes; longest gap {:?}, delay {:?}, left out {:?}",
+            "pictures of each layer {:?}, units of sound {}, {} bytes; after {SETTLED:?}: longest gap {:?}, {} above {LONG_GAP:?}; delay {:?}, left out {:?}",
             self.pictures,
             self.sound,
             self.bytes,
             self.longest_gap,
+            self.long_gaps,
             release.delay(),
             release.left_out()
         );

@@ -15,8 +15,10 @@ const PERCENT_IN_TIME: usize = 99;
 const GROWTH_US_PER_S: i64 = 100_000;
 const SHRINKAGE_US_PER_S: i64 = 1_000;
 /// It shrinks faster at first, because the first items come late: connections start slowly.
-const FIRST_SHRINKAGE_US_PER_S: i64 = 50_000;
-const FIRST_US: i64 = 5_000_000;
+const FIRST_SHRINKAGE_US_PER_S: i64 = 100_000;
+const FIRST_US: i64 = 6_000_000;
+/// Clumps of this time are forgotten when it is over: many encoders begin with what they have gathered so far.
+const START_US: i64 = 2_000_000;
 
 /// Transit is the time at which an item comes less the one at which it was captured. Both are on clocks of their own, so only
 /// differences of transits mean anything. All times are in microseconds.
@@ -56,6 +58,14 @@ impl Delay {
                     .pop_front_if(|slot| slot.number <= oldest)
                     .is_some()
                 {}
+                let start = (self.began_at_us + START_US) / SLOT_US;
+                if number > start {
+                    let first = self
+                        .slots
+                        .iter_mut()
+                        .take_while(|slot| slot.number <= start);
+                    first.for_each(|slot| slot.most_us = slot.least_us);
+                }
                 self.slots.push_back(Slot {
                     number,
                     least_us: transit_us,

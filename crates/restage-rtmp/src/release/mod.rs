@@ -67,6 +67,8 @@ struct CatchUp {
     least_us: i64,
     /// When that became less last.
     lowered_at: Instant,
+    /// A key frame has come since.
+    has_key: bool,
 }
 
 /// What counts as less lateness while a stream catches up.
@@ -101,7 +103,11 @@ impl<T> Release<T> {
                 return;
             }
         }
-        if is_picture && item.is_key && self.catching_up.is_some() {
+        if is_picture
+            && item.is_key
+            && let Some(catching_up) = &mut self.catching_up
+        {
+            catching_up.has_key = true;
             self.leave_out_before(item.layer, item.timestamp_us);
         }
         self.bytes += item.bytes;
@@ -180,6 +186,7 @@ impl<T> Release<T> {
             Some(CatchUp {
                 least_us,
                 lowered_at,
+                ..
             }) => {
                 let is_progress = transit_us < least_us.saturating_sub(PROGRESS_US);
                 if is_progress {
@@ -191,24 +198,27 @@ impl<T> Release<T> {
                 self.catching_up = Some(CatchUp {
                     least_us: transit_us,
                     lowered_at: now,
+                    has_key: false,
                 });
             }
             None => {}
         }
     }
 
-    /// Ends catching up: as soon as the stream is no later than the buffer may hold it back, or once it gets no less late. Then the
-    /// lateness that is left is what the path has become.
+    /// Ends catching up: as soon as there is a key frame and the stream is no later than the buffer may hold it back, or once it gets no
+    /// less late. Then the lateness that is left is what the path has become.
     fn settle(&mut self, now: Instant, now_us: i64) {
         self.delay.advance(now_us);
         let Some(catching_up) = &self.catching_up else {
             return;
         };
-        let late = self.delay.late_by(catching_up.least_us);
-        if late > RELEASE_DELAY_MAX {
-            if now < catching_up.lowered_at + CATCH_UP_SETTLE {
-                return;
-            }
+        let is_punctual = self.delay.late_by(catching_up.least_us) <= RELEASE_DELAY_MAX;
+        let has_settled = now >= catching_up.lowered_at + CATCH_UP_SETTLE;
+        let is_over = has_settled || is_punctual && catching_up.has_key;
+        if !is_over {
+            return;
+        }
+        if !is_punctual {
             self.delay.restart(now_us, catching_up.least_us);
         }
         self.catching_up = None;
