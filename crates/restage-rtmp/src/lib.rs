@@ -10,11 +10,13 @@
 //!
 //! - [`Session`] is the server's side of one connection: handshake, chunks, commands, and the tags of FLV and Enhanced RTMP.
 //! - [`Rules`] says whether a stream keeps the rules of the service, and with which [`Refusal`] it ends if it does not.
+//! - [`Admission`] bounds how many connections there are.
 //! - [`Release`] takes the clumps out of a stream that TCP brought.
 //!
 //! Sources: Adobe's Real Time Messaging Protocol 1.0; Enhanced RTMP v2 (Veovera); Flash Video File Format 10.1; AMF 0.
 #![deny(missing_docs)]
 
+mod admission;
 mod amf0;
 mod chunk;
 mod clock;
@@ -29,6 +31,7 @@ mod release;
 mod rules;
 mod session;
 
+pub use admission::{Admission, Crowded};
 pub use event::{AudioConfig, AudioFrame, End, Event, Publish, StreamKey, VideoConfig, VideoFrame};
 pub use fault::Fault;
 pub use flv::{AacConfig, AudioCodec, AvcConfig, Metadata, VideoCodec, VideoUnits};

@@ -66,6 +66,15 @@ impl AvcConfig {
         sets.map(Vec::as_slice)
     }
 
+    /// The NAL units of a picture as a decoder needs them: before an IDR picture that has no sequence parameter set of its own come the
+    /// track's parameter sets.
+    pub fn complete<'a>(&'a self, units: &'a VideoUnits) -> impl Iterator<Item = &'a [u8]> {
+        let has = |kind| units.iter().any(|unit| UnitType::of(unit) == kind);
+        let is_incomplete = has(UnitType::IDR_SLICE) && !has(UnitType::SPS);
+        let sets = is_incomplete.then(|| self.sets());
+        sets.into_iter().flatten().chain(units.iter())
+    }
+
     /// Bytes of the parameter sets.
     pub(crate) fn bytes(&self) -> usize {
         self.sets().map(<[u8]>::len).sum()
@@ -105,7 +114,7 @@ impl Sets<'_> {
     }
 }
 
-/// The NAL units of a picture. Copies share the bytes of the message.
+/// The NAL units of a picture. Copies share the bytes of the message. It holds at most twice as many bytes as it has.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VideoUnits {
     message: Arc<Vec<u8>>,
@@ -142,7 +151,20 @@ impl VideoUnits {
             form,
         };
         units.iter().next()?;
-        Some(units)
+        Some(units.without_the_rest())
+    }
+
+    /// Part of a large message: a copy, so that the other tracks' bytes are not held as well.
+    fn without_the_rest(self) -> Self {
+        if self.place.len() >= self.message.len() / 2 {
+            return self;
+        }
+        let bytes = self.message.get(self.place.clone()).unwrap_or_default();
+        Self {
+            place: 0..bytes.len(),
+            message: Arc::new(bytes.to_vec()),
+            form: self.form,
+        }
     }
 
     /// The NAL units, without lengths or start codes. None is empty. A unit that is cut short ends them.
@@ -263,6 +285,30 @@ mod tests {
         );
         let long = [&[0x68][..], &[1; PARAMETER_SETS_BYTES_MAX]].concat();
         assert_eq!(error(&[SPS], &[&long]), "its parameter sets are too long");
+    }
+
+    #[test]
+    fn an_idr_picture_is_completed_once() {
+        let config = AvcConfig::parse(&record(&[SPS], &[PPS])).unwrap();
+        let complete = |bytes: &[u8]| {
+            let message = Arc::new(bytes.to_vec());
+            let units = VideoUnits::new(&message, 0..bytes.len(), 1).unwrap();
+            let kinds = config.complete(&units).map(|unit| UnitType::of(unit).0);
+            kinds.collect::<Vec<_>>()
+        };
+        assert_eq!(complete(&[2, 0x65, 1]), [7, 8, 5]);
+        assert_eq!(complete(&[2, 0x41, 1]), [1]);
+        assert_eq!(complete(&[1, 0x67, 1, 0x68, 2, 0x65, 1]), [7, 8, 5]);
+    }
+
+    #[test]
+    fn a_small_part_does_not_hold_a_large_message() {
+        let message = Arc::new([&[0; 1_000][..], &[2, 0x65, 1]].concat());
+        let units = VideoUnits::new(&message, 1_000..1_003, 1).unwrap();
+        assert_eq!((Arc::strong_count(&message), units.message.len()), (1, 3));
+        assert_eq!(units.iter().collect::<Vec<_>>(), [[0x65, 1]]);
+        let whole = VideoUnits::new(&units.message, 0..3, 1).unwrap();
+        assert!(Arc::ptr_eq(&whole.message, &units.message));
     }
 
     #[test]

@@ -165,17 +165,12 @@ impl Rules {
         }
     }
 
-    /// Checks for B frames, by their slices and by the order of the pictures, and for parameter sets within the stream. A delay that is the
-    /// same for all pictures is no sign of B frames: some encoders write one.
+    /// Checks for B frames, by their slices and by the order of the pictures, and for parameter sets within the stream.
     fn check_frame(&mut self, frame: &VideoFrame) -> Result<(), Refusal> {
-        if let Some(first) = self.composition.get_mut(usize::from(frame.layer)) {
-            let first = *first.get_or_insert(frame.composition_ms);
-            if first.abs_diff(frame.composition_ms) > COMPOSITION_TOLERANCE_MS {
-                return Err(Refusal::BFramePresent);
-            }
-        }
+        let mut has_slice = false;
         for unit in frame.units.iter() {
             let kind = UnitType::of(unit);
+            has_slice |= kind.is_slice();
             if kind == UnitType::SLICE
                 && SliceHeader::parse(unit).is_some_and(|slice| slice.is_bidirectional)
             {
@@ -185,7 +180,20 @@ impl Rules {
                 self.check_sequence_set(unit)?;
             }
         }
+        if has_slice && self.is_reordered(frame) {
+            return Err(Refusal::BFramePresent);
+        }
         Ok(())
+    }
+
+    /// Whether a picture is shown in another order than it is decoded in. A delay that is the same for all pictures is no sign of that:
+    /// some encoders write one.
+    fn is_reordered(&mut self, frame: &VideoFrame) -> bool {
+        let Some(first) = self.composition.get_mut(usize::from(frame.layer)) else {
+            return false;
+        };
+        let first = *first.get_or_insert(frame.composition_ms);
+        first.abs_diff(frame.composition_ms) > COMPOSITION_TOLERANCE_MS
     }
 
     fn count(&mut self, now: Instant, timestamp_us: i64, bytes: usize) -> Result<(), Refusal> {

@@ -5,33 +5,33 @@ use std::time::{Duration, Instant};
 use restage_rtmp::{Event, HANDSHAKE_RANDOM_BYTES, Refusal, Session};
 
 /// Message types.
-pub const AUDIO: u8 = 8;
-pub const VIDEO: u8 = 9;
-pub const COMMAND: u8 = 20;
+pub(crate) const AUDIO: u8 = 8;
+pub(crate) const VIDEO: u8 = 9;
+pub(crate) const COMMAND: u8 = 20;
 /// 128 by 96 pixels, baseline.
-pub const SPS: &[u8] = &[
+pub(crate) const SPS: &[u8] = &[
     0x67, 0x42, 0xd0, 0x0b, 0xda, 0x08, 0x36, 0xc0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0x52, 0x3c,
     0x48, 0x9a, 0x80,
 ];
-pub const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+pub(crate) const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
 /// An I slice of an IDR picture, a P slice and a B slice: `first_mb_in_slice` 0 and `slice_type` 7, 5 and 6.
-pub const IDR: &[u8] = &[0x65, 0x88, 0x84, 1, 2, 3];
-pub const DELTA: &[u8] = &[0x41, 0x9a, 0x21, 4, 5];
-pub const BIDIRECTIONAL: &[u8] = &[0x01, 0x9e, 0x21, 4, 5];
+pub(crate) const IDR: &[u8] = &[0x65, 0x88, 0x84, 1, 2, 3];
+pub(crate) const DELTA: &[u8] = &[0x41, 0x9a, 0x21, 4, 5];
+pub(crate) const BIDIRECTIONAL: &[u8] = &[0x01, 0x9e, 0x21, 4, 5];
 
 /// A session and the encoder on the other side of it.
-pub struct Rig {
-    pub session: Session,
-    pub now: Instant,
-    pub events: Vec<Event>,
+pub(crate) struct Rig {
+    pub(crate) session: Session,
+    pub(crate) now: Instant,
+    pub(crate) events: Vec<Event>,
     /// What the server has sent, handshake included.
-    pub answers: Vec<u8>,
+    pub(crate) answers: Vec<u8>,
     chunk_bytes: usize,
 }
 
 impl Rig {
     #[allow(clippy::disallowed_methods)]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Instant::now();
         Self {
             session: Session::new(now, &[9; HANDSHAKE_RANDOM_BYTES]),
@@ -43,14 +43,14 @@ impl Rig {
     }
 
     /// After the handshake.
-    pub fn shaken() -> Self {
+    pub(crate) fn shaken() -> Self {
         let mut rig = Self::new();
         rig.send(&[&[3][..], &[0; 1_536], &[0; 1_536]].concat());
         rig
     }
 
     /// After `publish`, which has been accepted.
-    pub fn publishing() -> Self {
+    pub(crate) fn publishing() -> Self {
         let mut rig = Self::shaken();
         rig.connect();
         rig.publish("key");
@@ -60,37 +60,37 @@ impl Rig {
     }
 
     /// Brings bytes to the session, all of which it must take.
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         let mut input = bytes;
         self.feed(&mut input);
         assert!(input.is_empty(), "{} bytes are left", input.len());
     }
 
-    pub fn feed(&mut self, input: &mut &[u8]) {
+    pub(crate) fn feed(&mut self, input: &mut &[u8]) {
         while let Some(event) = self.session.receive(self.now, input) {
             self.events.push(event);
         }
         self.answers.extend(self.session.take_output());
     }
 
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         self.now += time;
         self.events.extend(self.session.handle_time(self.now));
         self.answers.extend(self.session.take_output());
     }
 
-    pub fn refuse(&mut self, refusal: &Refusal) {
+    pub(crate) fn refuse(&mut self, refusal: &Refusal) {
         self.session.refuse(refusal);
         self.send(&[]);
     }
 
-    pub fn connect(&mut self) {
+    pub(crate) fn connect(&mut self) {
         let app = member("app", &text("app"));
         let command = [text("connect"), number(1.0), object(&[app])].concat();
         self.message(3, 0, COMMAND, &command);
     }
 
-    pub fn publish(&mut self, key: &str) {
+    pub(crate) fn publish(&mut self, key: &str) {
         let create = [text("createStream"), number(2.0), NULL.to_vec()].concat();
         self.message(3, 0, COMMAND, &create);
         let command = [
@@ -103,31 +103,31 @@ impl Rig {
         self.message(3, 0, COMMAND, &command.concat());
     }
 
-    pub fn video(&mut self, time: u32, tag: &[u8]) {
+    pub(crate) fn video(&mut self, time: u32, tag: &[u8]) {
         self.message(6, time, VIDEO, tag);
     }
 
-    pub fn audio(&mut self, time: u32, tag: &[u8]) {
+    pub(crate) fn audio(&mut self, time: u32, tag: &[u8]) {
         self.message(4, time, AUDIO, tag);
     }
 
     /// Set Chunk Size.
-    pub fn set_chunk_bytes(&mut self, bytes: u32) {
+    pub(crate) fn set_chunk_bytes(&mut self, bytes: u32) {
         self.message(2, 0, 1, &bytes.to_be_bytes());
         self.chunk_bytes = bytes as usize;
     }
 
-    pub fn message(&mut self, stream: u8, time: u32, kind: u8, body: &[u8]) {
+    pub(crate) fn message(&mut self, stream: u8, time: u32, kind: u8, body: &[u8]) {
         let bytes = chunks(stream, time, kind, body, self.chunk_bytes);
         self.send(&bytes);
     }
 
-    pub fn take_events(&mut self) -> Vec<Event> {
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
     /// Whether the server has sent this text.
-    pub fn has_said(&self, words: &str) -> bool {
+    pub(crate) fn has_said(&self, words: &str) -> bool {
         let words = words.as_bytes();
         self.answers
             .windows(words.len())
@@ -136,7 +136,7 @@ impl Rig {
 }
 
 /// A message in chunks: type 0, then type 3.
-pub fn chunks(stream: u8, time: u32, kind: u8, body: &[u8], chunk_bytes: usize) -> Vec<u8> {
+pub(crate) fn chunks(stream: u8, time: u32, kind: u8, body: &[u8], chunk_bytes: usize) -> Vec<u8> {
     let length = (body.len() as u32).to_be_bytes();
     let is_long = time >= 0x00ff_ffff;
     let field = time.min(0x00ff_ffff).to_be_bytes();
@@ -160,9 +160,9 @@ pub fn chunks(stream: u8, time: u32, kind: u8, body: &[u8], chunk_bytes: usize) 
     bytes
 }
 
-pub const NULL: &[u8] = &[5];
+pub(crate) const NULL: &[u8] = &[5];
 
-pub fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     [
         &[2][..],
         &(text.len() as u16).to_be_bytes(),
@@ -171,20 +171,20 @@ pub fn text(text: &str) -> Vec<u8> {
     .concat()
 }
 
-pub fn number(number: f64) -> Vec<u8> {
+pub(crate) fn number(number: f64) -> Vec<u8> {
     [&[0][..], &number.to_be_bytes()].concat()
 }
 
-pub fn member(name: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn member(name: &str, value: &[u8]) -> Vec<u8> {
     [&(name.len() as u16).to_be_bytes(), name.as_bytes(), value].concat()
 }
 
-pub fn object(members: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn object(members: &[Vec<u8>]) -> Vec<u8> {
     [&[3][..], &members.concat(), &[0, 0, 9]].concat()
 }
 
 /// An `AVCDecoderConfigurationRecord`.
-pub fn record(sps: &[u8]) -> Vec<u8> {
+pub(crate) fn record(sps: &[u8]) -> Vec<u8> {
     let lengths = (
         (sps.len() as u16).to_be_bytes(),
         (PPS.len() as u16).to_be_bytes(),
@@ -201,24 +201,24 @@ pub fn record(sps: &[u8]) -> Vec<u8> {
 }
 
 /// A plain tag with the configuration.
-pub fn video_config(sps: &[u8]) -> Vec<u8> {
+pub(crate) fn video_config(sps: &[u8]) -> Vec<u8> {
     [&[0x17, 0, 0, 0, 0][..], &record(sps)].concat()
 }
 
 /// NAL units behind their lengths.
-pub fn units(units: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn units(units: &[&[u8]]) -> Vec<u8> {
     let behind = |unit: &&[u8]| [&(unit.len() as u32).to_be_bytes(), *unit].concat();
     units.iter().flat_map(behind).collect()
 }
 
 /// A plain tag with a picture.
-pub fn picture(unit: &[u8], composition_ms: i32) -> Vec<u8> {
+pub(crate) fn picture(unit: &[u8], composition_ms: i32) -> Vec<u8> {
     let head = if unit == IDR { 0x17 } else { 0x27 };
     let [_, high, middle, low] = composition_ms.to_be_bytes();
     [&[head, 1, high, middle, low][..], &units(&[unit])].concat()
 }
 
 /// A plain tag with the configuration of AAC-LC, 48 kHz, stereo.
-pub const AUDIO_CONFIG: &[u8] = &[0xaf, 0, 0x11, 0x90];
+pub(crate) const AUDIO_CONFIG: &[u8] = &[0xaf, 0, 0x11, 0x90];
 /// A plain tag with an access unit.
-pub const SOUND: &[u8] = &[0xaf, 1, 0x21, 0x10, 0x04];
+pub(crate) const SOUND: &[u8] = &[0xaf, 1, 0x21, 0x10, 0x04];

@@ -48,7 +48,7 @@ fn high_sps(chroma_format: u32, bits: u32, across: u32, down: u32) -> Vec<u8> {
     .concat();
     // Frames only, direct 8x8 inference, no crop, no annex E; the stop bit.
     text += "11001";
-    while text.len() % 8 != 0 {
+    while !text.len().is_multiple_of(8) {
         text += "0";
     }
     let body = text

@@ -205,9 +205,9 @@ fn arrival_is_acknowledged() {
     rig.message(2, 0, 5, &100_000_u32.to_be_bytes());
     rig.set_chunk_bytes(60_000);
     rig.answers.clear();
-    rig.audio(0, &[&SOUND[..], &[0; 60_000]].concat());
+    rig.audio(0, &[SOUND, &[0; 60_000]].concat());
     assert!(rig.answers.is_empty());
-    rig.audio(0, &[&SOUND[..], &[0; 60_000]].concat());
+    rig.audio(0, &[SOUND, &[0; 60_000]].concat());
     assert_eq!(
         rig.answers.len(),
         16,
