@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::limits::{TIMESTAMP_BACK_US, TIMESTAMP_JUMP_US, TRACKS_MAX};
+use crate::limits::{TIMESTAMP_BACK_US, TIMESTAMP_FIRST_US, TIMESTAMP_JUMP_US, TRACKS_MAX};
 
 /// Makes timestamps one clock without breaks. The timestamps of RTMP are milliseconds that wrap around after 49 days, and that jump when
 /// an encoder sets its clock or starts its stream again. All tracks count by the same clock, but a jump reaches each of them with its own
@@ -41,8 +41,8 @@ impl Line {
 }
 
 impl Clock {
-    /// The time of a message of a track in microseconds since the first message of all. It never goes back within a track. `line` is 0
-    /// for sound, and 1 more than the index of a video track.
+    /// The time of a message of a track in microseconds; the first message of all has [`TIMESTAMP_FIRST_US`]. It never goes back within a
+    /// track, and is not negative. `line` is 0 for sound, and 1 more than the index of a video track.
     pub(crate) fn time(
         &mut self,
         line: usize,
@@ -65,7 +65,7 @@ impl Clock {
     fn place(&self, line: usize, timestamp: u32, now: Instant) -> i64 {
         let known = || self.lines.iter().flatten();
         let Some(latest) = known().map(|line| line.expected(now)).max() else {
-            return 0;
+            return TIMESTAMP_FIRST_US;
         };
         let own = self.lines[line];
         let earliest = own.map_or(latest - TIMESTAMP_JUMP_US, |line| {
@@ -104,7 +104,7 @@ mod tests {
 
         fn ms(&mut self, line: usize, timestamp: u32) -> i64 {
             self.now += Duration::from_millis(20);
-            self.clock.time(line, timestamp, 0, self.now) / 1_000
+            (self.clock.time(line, timestamp, 0, self.now) - TIMESTAMP_FIRST_US) / 1_000
         }
     }
 
@@ -115,7 +115,10 @@ mod tests {
         assert_eq!(rig.ms(1, 5_010), 10);
         assert_eq!(rig.ms(2, 4_990), -10);
         assert_eq!(rig.ms(0, 5_023), 23);
-        assert_eq!(rig.clock.time(0, 5_023, 400_000, rig.now), 23_400);
+        assert_eq!(
+            rig.clock.time(0, 5_023, 400_000, rig.now) - TIMESTAMP_FIRST_US,
+            23_400
+        );
     }
 
     #[test]

@@ -74,8 +74,9 @@ pub struct VideoFrame {
     /// The simulcast layer that the track is, below [`TRACKS_MAX`](crate::limits::TRACKS_MAX): tracks are counted as they come. It does not
     /// say which one is larger.
     pub layer: u8,
-    /// When it is decoded, in microseconds since the first packet of the stream. It goes on without breaks where the encoder's
-    /// timestamps wrap around or jump; audio and video share it.
+    /// When it is decoded, in microseconds; the first packet of the stream has
+    /// [`TIMESTAMP_FIRST_US`](crate::limits::TIMESTAMP_FIRST_US), and none is negative. It goes on without breaks where the encoder's timestamps wrap
+    /// around or jump; audio and video share it.
     pub timestamp_us: i64,
     /// How much later it is shown, in milliseconds. Where it differs from picture to picture there are B frames.
     pub composition_ms: i32,

@@ -69,6 +69,8 @@ pub const COMPOSITION_TOLERANCE_MS: u32 = 5;
 pub const TIMESTAMP_JUMP_US: i64 = 3_000_000;
 /// The same for steps back within a track. Smaller ones are an encoder's inaccuracy: time stands still until they are over.
 pub const TIMESTAMP_BACK_US: i64 = 200_000;
+/// The time of the first message of a stream. A track that begins later may begin before it, and is not negative for all that.
+pub const TIMESTAMP_FIRST_US: i64 = 5_000_000;
 
 /// What the release buffer holds a stream back by at least and at first.
 pub const RELEASE_DELAY_MIN: Duration = Duration::from_millis(100);
@@ -83,6 +85,7 @@ pub const RELEASE_BYTES_MAX: usize = 1 << 20;
 /// Items that wait in the release buffer. What is more leaves it early.
 pub const RELEASE_ITEMS_MAX: usize = 1_024;
 
+const _: () = assert!(TIMESTAMP_FIRST_US > TIMESTAMP_JUMP_US);
 const _: () = assert!(
     ASSEMBLY_BYTES_MAX + OUTPUT_BYTES_MAX + RELEASE_BYTES_MAX + (512 << 10) < CONNECTION_BYTES_MAX
 );

@@ -204,8 +204,6 @@ fn bytes_of(step: &Step, chunk_bytes: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn walks_keep_to_the_order_and_the_bounds(
         is_publishing in any::<bool>(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use restage_rtmp::limits::TIMESTAMP_FIRST_US;
 use restage_rtmp::{AudioCodec, End, Event, Fault, Refusal, VideoCodec};
 
 use crate::publisher::*;
@@ -60,10 +61,19 @@ fn a_stream_is_published_and_ends() {
         panic!("{audio:?}");
     };
     assert_eq!((aac.rate_hz, aac.channels), (48_000, 2));
-    assert_eq!((sound.timestamp_us, &sound.data[..]), (0, &SOUND[2..]));
-    assert_eq!((key.timestamp_us, key.is_key, key.layer), (10_000, true, 0));
+    assert_eq!(
+        (sound.timestamp_us, &sound.data[..]),
+        (TIMESTAMP_FIRST_US, &SOUND[2..])
+    );
+    assert_eq!(
+        (key.timestamp_us - TIMESTAMP_FIRST_US, key.is_key, key.layer),
+        (10_000, true, 0)
+    );
     assert_eq!(key.units.iter().collect::<Vec<_>>(), [IDR]);
-    assert_eq!((delta.timestamp_us, delta.is_key), (43_000, false));
+    assert_eq!(
+        (delta.timestamp_us - TIMESTAMP_FIRST_US, delta.is_key),
+        (43_000, false)
+    );
 
     let goodbye = [
         text("deleteStream"),
@@ -257,7 +267,10 @@ fn aggregates_are_taken_apart() {
         Event::Audio(frame) => Some(frame.timestamp_us),
         _ => None,
     });
-    assert_eq!(times.collect::<Vec<_>>(), [0, 20_000]);
+    assert_eq!(
+        times.collect::<Vec<_>>(),
+        [TIMESTAMP_FIRST_US, TIMESTAMP_FIRST_US + 20_000]
+    );
     assert_eq!(events.len(), 4);
 }
 
