@@ -1,7 +1,5 @@
 //! The commands of an encoder (RTMP 1.0 §7.2).
 
-use std::time::Instant;
-
 use super::{Session, Stage};
 use crate::event::{End, Event, Publish, StreamKey};
 use crate::fault::Fault;
@@ -10,7 +8,7 @@ use crate::message::{Command, Message};
 
 impl Session {
     /// Handles a command. What is unknown, or cannot be read, is ignored.
-    pub(super) fn command(&mut self, _now: Instant, message: &Message) -> Result<(), Fault> {
+    pub(super) fn command(&mut self, message: &Message) -> Result<(), Fault> {
         let Some(command) = Command::parse(message.kind, &message.body) else {
             return Ok(());
         };
@@ -20,7 +18,7 @@ impl Session {
             "releaseStream" | "_checkbw" => self.reply_nothing(command.transaction),
             "FCPublish" => {
                 self.reply_nothing(command.transaction);
-                self.reply_fc_publish(command.text().unwrap_or_default());
+                self.reply_fc_publish();
             }
             "publish" => self.publish(&command)?,
             "play" | "play2" => return Err(Fault::Play),

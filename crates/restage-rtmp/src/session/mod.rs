@@ -5,6 +5,7 @@ mod media;
 mod replies;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
 use crate::chunk::{ChunkStream, Reader, write};
@@ -36,7 +37,6 @@ const WINDOW_BYTES: u32 = 2_500_000;
 ///    read why.
 ///
 /// When the encoder closes the connection, the caller knows it first; no event follows then.
-#[derive(Debug)]
 pub struct Session {
     stage: Stage,
     reader: Reader,
@@ -54,7 +54,6 @@ pub struct Session {
 }
 
 /// How far a connection is.
-#[derive(Debug)]
 enum Stage {
     Handshake {
         handshake: Box<Handshake>,
@@ -79,6 +78,22 @@ struct Window {
     /// All bytes, as the acknowledgement counts them: it wraps around.
     total: u32,
     acknowledged: u32,
+}
+
+/// Without bytes that have come: there may be a stream key in them.
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match self.stage {
+            Stage::Handshake { .. } => "handshake",
+            Stage::Commands { .. } => "commands",
+            Stage::Asked { .. } => "asked",
+            Stage::Publishing => "publishing",
+            Stage::Over => "over",
+        };
+        let mut session = f.debug_struct("Session");
+        session.field("stage", &stage).field("app", &self.app);
+        session.finish_non_exhaustive()
+    }
 }
 
 impl Session {
@@ -251,7 +266,7 @@ impl Session {
                 }
             }
             kind::USER_CONTROL => self.user_control(&message.body)?,
-            kind::COMMAND | kind::COMMAND_AMF3 => self.command(now, &message)?,
+            kind::COMMAND | kind::COMMAND_AMF3 => self.command(&message)?,
             kind::DATA | kind::DATA_AMF3 if is_publishing => {
                 self.events.extend(media::metadata(&message))
             }

@@ -55,8 +55,9 @@ impl Session {
         self.reply(0, body.null().number(f64::from(MESSAGE_STREAM)));
     }
 
-    pub(super) fn reply_fc_publish(&mut self, name: &str) {
-        let information = status("status", "NetStream.Publish.Start", name);
+    /// The answer that Flash Media Live Encoder waits for. It does not repeat the stream key.
+    pub(super) fn reply_fc_publish(&mut self) {
+        let information = status("status", "NetStream.Publish.Start", "Publish the stream.");
         let body = Writer::new().text("onFCPublish").number(0.0);
         self.reply(0, body.null().object(&information));
     }

@@ -32,7 +32,9 @@ fn a_stream_is_published_and_ends() {
         format!("{publish:?}"),
         r#"Publish { app: "app", key: StreamKey(8 bytes) }"#
     );
-    assert!(!rig.has_said("NetStream.Publish.Start"));
+    assert!(!rig.has_said("NetStream.Publish.Start") && !rig.has_said("rt_1_key"));
+    let shown = r#"Session { stage: "asked", app: "app", .. }"#;
+    assert_eq!(format!("{:?}", rig.session), shown);
     rig.session.accept(rig.now);
     rig.send(&[]);
     assert!(rig.has_said("NetStream.Publish.Start"));
@@ -164,7 +166,7 @@ fn commands_that_encoders_send_besides_are_answered() {
         rig.message(3, 0, COMMAND, &command);
         assert!(rig.has_said("_result"), "{name}");
     }
-    assert!(rig.has_said("onFCPublish"));
+    assert!(rig.has_said("onFCPublish") && !rig.has_said("key"));
     rig.answers.clear();
     rig.message(3, 0, COMMAND, &[text("getSomething"), number(9.0)].concat());
     rig.message(3, 0, COMMAND, &[0xff, 1, 2]);
