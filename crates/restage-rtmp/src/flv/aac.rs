@@ -13,7 +13,7 @@ pub struct AacConfig {
     pub has_sbr: bool,
     /// Samples of one channel in an access unit: 1,024, or 960.
     pub samples: u16,
-    /// The configuration as it came, for a decoder. It has at most [`AAC_CONFIG_BYTES_MAX`] bytes.
+    /// The configuration as it came, for a decoder. It has at most 64 bytes.
     pub bytes: Vec<u8>,
 }
 

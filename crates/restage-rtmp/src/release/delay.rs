@@ -14,6 +14,11 @@ const PERCENT_IN_TIME: usize = 99;
 /// The delay grows by so much in a second of time, which no viewer notices, and shrinks by so much.
 const GROWTH_US_PER_S: i64 = 100_000;
 const SHRINKAGE_US_PER_S: i64 = 1_000;
+/// It grows by so much while nothing has come for half the delay, and for this time.
+const STARVED_GROWTH_US_PER_S: i64 = 500_000;
+const STARVED_US_MIN: i64 = 150_000;
+/// It changes in steps, so that few deadlines are put off.
+const STEP_US: i64 = 5_000;
 /// It shrinks faster at first, because the first items come late: connections start slowly.
 const FIRST_SHRINKAGE_US_PER_S: i64 = 100_000;
 const FIRST_US: i64 = 6_000_000;
@@ -28,8 +33,12 @@ pub(super) struct Delay {
     /// An item is due when so much has passed since it was captured.
     hold_us: Option<i64>,
     target_us: i64,
+    /// The most that an item may be held.
+    most_us: i64,
     advanced_at_us: i64,
     began_at_us: i64,
+    /// When an item came last.
+    came_at_us: i64,
 }
 
 #[derive(Debug)]
@@ -43,6 +52,7 @@ struct Slot {
 impl Delay {
     /// Takes the transit of an item.
     pub(super) fn add(&mut self, now_us: i64, transit_us: i64) {
+        self.came_at_us = now_us;
         let number = now_us / SLOT_US;
         let has_changed = match self.slots.back_mut() {
             Some(slot) if slot.number == number => {
@@ -77,7 +87,7 @@ impl Delay {
         if has_changed {
             self.aim();
         }
-        let (target_us, least_us) = (self.target_us, self.least_us().unwrap_or(transit_us));
+        let target_us = self.target_us;
         let hold_us = self.hold_us.get_or_insert_with(|| {
             (self.began_at_us, self.advanced_at_us) = (now_us, now_us);
             target_us
@@ -87,30 +97,45 @@ impl Delay {
             *hold_us = transit_us.min(target_us).max(*hold_us);
         }
         // The path has become faster, or the encoder sent its first pictures late.
-        let most_us = least_us.saturating_add(micros(RELEASE_DELAY_MAX));
-        *hold_us = most_us.min(*hold_us);
+        *hold_us = self.most_us.min(*hold_us);
     }
 
-    /// Moves the delay towards what the clumps require.
+    /// Moves the delay towards what the clumps require. While nothing comes for so long that what waits may not last, it grows faster:
+    /// items leave at half their pace, which viewers notice less than a picture that stands still.
     pub(super) fn advance(&mut self, now_us: i64) {
+        let is_starved = self.is_starved(now_us);
         let Some(hold_us) = &mut self.hold_us else {
             return;
         };
         let passed_us = (now_us - self.advanced_at_us).clamp(0, 1_000_000);
+        if passed_us < STEP_US {
+            return;
+        }
+        self.advanced_at_us = now_us;
         let is_first = now_us - self.began_at_us < FIRST_US;
         let shrinkage = if is_first {
             FIRST_SHRINKAGE_US_PER_S
         } else {
             SHRINKAGE_US_PER_S
         };
+        let growth = if is_starved {
+            STARVED_GROWTH_US_PER_S
+        } else {
+            GROWTH_US_PER_S
+        };
+        let target_us = if is_starved {
+            self.most_us
+        } else {
+            self.target_us
+        };
         let least = *hold_us - passed_us * shrinkage / 1_000_000;
-        let most = *hold_us + passed_us * GROWTH_US_PER_S / 1_000_000;
-        // What is less than a microsecond is left for the next time.
-        if self.target_us < *hold_us && least == *hold_us {
-            return;
-        }
-        *hold_us = self.target_us.clamp(least, most);
-        self.advanced_at_us = now_us;
+        let most = *hold_us + passed_us * growth / 1_000_000;
+        *hold_us = target_us.clamp(least, most);
+    }
+
+    fn is_starved(&self, now_us: i64) -> bool {
+        let delay_us = micros(self.present());
+        now_us - self.came_at_us > STARVED_US_MIN.max(delay_us / 2)
     }
 
     /// Forgets the path as it was: from now on this transit is the least.
@@ -163,6 +188,7 @@ impl Delay {
         let range = micros(RELEASE_DELAY_MIN)..=micros(RELEASE_DELAY_MAX);
         let delay_us = in_time_us.saturating_sub(least_us);
         self.target_us = least_us.saturating_add(delay_us.clamp(*range.start(), *range.end()));
+        self.most_us = least_us.saturating_add(*range.end());
     }
 }
 
