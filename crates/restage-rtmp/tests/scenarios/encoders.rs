@@ -1,6 +1,7 @@
 //! What real encoders have sent: each file has all bytes of a connection, of one second of a test card of 10 pictures a second.
 //!
-//! They were recorded by `examples/listen.rs`, with FFmpeg 5.1 and 9.0: H.264 by x264, AAC-LC by FFmpeg, without SEI.
+//! They were recorded by `examples/listen.rs`. FFmpeg 5.1 and 9.0: H.264 by x264 without SEI, AAC-LC by FFmpeg. GStreamer 1.22 with its
+//! own client (`rtmp2sink`) and with librtmp (`rtmpsink`), from which OBS has its client: H.264 by OpenH264, AAC-LC by vo-aacenc.
 
 use restage_rtmp::{AudioCodec, End, Event, Refusal, RuleLimits, Rules, VideoCodec};
 
@@ -85,6 +86,25 @@ fn ffmpeg_publishes() {
         let first = times[0].0;
         let expected = (0..10).map(|picture| (first + picture * 100, picture == 0));
         assert_eq!(times, expected.collect::<Vec<_>>());
+        assert_eq!(events.last(), Some(&Event::End(End::Finished)));
+    }
+}
+
+#[test]
+fn gstreamer_and_librtmp_publish() {
+    for bytes in [
+        &include_bytes!("../encoders/gstreamer.rtmp")[..],
+        include_bytes!("../encoders/librtmp.rtmp"),
+    ] {
+        let (events, refusal) = replay(bytes, 1_000);
+        assert_eq!((&events, refusal), (&replay(bytes, 7).0, None));
+        let Some(Event::Publish(publish)) = events.first() else {
+            panic!("{events:?}");
+        };
+        assert_eq!((publish.app.as_str(), publish.key.expose()), ("app", "key"));
+        let (pictures, sound) = counts(&events);
+        assert_eq!(pictures, [10]);
+        assert!((40..=46).contains(&sound), "{sound}");
         assert_eq!(events.last(), Some(&Event::End(End::Finished)));
     }
 }

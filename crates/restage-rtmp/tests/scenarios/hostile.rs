@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use restage_rtmp::limits::{CONNECTION_BYTES_MAX, RELEASE_BYTES_MAX};
-use restage_rtmp::{Event, Refusal, RuleLimits, Rules};
+use restage_rtmp::{AacConfig, AvcConfig, Event, Refusal, RuleLimits, Rules};
 
 use crate::publisher::*;
 
@@ -244,6 +244,22 @@ proptest! {
         stranger.bring(&[&[3], &bytes[..]].concat());
         let mut stranger = Stranger::new(Rig::publishing(), true);
         stranger.bring(&bytes);
+    }
+
+    #[test]
+    fn configurations_of_any_bytes_are_read_or_refused(
+        bytes in prop::collection::vec(any::<u8>(), 0..80),
+        place in any::<prop::sample::Index>(),
+        value in any::<u8>(),
+    ) {
+        let _ = AvcConfig::parse(&bytes);
+        let _ = AacConfig::parse(&bytes);
+        let mut damaged = record(SPS);
+        let place = place.index(damaged.len());
+        damaged[place] = value;
+        if let Ok(config) = AvcConfig::parse(&damaged) {
+            prop_assert!(config.sets().count() >= 2 && config.parameters().is_some());
+        }
     }
 
     #[test]
