@@ -9,7 +9,7 @@ use restage_codec::{MediaKind, PictureSize};
 
 use crate::event::{Event, VideoFrame};
 use crate::flv::{AacConfig, AudioCodec, AvcConfig, OBJECT_TYPE_LC, VideoCodec};
-use crate::limits::{BOTH_KINDS_MAX, COMPOSITION_TOLERANCE_MS, TRACKS_MAX};
+use crate::limits::{BOTH_KINDS_MAX, COMPOSITION_TOLERANCE_MS, SILENCE_MAX, TRACKS_MAX};
 use crate::refusal::Refusal;
 use rate::Rate;
 
@@ -42,13 +42,15 @@ impl RuleLimits {
 /// Whether a stream keeps the rules. It is told every event of the stream, after the stream was accepted.
 ///
 /// Rules: H.264 in 4:2:0 with 8 bits, without B frames; AAC-LC with 44.1 or 48 kHz, mono or stereo; both within
-/// [`BOTH_KINDS_MAX`]; the [`RuleLimits`].
+/// [`BOTH_KINDS_MAX`], and never neither for [`SILENCE_MAX`]; the [`RuleLimits`].
 #[derive(Debug)]
 pub struct Rules {
     limits: RuleLimits,
     began_at: Instant,
     /// Whether sound and pictures have come, by [`MediaKind::index`].
     has_come: [bool; 2],
+    /// When either came last.
+    came_at: Instant,
     rate: Rate,
     /// By how much the first picture of each layer was shown later than decoded, in milliseconds.
     composition: [Option<i32>; TRACKS_MAX],
@@ -61,6 +63,7 @@ impl Rules {
             limits,
             began_at: now,
             has_come: [false; 2],
+            came_at: now,
             rate: Rate::new(now),
             composition: [None; TRACKS_MAX],
         }
@@ -86,12 +89,12 @@ impl Rules {
                 }),
             },
             Event::Video(frame) => {
-                self.has_come[MediaKind::Video.index()] = true;
+                self.come(now, MediaKind::Video);
                 self.check_frame(frame)?;
                 self.count(now, frame.timestamp_us, frame.units.bytes())
             }
             Event::Audio(frame) => {
-                self.has_come[MediaKind::Audio.index()] = true;
+                self.come(now, MediaKind::Audio);
                 self.count(now, frame.timestamp_us, frame.data.len())
             }
             _ => Ok(()),
@@ -122,15 +125,30 @@ impl Rules {
                 ),
             });
         }
+        if now >= self.came_at + SILENCE_MAX {
+            let seconds = SILENCE_MAX.as_secs();
+            return Err(Refusal::InvalidInput {
+                reason: format!("neither audio nor video came for {seconds} s"),
+            });
+        }
         Ok(())
     }
 
-    /// When [`handle_time`](Self::handle_time) is to be called; `None` if nothing depends on the time any more.
-    pub fn next_deadline(&self) -> Option<Instant> {
+    /// When [`handle_time`](Self::handle_time) is to be called.
+    pub fn next_deadline(&self) -> Instant {
+        let silence = self.came_at + SILENCE_MAX;
         let lacks_one = self.has_come.contains(&false);
         let kinds = lacks_one.then(|| self.began_at + BOTH_KINDS_MAX);
         let duration = self.limits.duration_max.map(|most| self.began_at + most);
-        [kinds, duration].into_iter().flatten().min()
+        [kinds, duration]
+            .into_iter()
+            .flatten()
+            .fold(silence, Instant::min)
+    }
+
+    fn come(&mut self, now: Instant, kind: MediaKind) {
+        self.has_come[kind.index()] = true;
+        self.came_at = now;
     }
 
     fn check_video_config(&self, config: &AvcConfig) -> Result<(), Refusal> {

@@ -203,11 +203,12 @@ fn a_stream_has_sound_and_pictures_and_lasts_no_longer_than_a_day() {
     let begin = rig.now;
     rig.video(0, &video_config(SPS));
     rig.video(0, &picture(IDR, 0));
-    for event in rig.take_events() {
-        rules.check(rig.now, &event).unwrap();
-    }
-    let deadline = rules.next_deadline().unwrap();
+    take(&mut rig, &mut rules);
+    let deadline = rules.next_deadline();
     assert_eq!(deadline, begin + Duration::from_secs(10));
+    rig.wait(Duration::from_secs(9));
+    rig.video(9_000, &picture(DELTA, 0));
+    take(&mut rig, &mut rules);
     assert_eq!(
         rules.handle_time(deadline - Duration::from_millis(1)),
         Ok(())
@@ -218,18 +219,31 @@ fn a_stream_has_sound_and_pictures_and_lasts_no_longer_than_a_day() {
         missing.to_string().contains("there is no audio"),
         "{missing}"
     );
-    rig.audio(0, AUDIO_CONFIG);
-    rig.audio(0, SOUND);
+    rig.audio(9_000, AUDIO_CONFIG);
+    rig.audio(9_000, SOUND);
+    take(&mut rig, &mut rules);
+    assert_eq!(rules.handle_time(deadline), Ok(()));
+    // Messages that are no media keep the connection, not the stream.
+    let silence = rules.next_deadline();
+    assert_eq!(silence, rig.now + Duration::from_secs(10));
+    let silent = rules.handle_time(silence).unwrap_err();
+    assert_eq!(silent.code(), Some("INVALID_INPUT"));
+    assert!(
+        silent.to_string().contains("neither audio nor video"),
+        "{silent}"
+    );
+    // Whatever comes.
+    rig.now = begin + Duration::from_hours(24) - Duration::from_secs(1);
+    rig.audio(86_399_000, SOUND);
+    take(&mut rig, &mut rules);
+    let day = begin + Duration::from_hours(24);
+    assert_eq!(rules.next_deadline(), day);
+    let over = rules.handle_time(day).unwrap_err();
+    assert_eq!(over, Refusal::StreamDurationExceeded { hours: 24 });
+}
+
+fn take(rig: &mut Rig, rules: &mut Rules) {
     for event in rig.take_events() {
         rules.check(rig.now, &event).unwrap();
     }
-    let day = rules.next_deadline().unwrap();
-    assert_eq!(day, begin + Duration::from_hours(24));
-    assert_eq!(rules.handle_time(deadline), Ok(()));
-    let over = rules.handle_time(day).unwrap_err();
-    assert_eq!(over, Refusal::StreamDurationExceeded { hours: 24 });
-    assert_eq!(
-        Rules::new(begin, RuleLimits::OPEN).next_deadline(),
-        Some(deadline)
-    );
 }
