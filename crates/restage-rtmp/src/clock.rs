@@ -85,6 +85,8 @@ impl Clock {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A clock that is told timestamps every 20 ms of arrival.
@@ -174,5 +176,32 @@ mod tests {
             [rig.ms(0, 0), rig.ms(0, 60), rig.ms(0, 40), rig.ms(0, 80)],
             [0, 60, 60, 80]
         );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_timestamps_come_time_goes_on(
+            steps in prop::collection::vec(
+                (0..LINES, prop_oneof![4 => 0..100_u32, 1 => any::<u32>()], any::<u32>(), 0..11_000_u64),
+                1..200,
+            ),
+            first in any::<u32>(),
+        ) {
+            let mut rig = Rig::new();
+            let begin = rig.now;
+            let mut timestamp = first;
+            let mut told = [0; LINES];
+            for (number, (line, step, offset_ns, wait_ms)) in (1..).zip(steps) {
+                timestamp = timestamp.wrapping_add(step);
+                rig.now += Duration::from_millis(wait_ms);
+                let us = rig.clock.time(line, timestamp, offset_ns & 0x00ff_ffff, rig.now);
+                prop_assert!(us >= told[line]);
+                told[line] = us;
+                // Each message may be ahead of the time that has passed, by less than a jump.
+                let passed_us = (rig.now - begin).as_micros() as i64;
+                let most_us = TIMESTAMP_FIRST_US + passed_us + number * (TIMESTAMP_JUMP_US + 20_000);
+                prop_assert!(us <= most_us, "{us} {most_us}");
+            }
+        }
     }
 }
