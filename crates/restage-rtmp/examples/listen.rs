@@ -120,17 +120,20 @@ impl Stream {
                 self.session.accept(now);
                 self.rules = Some(Rules::new(now, RuleLimits::AWS));
             }
-            Event::Video(frame) => self.release.push(
-                now,
-                Item {
+            Event::Video(frame) => {
+                if frame.layer == 0 {
+                    self.report.came.add(now);
+                }
+                let item = Item {
                     kind: MediaKind::Video,
                     layer: frame.layer,
                     timestamp_us: frame.timestamp_us,
                     is_key: frame.is_key,
                     bytes: frame.units.bytes(),
                     value: (),
-                },
-            ),
+                };
+                self.release.push(now, item);
+            }
             Event::Audio(frame) => self.release.push(
                 now,
                 Item {
@@ -158,17 +161,35 @@ impl Stream {
     }
 }
 
-/// What has left the release buffer.
+/// What has come, and what has left the release buffer.
 #[derive(Default)]
 struct Report {
-    began_at: Option<Instant>,
     pictures: [u64; 4],
     sound: u64,
     bytes: usize,
-    last_picture: Option<Instant>,
-    /// Since the buffer has settled: the longest time between two pictures of layer 0, and how many were long.
-    longest_gap: Duration,
-    long_gaps: u64,
+    came: Gaps,
+    left: Gaps,
+}
+
+/// Times between two pictures of layer 0, since the buffer has settled.
+#[derive(Debug, Default)]
+struct Gaps {
+    began_at: Option<Instant>,
+    last: Option<Instant>,
+    longest: Duration,
+    /// How many were above [`LONG_GAP`].
+    long: u64,
+}
+
+impl Gaps {
+    fn add(&mut self, now: Instant) {
+        let began_at = *self.began_at.get_or_insert(now);
+        if let Some(last) = self.last.filter(|_| now - began_at > SETTLED) {
+            self.longest = self.longest.max(now - last);
+            self.long += u64::from(now - last > LONG_GAP);
+        }
+        self.last = Some(now);
+    }
 }
 
 impl Report {
@@ -180,23 +201,23 @@ impl Report {
         }
         self.pictures[usize::from(item.layer)] += 1;
         if item.layer == 0 {
-            let began_at = *self.began_at.get_or_insert(now);
-            if let Some(last) = self.last_picture.filter(|_| now - began_at > SETTLED) {
-                self.longest_gap = self.longest_gap.max(now - last);
-                self.long_gaps += u64::from(now - last > LONG_GAP);
-            }
-            self.last_picture = Some(now);
+            self.left.add(now);
         }
     }
 
     fn print(&self, release: &Release<()>) {
         println!(
-            "pictures of each layer {:?}, units of sound {}, {} bytes; after {SETTLED:?}: longest gap {:?}, {} above {LONG_GAP:?}; delay {:?}, left out {:?}",
-            self.pictures,
-            self.sound,
-            self.bytes,
-            self.longest_gap,
-            self.long_gaps,
+            "pictures of each layer {:?}, units of sound {}, {} bytes",
+            self.pictures, self.sound, self.bytes
+        );
+        for (what, gaps) in [("came", &self.came), ("left", &self.left)] {
+            println!(
+                "after {SETTLED:?} pictures {what} {:?} apart at most, {} times above {LONG_GAP:?}",
+                gaps.longest, gaps.long
+            );
+        }
+        println!(
+            "delay {:?}, left out {:?}",
             release.delay(),
             release.left_out()
         );
