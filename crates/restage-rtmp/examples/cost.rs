@@ -51,7 +51,7 @@ fn processor_time() -> Result<Duration, Box<dyn Error>> {
     Ok(Duration::from_nanos(nanos.parse()?))
 }
 
-/// What comes of all bytes once.
+/// One pass over all bytes.
 #[derive(Default)]
 struct Round {
     config: Option<AvcConfig>,

@@ -20,9 +20,9 @@ use restage_rtmp::{
     VideoCodec,
 };
 
-/// How often times are looked at while nothing comes.
+/// Times are looked at so often while nothing comes.
 const TICK: Duration = Duration::from_millis(10);
-/// How long what an encoder still sends is dropped before its connection is closed.
+/// Before a connection is closed, bytes of the encoder are dropped for this time.
 const LINGER: Duration = Duration::from_secs(1);
 /// Gaps are told from then on, and which of them are long.
 const SETTLED: Duration = Duration::from_secs(30);
@@ -161,7 +161,7 @@ impl Stream {
     }
 }
 
-/// What has come, and what has left the release buffer.
+/// Counts of pictures and sound that came, and that left the release buffer.
 #[derive(Default)]
 struct Report {
     pictures: [u64; 4],
@@ -177,7 +177,7 @@ struct Gaps {
     began_at: Option<Instant>,
     last: Option<Instant>,
     longest: Duration,
-    /// How many were above [`LONG_GAP`].
+    /// The number of times above [`LONG_GAP`].
     long: u64,
 }
 

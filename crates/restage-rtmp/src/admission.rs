@@ -1,4 +1,4 @@
-//! How many connections there are, in total and of one client.
+//! Bounds on connections, in total and of one client.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -30,7 +30,7 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// Which bound is reached.
+    /// The bound that is reached.
     pub fn admit(&mut self, address: IpAddr) -> Result<(), Crowded> {
         if self.total >= CONNECTIONS_MAX {
             return Err(Crowded::Server);
@@ -57,7 +57,7 @@ impl Admission {
         }
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub fn total(&self) -> usize {
         self.total
     }

@@ -21,7 +21,7 @@ struct Line {
     timestamp: u32,
     /// The same on the clock, in microseconds.
     us: i64,
-    /// What was told last.
+    /// The time that was told last.
     told_us: i64,
     at: Instant,
 }

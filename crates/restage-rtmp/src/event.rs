@@ -1,11 +1,11 @@
-//! What an encoder sends, as the caller is told.
+//! Events: an encoder's stream, as the caller is told.
 
 use std::fmt;
 
 use crate::fault::Fault;
 use crate::flv::{AudioCodec, Metadata, VideoCodec, VideoUnits};
 
-/// What comes out of a [`Session`](crate::Session). [`Publish`](Self::Publish) comes first and once, [`End`](Self::End) last and once;
+/// An output of a [`Session`](crate::Session). [`Publish`](Self::Publish) comes first and once, [`End`](Self::End) last and once;
 /// media comes only between the two, after [`Session::accept`](crate::Session::accept).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub enum Event {
     /// The encoder wants to publish: answer with [`Session::accept`](crate::Session::accept) or
     /// [`Session::refuse`](crate::Session::refuse).
     Publish(Publish),
-    /// What the encoder says about the stream. It may be wrong.
+    /// The encoder describes the stream. It may be wrong.
     Metadata(Metadata),
     /// A video track begins, or goes on in another way.
     VideoConfig(VideoConfig),
@@ -54,7 +54,7 @@ impl fmt::Debug for StreamKey {
     }
 }
 
-/// How the pictures of a track are encoded.
+/// The codec of a video track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoConfig {
     /// The track's number, as the encoder gives it; 0 without multitrack.
@@ -78,7 +78,7 @@ pub struct VideoFrame {
     /// [`TIMESTAMP_FIRST_US`](crate::limits::TIMESTAMP_FIRST_US), and none is negative. It goes on without breaks where the encoder's timestamps wrap
     /// around or jump; audio and video share it.
     pub timestamp_us: i64,
-    /// How much later it is shown, in milliseconds. Where it differs from picture to picture there are B frames.
+    /// The time from decoding it to showing it, in milliseconds. Where it differs from picture to picture there are B frames.
     pub composition_ms: i32,
     /// It has a slice of an IDR picture: decoding can start here.
     pub is_key: bool,
@@ -86,7 +86,7 @@ pub struct VideoFrame {
     pub units: VideoUnits,
 }
 
-/// How the sound is encoded.
+/// The codec of the sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioConfig {
     /// The codec, with its parameters if it is AAC.
@@ -103,7 +103,7 @@ pub struct AudioFrame {
     pub data: Vec<u8>,
 }
 
-/// How a stream ended.
+/// The end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {

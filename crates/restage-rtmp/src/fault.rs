@@ -1,4 +1,4 @@
-//! What an encoder does wrong.
+//! Faults of an encoder.
 
 use thiserror::Error;
 
@@ -30,7 +30,7 @@ pub enum Fault {
         limits::CHUNK_BYTES_MAX
     )]
     ChunkSize {
-        /// What it asks for.
+        /// The size that it asks for.
         bytes: u32,
     },
     /// The encoder uses too many chunk streams.
@@ -107,7 +107,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What a stream that ends with this fault is refused for: unusable input.
+    /// The refusal of a stream that ends with this fault: unusable input.
     pub fn refusal(&self) -> Refusal {
         Refusal::InvalidInput {
             reason: self.to_string(),

@@ -48,13 +48,13 @@ pub const PARAMETER_SETS_MAX: usize = restage_codec::h264::PARAMETER_SETS_MAX;
 /// Bytes of the parameter sets in the configuration of a track.
 pub const PARAMETER_SETS_BYTES_MAX: usize = restage_codec::h264::PARAMETER_SETS_BYTES_MAX;
 
-/// How long the handshake may take.
+/// Longest time of a handshake.
 pub const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-/// How long it may take from the handshake to the command `publish`.
+/// Longest time from the handshake to the command `publish`.
 pub const PUBLISH_MAX: Duration = Duration::from_secs(5);
-/// How long an encoder may be silent.
+/// Longest silence of an encoder.
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How long the other of sound and pictures may take once one of them has come, or both once the stream is accepted.
+/// Longest time from the moment at which a stream is accepted until both sound and pictures have come.
 pub const BOTH_KINDS_MAX: Duration = Duration::from_secs(10);
 
 /// Over which time of the stream its bitrate is measured.
@@ -72,9 +72,9 @@ pub const TIMESTAMP_BACK_US: i64 = 200_000;
 /// The time of the first message of a stream. A track that begins later may begin before it, and is not negative for all that.
 pub const TIMESTAMP_FIRST_US: i64 = 5_000_000;
 
-/// What the release buffer holds a stream back by at least and at first.
+/// Least delay of the release buffer, with which it begins.
 pub const RELEASE_DELAY_MIN: Duration = Duration::from_millis(100);
-/// What the release buffer holds a stream back by at most.
+/// Most delay of the release buffer.
 pub const RELEASE_DELAY_MAX: Duration = Duration::from_millis(500);
 /// A stream that is this late leaves out pictures up to a key frame.
 pub const BACKLOG_MAX: Duration = Duration::from_secs(2);

@@ -18,7 +18,7 @@ pub enum Refusal {
         "the bitrate is {bits_per_s} bit/s; the most is {most}: lower the bitrate of the encoder"
     )]
     BitrateExceeded {
-        /// What came, in bits per second.
+        /// The measured rate in bits per second.
         bits_per_s: u64,
         /// The limit in bits per second.
         most: u64,

@@ -15,7 +15,7 @@ const PICTURE_US: u64 = 33_333;
 const SOUND_US: u64 = 21_333;
 const PICTURES_PER_KEY: u64 = 60;
 
-/// What happened in one run.
+/// The course of one run.
 #[derive(Debug, Default)]
 struct Course {
     /// Each picture that left: when, its timestamp, whether it was a key frame. Microseconds.
@@ -129,7 +129,7 @@ fn take(release: &mut Release<u64>, begin: Instant, now: Instant, course: &mut C
 struct Tcp {
     random: u64,
     loss: f64,
-    /// What the time until a retransmission is multiplied by when that is lost as well.
+    /// The time until a retransmission is multiplied by this when that is lost as well.
     back_off: u64,
     clump_us: u64,
     delivered_us: u64,

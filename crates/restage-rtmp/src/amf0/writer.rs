@@ -69,7 +69,7 @@ impl Writer {
         self.0.extend([0, 0, marker::OBJECT_END]);
     }
 
-    /// What is too long for its length is cut: the server writes nothing of that size.
+    /// A text that is too long for its length is cut: the server writes none of that size.
     fn put_text(&mut self, text: &str) {
         let mut end = text.len().min(usize::from(u16::MAX));
         while !text.is_char_boundary(end) {

@@ -5,7 +5,7 @@ use super::EXTENDED;
 /// Bytes of the longest header: three of the basic one, eleven, and four of the extended timestamp.
 pub(super) const HEADER_BYTES_MAX: usize = 18;
 
-/// What a chunk says of its message. Which members there are follows from its type.
+/// The header of a chunk. Its type decides which members there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     /// `fmt`: 0 to 3.

@@ -1,6 +1,6 @@
 //! The configuration of AAC (`AudioSpecificConfig`, ISO/IEC 14496-3 §1.6.2.1).
 
-/// What a decoder of AAC needs.
+/// The parameters of AAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AacConfig {
     /// The audio object type: 2 for AAC-LC, 5 for HE-AAC, 29 for HE-AAC v2.

@@ -3,7 +3,7 @@
 use super::AacConfig;
 use super::enhanced::{CODED_FRAMES, FourCc, Head, SEQUENCE_START};
 
-/// How sound is encoded.
+/// A codec of sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudioCodec {
     /// AAC, with what a decoder needs.
@@ -27,7 +27,7 @@ const TRACK: u8 = 0;
 pub(crate) struct AudioPacket<'a> {
     /// Nanoseconds to add to the timestamp of the message.
     pub(crate) offset_ns: u32,
-    /// What it has of track 0, if anything.
+    /// The part of track 0, if there is one.
     pub(crate) part: Option<AudioPart<'a>>,
 }
 

@@ -8,7 +8,7 @@ use restage_codec::h264::{SequenceParameters, UnitType, annexb};
 
 use crate::limits::{PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX};
 
-/// What a decoder of H.264 needs (`AVCDecoderConfigurationRecord`, ISO/IEC 14496-15 §5.3.3.1). It has at least one sequence and one
+/// The parameters of H.264 (`AVCDecoderConfigurationRecord`, ISO/IEC 14496-15 §5.3.3.1). It has at least one sequence and one
 /// picture parameter set, and the first of the former can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AvcConfig {
@@ -55,7 +55,7 @@ impl AvcConfig {
         })
     }
 
-    /// What the first sequence parameter set says; `None` if it cannot be read.
+    /// The content of the first sequence parameter set; `None` if it cannot be read.
     pub fn parameters(&self) -> Option<SequenceParameters> {
         SequenceParameters::parse(self.sequence_sets.first()?)
     }

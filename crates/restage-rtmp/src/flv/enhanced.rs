@@ -30,7 +30,7 @@ pub(super) struct Part<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What a tag begins with.
+/// The head of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     /// `PacketType` behind the extensions.

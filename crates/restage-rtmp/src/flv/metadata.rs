@@ -3,7 +3,7 @@
 use crate::amf0::Value;
 use crate::limits::ENCODER_NAME_BYTES_MAX;
 
-/// What an encoder says about its stream. It may be wrong, and it may change.
+/// Metadata that an encoder gives of its stream. It may be wrong, and it may change.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Metadata {
     /// Width of the pictures in pixels.

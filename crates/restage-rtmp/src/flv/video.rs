@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::AvcConfig;
 use super::enhanced::{CODED_FRAMES, FourCc, Head, SEQUENCE_START};
 
-/// How pictures are encoded.
+/// A codec of pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VideoCodec {
     /// H.264, with what a decoder needs.
@@ -37,7 +37,7 @@ pub(crate) struct VideoPacket {
     pub(crate) parts: Vec<VideoPart>,
 }
 
-/// What a message has of one track.
+/// The part of one track in a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct VideoPart {
     pub(crate) track: u8,

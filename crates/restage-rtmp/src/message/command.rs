@@ -7,7 +7,7 @@ use crate::amf0::{self, Value};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Command {
     pub(crate) name: String,
-    /// Which answer belongs to it; 0 for none.
+    /// The number that its answer repeats; 0 for a command without one.
     pub(crate) transaction: f64,
     /// The command object and what follows it.
     pub(crate) values: Vec<Value>,

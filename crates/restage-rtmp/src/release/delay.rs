@@ -1,4 +1,4 @@
-//! How long items are held back: the clumps of the path, and the delay that follows them.
+//! The clumps of the path, and the delay that follows them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -156,13 +156,13 @@ impl Delay {
         timestamp_us.saturating_add(self.hold_us.unwrap_or_default())
     }
 
-    /// How much later than the least transit this one is.
+    /// The difference between this transit and the least one.
     pub(super) fn late_by(&self, transit_us: i64) -> Duration {
         let late_us = transit_us.saturating_sub(self.least_us().unwrap_or(transit_us));
         Duration::from_micros(u64::try_from(late_us).unwrap_or_default())
     }
 
-    /// What items are held back by at present, over the least transit.
+    /// The present delay of items, over the least transit.
     pub(super) fn present(&self) -> Duration {
         match (self.hold_us, self.least_us()) {
             (Some(hold_us), Some(least_us)) => {
@@ -177,7 +177,7 @@ impl Delay {
         self.slots.iter().map(|slot| slot.least_us).min()
     }
 
-    /// What the clumps that are remembered require.
+    /// Sets the delay that the remembered clumps require.
     fn aim(&mut self) {
         let Some(least_us) = self.least_us() else {
             return;

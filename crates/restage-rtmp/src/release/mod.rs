@@ -24,16 +24,16 @@ pub struct Item<T> {
     pub timestamp_us: i64,
     /// Decoding can start here. It says nothing of sound.
     pub is_key: bool,
-    /// What it counts in bytes.
+    /// Its size in bytes.
     pub bytes: usize,
-    /// What is to be sent.
+    /// The content, for the caller.
     pub value: T,
 }
 
-/// What a [`Release`] has left out, because the stream was too late.
+/// Counts of what a [`Release`] has left out, because the stream was too late.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How often.
+    /// Number of times.
     pub times: u64,
     /// Pictures, of all layers.
     pub pictures: u64,
@@ -71,7 +71,7 @@ struct CatchUp {
     has_key: bool,
 }
 
-/// What counts as less lateness while a stream catches up.
+/// Lateness must shrink by so much to count as progress of a stream that catches up.
 const PROGRESS_US: i64 = 20_000;
 
 impl<T> Default for Release<T> {
@@ -148,7 +148,7 @@ impl<T> Release<T> {
         self.delay.present()
     }
 
-    /// What has been left out so far.
+    /// Counts of what has been left out so far.
     pub fn left_out(&self) -> LeftOut {
         self.left_out
     }

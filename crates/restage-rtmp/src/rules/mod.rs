@@ -13,14 +13,14 @@ use crate::limits::{BOTH_KINDS_MAX, COMPOSITION_TOLERANCE_MS, SILENCE_MAX, TRACK
 use crate::refusal::Refusal;
 use rate::Rate;
 
-/// What a stream may be. `None`: there is no such limit.
+/// Limits of a stream. `None`: there is no such limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleLimits {
     /// Bits per second of sound and all video tracks together.
     pub bits_per_s_max: Option<u64>,
     /// Width times height of the pictures of a track.
     pub pixels_max: Option<u64>,
-    /// How long a stream may last.
+    /// Longest time that a stream may last.
     pub duration_max: Option<Duration>,
 }
 

@@ -7,7 +7,7 @@ use crate::limits::{BITRATE_OVERSHOOT_PERCENT, BITRATE_WINDOW};
 /// Windows of arrival are so much longer than those of the stream's own time, because what a stalled path held back counts to the
 /// time in which it arrives.
 const ARRIVAL_FACTOR: u32 = 6;
-/// What arrives may exceed the limit by so much more, for the same reason.
+/// The rate of arrival may exceed the limit by so much, for the same reason.
 const ARRIVAL_OVERSHOOT_PERCENT: u64 = 25;
 
 /// Measures the bits of a stream in windows. By the stream's own timestamps the measure is exact; by its arrival it holds also for an

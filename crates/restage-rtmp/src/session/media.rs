@@ -16,7 +16,7 @@ use crate::flv::{
 use crate::limits::TRACKS_MAX;
 use crate::message::{Message, data_values};
 
-/// What is known of the tracks of a stream.
+/// The tracks of a stream, as far as they are known.
 #[derive(Debug, Default)]
 pub(super) struct Media {
     clock: Clock,

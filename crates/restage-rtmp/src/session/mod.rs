@@ -53,7 +53,7 @@ pub struct Session {
     received: Window,
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 enum Stage {
     Handshake {
         handshake: Box<Handshake>,
@@ -71,7 +71,7 @@ enum Stage {
     Over,
 }
 
-/// What has come since it was acknowledged last (RTMP 1.0 §5.4.3).
+/// Counts of bytes for acknowledgements (RTMP 1.0 §5.4.3).
 #[derive(Debug)]
 struct Window {
     size: u32,

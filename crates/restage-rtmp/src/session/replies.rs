@@ -1,4 +1,4 @@
-//! What the server says to an encoder.
+//! Answers to an encoder.
 
 use super::{CHUNK_BYTES_OUT, MESSAGE_STREAM, Session, WINDOW_BYTES};
 use crate::amf0::{Value, Writer};
@@ -14,7 +14,7 @@ const CAPABILITIES: f64 = 31.0;
 const SERVER_NAME: &str = "FMS/3,0,1,123";
 /// `capsEx` of Enhanced RTMP: multitrack, ModEx, and its nanoseconds.
 const CAPABILITIES_ENHANCED: f64 = (0x02 | 0x04 | 0x08) as f64;
-/// What the server can do with a codec (`FourCcInfoMask` of Enhanced RTMP): decode, forward.
+/// Abilities for a codec (`FourCcInfoMask` of Enhanced RTMP): decode, forward.
 const CAN_DECODE: f64 = 1.0;
 const CAN_FORWARD: f64 = 4.0;
 
@@ -116,7 +116,7 @@ fn status(level: &str, code: &str, description: &str) -> Vec<(&'static str, Valu
     ]
 }
 
-/// What the server takes of Enhanced RTMP.
+/// The parts of Enhanced RTMP that the server takes.
 fn enhanced() -> Vec<(&'static str, Value)> {
     let codec = |name: &str, able: f64| Value::Object(vec![(name.to_owned(), Value::Number(able))]);
     vec![

@@ -1,4 +1,4 @@
-//! What real encoders have sent: each file has all bytes of a connection, of one second of a test card of 10 pictures a second.
+//! Recorded bytes of real encoders: each file has all those of a connection, of one second of a test card of 10 pictures a second.
 //!
 //! They were recorded by `examples/listen.rs`. FFmpeg 5.1 and 9.0: H.264 by x264 without SEI, AAC-LC by FFmpeg. GStreamer 1.22 with its
 //! own client (`rtmp2sink`) and with librtmp (`rtmpsink`), from which OBS has its client: H.264 by OpenH264, AAC-LC by vo-aacenc.

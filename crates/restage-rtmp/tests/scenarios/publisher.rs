@@ -24,7 +24,7 @@ pub(crate) struct Rig {
     pub(crate) session: Session,
     pub(crate) now: Instant,
     pub(crate) events: Vec<Event>,
-    /// What the server has sent, handshake included.
+    /// All bytes of the server, handshake included.
     pub(crate) answers: Vec<u8>,
     chunk_bytes: usize,
 }

@@ -1,4 +1,4 @@
-//! How a session goes, from the handshake to the end.
+//! The course of a session, from the handshake to the end.
 
 use std::time::Duration;
 
