@@ -436,13 +436,15 @@ impl Layer {
             Codec::Vp9 => with_size(payload, vp9::starts_key_frame, vp9::size_in_packet),
             Codec::Av1 => with_size(payload, av1::starts_key_frame, av1::size_in_packet),
         };
-        self.size = size.or(self.size);
+        let mut largest = None;
         if starts {
             self.sizes = match format.codec {
                 Codec::Vp9 => vp9::layer_sizes(payload),
                 _ => self.dependencies.sizes(),
             };
+            largest = self.sizes.iter().flatten().next_back().copied();
         }
+        self.size = size.or(largest).or(self.size);
         starts
     }
 }

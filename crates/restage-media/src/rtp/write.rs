@@ -328,4 +328,74 @@ mod tests {
         );
         assert_eq!(header(&ids, "", &Extensions::default()).len(), 12);
     }
+
+    #[test]
+    fn descriptors_are_read_again_whatever_their_length() {
+        use crate::rtp::header::{Header, Ids};
+        use crate::util::layered::Source;
+        use restage_codec::dependency::NewDescriptor;
+
+        let mut source = Source::new(1);
+        let mut packets = source.picture(true);
+        packets.extend(source.picture(false));
+        let ids = ExtensionIds {
+            mid: Some(4),
+            audio_level: None,
+            rotation: Some(13),
+            transport_seq: Some(3),
+            descriptor: Some(12),
+        };
+        let read = Ids {
+            mid: Some(4),
+            rotation: Some(13),
+            transport_seq: Some(3),
+            dependency: Some(12),
+            ..Ids::default()
+        };
+        let values = Extensions {
+            rotation: Some(Rotation::Half),
+            ..Extensions::default()
+        };
+        let form = HeaderForm::new(&ids, "v0");
+        let mut profiles = Vec::new();
+        for packet in &packets {
+            let came = packet.descriptor.as_deref().unwrap();
+            for has_structure in [false, true] {
+                let new = NewDescriptor {
+                    number: 7,
+                    template_shift: 3,
+                    has_structure,
+                    active: None,
+                };
+                let described = Some(Described { came, new });
+                let mut buffer = vec![0xaa];
+                form.write(&mut buffer, FIXED, &values, described);
+                let mut written = buffer.split_off(1);
+                assert_eq!(written.len(), form.length(&values, described));
+                profiles.push(written[12]);
+                written.extend([5; 9]);
+                let header = Header::parse(&written).unwrap();
+                assert_eq!(written[header.body..], [5; 9]);
+                let elements = header.elements(&written, &read);
+                assert_eq!(elements.dependency, Some(&came.write(&new)[..]));
+                assert_eq!(elements.mid, Some(&b"v0"[..]));
+                assert_eq!(elements.transport_seq, Some(0xabcd));
+                assert_eq!(elements.extensions.rotation, Some(Rotation::Half));
+                // Who has not offered them is not sent any.
+                let plain = ExtensionIds {
+                    descriptor: None,
+                    ..ids.clone()
+                };
+                let plain = HeaderForm::new(&plain, "v0");
+                let (mut with, mut without) = (Vec::new(), Vec::new());
+                plain.write(&mut with, FIXED, &values, described);
+                plain.write(&mut without, FIXED, &values, None);
+                assert_eq!(
+                    (with.len(), &with),
+                    (plain.length(&values, described), &without)
+                );
+            }
+        }
+        assert!(profiles.contains(&ONE_BYTE_PROFILE[0]) && profiles.contains(&TWO_BYTE_PROFILE[0]));
+    }
 }

@@ -1,6 +1,8 @@
 //! Which packets of one kind a subscriber receives, and under which numbers.
 
 #[cfg(test)]
+mod av1_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
