@@ -28,6 +28,8 @@ const THROTTLED_BPS = 600_000;
 const WINDOW_MS = 5_000;
 /** A busy machine may take so many times to get there. */
 const WINDOWS_MAX = 12;
+/** The share of samples that shows what a viewer is sent. */
+const MOST = 0.6;
 
 const newestOf = page => page.evaluate("window.samples?.at(-1)");
 
@@ -125,14 +127,18 @@ async function recorded(codec, scalabilityMode) {
   assert.equal(decoded.said, "");
 }
 
+/** Of how many samples the picture is the largest, from 0 to 1. Encoders of AV1 leave out layers of single pictures where they lack time. */
+const shareOfLargest = samples =>
+  samples.filter(one => one.height === LARGEST).length / Math.max(1, samples.length);
+
 /** Measures one time after the other until what is seen is as wanted. */
 async function until(scene, bps, isWanted, what) {
   let slow;
   for (let tries = 0; tries < WINDOWS_MAX; tries++) {
     const { viewer, beside } = await scene.during(bps, WINDOW_MS);
     const fast = seen(beside);
-    slow = seen(viewer);
-    assert.deepEqual(fast.heights, [LARGEST], "the viewer beside it keeps the largest");
+    slow = { ...seen(viewer), largest: shareOfLargest(viewer) };
+    assert.ok(shareOfLargest(beside) > MOST, `the viewer beside it keeps the largest: ${fast.heights}`);
     assert.equal(fast.lost, 0, "the viewer beside it loses nothing");
     if (isWanted(slow)) return slow;
   }
@@ -147,9 +153,9 @@ if (isInLab()) {
     test(`a throttled viewer of ${codec} ${scalabilityMode} is shown a smaller layer, and the largest again`, async () => {
       const scene = await Scene.open({ codec, scalabilityMode, isReplica });
       try {
-        const isSmaller = one => one.heights.length === 1 && one.heights[0] < LARGEST && one.fps > 2;
+        const isSmaller = one => one.largest === 0 && one.fps > 2;
         const slow = await until(scene, THROTTLED_BPS, isSmaller, "a smaller layer");
-        const isLargest = one => one.heights.length === 1 && one.heights[0] === LARGEST;
+        const isLargest = one => one.largest > MOST;
         const all = await until(scene, undefined, isLargest, "the largest again");
         console.log(
           `throttled: ${slow.fps.toFixed(1)} pictures a second of ${slow.heights} lines, frozen for ` +
