@@ -108,11 +108,25 @@ async function publish({ url, token, codec, scalabilityMode }) {
   Object.assign(window, { layers, encoded });
 }
 
-/** @param {{ url: string, token: string }} wishes */
-async function watch({ url, token }) {
+const DESCRIPTOR = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+/**
+ * Offers dependency descriptors, which Chromium's viewers do only if they are told to.
+ * @param {any} transceiver
+ */
+function takeDescriptors(transceiver) {
+  const all = transceiver.getHeaderExtensionsToNegotiate();
+  for (const one of all) if (one.uri === DESCRIPTOR) one.direction = "sendrecv";
+  transceiver.setHeaderExtensionsToNegotiate(all);
+}
+
+/** @param {{ url: string, token: string, takesDescriptors?: boolean }} wishes */
+async function watch({ url, token, takesDescriptors = true }) {
   const media = new MediaStream();
   const connection = await open(url, token, peer => {
-    for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
+    peer.addTransceiver("audio", { direction: "recvonly" });
+    const video = peer.addTransceiver("video", { direction: "recvonly" });
+    if (takesDescriptors) takeDescriptors(video);
     peer.addEventListener("track", ({ track }) => media.addTrack(track));
   });
   const video = document.createElement("video");

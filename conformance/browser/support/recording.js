@@ -1,9 +1,10 @@
 /** Recorded stages, and the command line as publisher. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 import {
   CreateStageCommand,
@@ -74,4 +75,28 @@ export function publishCard(token) {
       await exit;
     },
   };
+}
+
+const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv", "bin", "python");
+/** Prints what FFmpeg decodes of the pictures of a playlist: how many, how high they are, and what it says of them. */
+const DECODE = `
+import json, subprocess, sys, av, imageio_ffmpeg
+pictures, heights = 0, set()
+with av.open(sys.argv[1]) as container:
+    for frame in container.decode(video=0):
+        pictures, heights = pictures + 1, heights | {frame.height}
+timing = ("-fps_mode", "passthrough", "-enc_time_base:v", "demux")
+command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "warning", "-i", sys.argv[1], *timing, "-f", "null", "-"]
+said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+print(json.dumps({"pictures": pictures, "heights": sorted(heights), "said": said}))
+`;
+
+/**
+ * Decodes a recording.
+ * @param {string} playlist Its path.
+ * @returns {Promise<{ pictures: number, heights: number[], said: string }>}
+ */
+export async function decodePlaylist(playlist) {
+  const { stdout } = await promisify(execFile)(PYTHON, ["-c", DECODE, playlist]);
+  return JSON.parse(stdout);
 }

@@ -66,6 +66,11 @@ impl<'a> BitReader<'a> {
         (0..count).try_fold(0, |value: u32, _| Some(value << 1 | self.bit()?))
     }
 
+    /// How many bits have been read of bytes that are read as they stand.
+    pub(crate) fn position(&self) -> usize {
+        8 * self.position - self.left as usize
+    }
+
     /// `ue(v)`, an Exp-Golomb code (ITU-T H.264 §9.1). `None` as well for a number that does not fit in 32 bits.
     pub(crate) fn unsigned(&mut self) -> Option<u32> {
         let mut zeros = 0;

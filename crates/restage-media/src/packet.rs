@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use restage_codec::dependency::{Descriptor, Layers};
 use restage_codec::h264::Lead;
 use restage_codec::{Codec, FramePlace, MediaKind, PictureSize};
 
@@ -34,6 +35,8 @@ pub(crate) struct Packet {
     pub(crate) starts_key_frame: bool,
     /// Where its frame stands in the layers and numbers that the payload says.
     pub(crate) frame: FramePlace,
+    /// For AV1: what its dependency descriptor says, if it has one.
+    pub(crate) descriptor: Option<Arc<Descriptor>>,
     /// What a decoder that starts with this packet needs before it.
     pub(crate) lead: Option<Arc<Lead>>,
     /// Counts the video packets of the publication: its name in the history.
@@ -139,6 +142,15 @@ impl Cut {
     /// Whether it has the frames of every temporal layer.
     pub(crate) fn has_all_frames(self) -> bool {
         self.temporal == Self::ALL
+    }
+}
+
+impl From<Cut> for Layers {
+    fn from(cut: Cut) -> Self {
+        Self {
+            spatial: cut.spatial,
+            temporal: cut.temporal,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
-use str0m::rtp::{ExtensionValues, RtpWrite};
+use str0m::rtp::{Extension, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Rtc};
 
 /// Constrained baseline at level 3.1, which every WebRTC client decodes (RFC 7742 §6.2).
@@ -33,6 +33,11 @@ pub struct Engine {
 impl Engine {
     /// Builds an engine that passes RTP packets without changing them.
     pub fn build(&self, now: Instant) -> Rtc {
+        self.build_with(now, Vec::new())
+    }
+
+    /// The same, with these header extensions under these ids beside those that it has anyway.
+    pub fn build_with(&self, now: Instant, extensions: Vec<(u8, Extension)>) -> Rtc {
         let mut builder = Rtc::builder()
             .set_rtp_mode(true)
             .set_crypto_provider(Arc::clone(&self.crypto))
@@ -45,6 +50,9 @@ impl Engine {
             .enable_h264(true);
         if let Some(certificate) = &self.certificate {
             builder = builder.set_dtls_cert(certificate.clone());
+        }
+        for (id, extension) in extensions {
+            builder = builder.set_extension(id, extension);
         }
         builder.build(now)
     }

@@ -14,6 +14,7 @@
  * ```
  */
 
+import { offerDescriptors } from "./descriptors.js";
 import { StageError } from "./errors.js";
 import { encodingsOf, preferRedundancy, restrict } from "./layers.js";
 import { MediaSession } from "./session.js";
@@ -87,7 +88,7 @@ export function watch(url, token, element, options = {}) {
   const prepare = (connection, session) => {
     const stream = new MediaStream();
     connection.addTransceiver("audio", { direction: "recvonly" });
-    connection.addTransceiver("video", { direction: "recvonly" });
+    offerDescriptors(connection.addTransceiver("video", { direction: "recvonly" }));
     connection.addEventListener("track", ({ track }) => {
       stream.addTrack(track);
       if (session.stream === stream) return;

@@ -189,6 +189,7 @@ mod tests {
                 marker: is_last,
                 starts_key_frame: is_key,
                 frame: FramePlace::default(),
+                descriptor: None,
                 lead: None,
                 number: seq,
                 arrived: self.epoch + Duration::from_millis(picture * 33),

@@ -3,9 +3,11 @@
 //!
 //! What goes through changes between two pictures. Frames of higher layers end at once. Those of higher temporal layers come again where
 //! nothing that they use is missing: at a key frame, at a frame that says so (Y in RFC 7741 §4.2), or after one that says so of all that
-//! follow (U in RFC 9628 §4.2). Those of higher spatial layers come again at a key frame.
+//! follow (U in RFC 9628 §4.2). Those of higher spatial layers come again at a key frame. Where the dependency descriptor is sent on, layers
+//! of both kinds come again at a frame that it calls a switch to them (RTP Payload Format For AV1 §A.7).
 
 use restage_codec::FramePlace;
+use restage_codec::dependency::{Descriptor, Layers};
 
 use crate::packet::{Cut, Packet};
 
@@ -122,6 +124,9 @@ impl Thinner {
             self.missed = None;
         }
         if is_new_picture || packet.starts_key_frame {
+            if let Some(descriptor) = &packet.descriptor {
+                self.climb(descriptor, self.complete, wanted);
+            }
             self.begin_picture(wanted);
         }
         if frame.temporal == 0 {
@@ -140,8 +145,18 @@ impl Thinner {
             self.missed = Some(missed.min(frame.temporal));
         }
         let is_sent = is_small_enough && is_slow_enough;
-        if frame.spatial == 0 {
-            self.opens = frame.opens && is_sent;
+        match &packet.descriptor {
+            None if frame.spatial == 0 => self.opens = frame.opens && is_sent,
+            // The marker of this picture may have been sent with a lower spatial layer.
+            Some(descriptor) => self.climb(
+                descriptor,
+                self.limit,
+                Cut {
+                    spatial: self.limit.spatial,
+                    ..wanted
+                },
+            ),
+            None => {}
         }
         is_sent
     }
@@ -155,6 +170,31 @@ impl Thinner {
             temporal: self.complete.temporal.min(wanted.temporal),
         };
         self.is_waiting = wanted.spatial > self.complete.spatial;
+    }
+
+    /// Completes the layers up to `wanted` that a frame opens for an outlet that has been sent everything up to `complete`.
+    fn climb(&mut self, descriptor: &Descriptor, complete: Cut, wanted: Cut) {
+        if wanted.spatial <= self.complete.spatial && wanted.temporal <= self.complete.temporal {
+            return;
+        }
+        let top = descriptor.top();
+        let now = Layers::from(complete).meet(wanted.into()).meet(top);
+        if !descriptor.layers().is_within(now) {
+            return;
+        }
+        let Some(reached) = descriptor.switch(now, wanted.into()) else {
+            return;
+        };
+        let or_all = |layer, top| if layer < top { layer } else { Cut::ALL };
+        let reached = Cut {
+            spatial: or_all(reached.spatial, top.spatial),
+            temporal: or_all(reached.temporal, top.temporal),
+        };
+        if reached.spatial > self.complete.spatial {
+            self.complete = reached;
+        } else {
+            self.complete.temporal = self.complete.temporal.max(reached.temporal);
+        }
     }
 
     /// A frame of this temporal layer uses only the base. Later ones of its layer may use what came since the base.
@@ -208,6 +248,7 @@ mod tests {
                     .unwrap_or(0) as u8,
                 ..FramePlace::default()
             },
+            descriptor: None,
             lead: None,
             number: 0,
             arrived: epoch(),

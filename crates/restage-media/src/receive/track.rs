@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_codec::dependency::Dependencies;
+use restage_codec::dependency::{Dependencies, Descriptor};
 use restage_codec::{Codec, FramePlace, MediaKind, PictureSize, av1, h264, h265, red, vp8, vp9};
 
 use crate::limits::{LAYER_RETURN_MAX, LAYER_SILENCE_MAX, LAYERS_MAX, SPATIAL_LAYERS_MAX};
@@ -51,6 +51,9 @@ struct Layer {
     report: Option<SenderReport>,
 }
 
+/// Where a frame stands, and what its dependency descriptor says.
+type Placed = (FramePlace, Option<Arc<Descriptor>>);
+
 /// Whether a layer that does not come counts as there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
@@ -73,7 +76,7 @@ impl TrackIn {
         }
     }
 
-    /// Assigns a packet to its layer. `None`: there are [`LAYERS_MAX`] other layers.
+    /// Assigns a packet to its layer. `None`: there are [`LAYERS_MAX`] other layers, or its dependency descriptor cannot be read.
     pub(crate) fn on_packet(
         &mut self,
         mut received: Received,
@@ -88,7 +91,7 @@ impl TrackIn {
             layer.cuts.resume();
         }
         layer.last_at = now;
-        let frame = layer.frame_place(&received, format.codec);
+        let (frame, descriptor) = layer.frame_place(&received, format.codec)?;
         let (bytes, ends_frame) = (received.payload.len(), received.marker || frame.ends);
         let is_measured = layer.rate.add(now, bytes, ends_frame);
         layer.cuts.add(now, &frame, bytes, ends_frame);
@@ -123,6 +126,7 @@ impl TrackIn {
             marker: received.marker,
             starts_key_frame,
             frame,
+            descriptor,
             lead,
             number: 0,
             arrived: now,
@@ -366,8 +370,9 @@ impl Layer {
     }
 
     /// Where the frame of a packet stands: by its payload, if that says so, or else by the dependency descriptor. libwebrtc leaves the
-    /// layers and numbers out of payloads of VP8 where the descriptor is negotiated.
-    fn frame_place(&mut self, received: &Received, codec: Codec) -> FramePlace {
+    /// layers and numbers out of payloads of VP8 where the descriptor is negotiated. Receivers of AV1 need the descriptor itself. `None`:
+    /// one of AV1 cannot be read. Receivers would take a packet without it for that of another stream.
+    fn frame_place(&mut self, received: &Received, codec: Codec) -> Option<Placed> {
         let payload = &received.payload;
         let place = match codec {
             Codec::Opus | Codec::Red => None,
@@ -382,13 +387,22 @@ impl Layer {
                 described.or(place)
             }
             Codec::Vp9 => vp9::frame_place(payload),
-            Codec::H264 | Codec::H265 | Codec::Av1 => self.described_place(received),
+            Codec::H264 | Codec::H265 => self.described_place(received),
+            Codec::Av1 if received.dependency.is_some() && !payload.is_empty() => {
+                let descriptor = self.describe(received)?;
+                return Some((descriptor.place(), Some(Arc::new(descriptor))));
+            }
+            Codec::Av1 => None,
         };
-        place.unwrap_or_default()
+        Some((place.unwrap_or_default(), None))
     }
 
     /// Where the frame of a packet stands by its dependency descriptor.
     fn described_place(&mut self, received: &Received) -> Option<FramePlace> {
+        Some(self.describe(received)?.place())
+    }
+
+    fn describe(&mut self, received: &Received) -> Option<Descriptor> {
         let descriptor = received.dependency.as_deref()?;
         self.dependencies.read(received.seq, descriptor)
     }
@@ -422,13 +436,15 @@ impl Layer {
             Codec::Vp9 => with_size(payload, vp9::starts_key_frame, vp9::size_in_packet),
             Codec::Av1 => with_size(payload, av1::starts_key_frame, av1::size_in_packet),
         };
-        self.size = size.or(self.size);
+        let mut largest = None;
         if starts {
             self.sizes = match format.codec {
                 Codec::Vp9 => vp9::layer_sizes(payload),
                 _ => self.dependencies.sizes(),
             };
+            largest = self.sizes.iter().flatten().next_back().copied();
         }
+        self.size = size.or(largest).or(self.size);
         starts
     }
 }

@@ -268,3 +268,55 @@ fn an_idr_fragment_starts_a_key_frame_only_right_after_another_frame() {
     assert!(!idr(13, 3), "a packet is missing before it");
     assert!(!idr(14, 3), "same frame");
 }
+
+#[test]
+fn packets_of_av1_carry_their_descriptors_and_are_left_out_where_these_cannot_be_read() {
+    use crate::util::layered::bytes;
+
+    let mut rig = Rig::new();
+    rig.format = Arc::new(format(96, Codec::Av1, ""));
+    let mut seq = 0;
+    let mut feed = |descriptor: Option<&str>| {
+        seq += 1;
+        let at = rig.epoch + Duration::from_millis(seq);
+        let mut packet = received(None, 1, seq, seq * 90, at, 30);
+        packet.dependency = descriptor.map(|bits| bytes(bits).into());
+        rig.track.on_packet(packet, &rig.format, &mut rig.clock)
+    };
+    let place = |packet: Packet| {
+        let number = packet.descriptor.map(|descriptor| descriptor.number());
+        (packet.frame.spatial, number)
+    };
+    // Two spatial layers without temporal ones: two decode targets, no chain, no sizes.
+    let structure = "000000 00001 10 11 1010 0010 0 0 00 0";
+    assert_eq!(feed(None).map(place), Some((0, None)), "it has none");
+    assert!(
+        feed(Some("11 000001 0000000000000001")).is_none(),
+        "no structure yet"
+    );
+    let key = format!("10 000000 0000000000000010 10000 {structure}");
+    assert_eq!(feed(Some(&key)).map(place), Some((0, Some(2))));
+    assert_eq!(
+        feed(Some("11 000001 0000000000000011")).map(place),
+        Some((1, Some(3)))
+    );
+    for (descriptor, why) in [
+        ("11 000010 0000000000000100", "no such template"),
+        ("11 000001", "cut short"),
+        (
+            "11 000001 0000000000000100 11000 000000",
+            "its structure is cut short",
+        ),
+    ] {
+        assert!(feed(Some(descriptor)).is_none(), "{why}");
+    }
+    // A structure of this encoder alone: another SSRC begins anew.
+    let at = rig.epoch + Duration::from_secs(1);
+    let mut other = received(None, 2, 1, 9_000, at, 30);
+    other.dependency = Some(bytes("11 000001 0000000000000011").into());
+    assert!(
+        rig.track
+            .on_packet(other, &rig.format, &mut rig.clock)
+            .is_none()
+    );
+}

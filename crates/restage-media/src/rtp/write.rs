@@ -1,9 +1,12 @@
-//! Writes RTP headers (RFC 3550 §5.1) with one-byte header extensions (RFC 8285).
+//! Writes RTP headers (RFC 3550 §5.1) with header extensions (RFC 8285): one-byte ones, unless a value is too long for these.
 
 use crate::rtp::extensions::{Extensions, Rotation};
+use crate::send::rewrite::Described;
 
 /// The profile that begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];
+/// The same for two-byte elements (RFC 8285 §4.3).
+const TWO_BYTE_PROFILE: [u8; 2] = [0x10, 0x00];
 /// Length of a header without extensions, and of what precedes their elements.
 const FIXED_BYTES: usize = 12;
 const BLOCK_BYTES: usize = 4;
@@ -11,7 +14,7 @@ const BLOCK_BYTES: usize = 4;
 const ELEMENTS_AT: usize = FIXED_BYTES + BLOCK_BYTES;
 /// Longest value of a one-byte element.
 const ELEMENT_BYTES_MAX: usize = 16;
-/// Longest header: with a MID, a number of two bytes and two values of a byte, padded to whole words.
+/// Longest header without a dependency descriptor: with a MID, a number of two bytes and two values of a byte, padded to whole words.
 const HEADER_BYTES_MAX: usize =
     (ELEMENTS_AT + 1 + ELEMENT_BYTES_MAX + 3 + 2 + 2).next_multiple_of(4);
 
@@ -23,6 +26,8 @@ pub(crate) struct ExtensionIds {
     pub(crate) rotation: Option<u8>,
     /// The transport-wide number.
     pub(crate) transport_seq: Option<u8>,
+    /// The dependency descriptor. Only who permits two-byte elements beside one-byte ones is sent it.
+    pub(crate) descriptor: Option<u8>,
 }
 
 /// A header in the form that a subscriber's offer gives it, prepared for many packets: what they have in common is written already.
@@ -35,6 +40,7 @@ pub(crate) struct HeaderForm {
     transport_seq_at: Option<usize>,
     audio_level: Option<u8>,
     rotation: Option<u8>,
+    descriptor: Option<u8>,
 }
 
 impl HeaderForm {
@@ -47,6 +53,7 @@ impl HeaderForm {
             transport_seq_at: None,
             audio_level: ids.audio_level.filter(is_id),
             rotation: ids.rotation.filter(is_id),
+            descriptor: ids.descriptor.filter(is_id),
         };
         form.bytes[0] = 0x80;
         form.bytes[12..14].copy_from_slice(&ONE_BYTE_PROFILE);
@@ -73,17 +80,54 @@ impl HeaderForm {
     }
 
     /// Bytes of the header that [`write`](Self::write) appends.
-    pub(crate) fn length(&self, values: &Extensions) -> usize {
+    pub(crate) fn length(&self, values: &Extensions, described: Option<Described<'_>>) -> usize {
         let level = self.audio_level.is_some() && values.audio_level.is_some();
         let rotation = self.rotation.is_some() && values.rotation.is_some();
-        match self.elements + 2 * (usize::from(level) + usize::from(rotation)) {
+        let short = self.elements + 2 * (usize::from(level) + usize::from(rotation));
+        let elements = match described.filter(|_| self.descriptor.is_some()) {
+            None => short,
+            Some(described) => match described.came.length(&described.new) {
+                value if value <= ELEMENT_BYTES_MAX => short + 1 + value,
+                value => {
+                    let (bytes, end) = self.begin(Fixed::default(), values);
+                    let count = elements(&bytes[ELEMENTS_AT..end]).count();
+                    short + count + 2 + value
+                }
+            },
+        };
+        match elements {
             0 => FIXED_BYTES,
             elements => ELEMENTS_AT + elements.next_multiple_of(4),
         }
     }
 
     /// Appends a header.
-    pub(crate) fn write(&self, buffer: &mut Vec<u8>, fixed: Fixed, values: &Extensions) {
+    pub(crate) fn write(
+        &self,
+        buffer: &mut Vec<u8>,
+        fixed: Fixed,
+        values: &Extensions,
+        described: Option<Described<'_>>,
+    ) {
+        let (mut bytes, end) = self.begin(fixed, values);
+        if let (Some(id), Some(described)) = (self.descriptor, described) {
+            let descriptor = described.came.write(&described.new);
+            write_described(buffer, &bytes[..end], id, &descriptor);
+            return;
+        }
+        if end == ELEMENTS_AT {
+            buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
+            return;
+        }
+        let end = end.next_multiple_of(4);
+        bytes[0] |= HAS_EXTENSION;
+        bytes[15] = ((end - ELEMENTS_AT) / 4) as u8;
+        buffer.extend_from_slice(&bytes[..end]);
+    }
+
+    /// The header without a dependency descriptor, and where its elements end. It does not say yet that there are any.
+    #[inline]
+    fn begin(&self, fixed: Fixed, values: &Extensions) -> ([u8; HEADER_BYTES_MAX], usize) {
         let mut bytes = self.bytes;
         bytes[1] = u8::from(fixed.marker) << 7 | fixed.pt & 0x7f;
         bytes[2..4].copy_from_slice(&fixed.seq.to_be_bytes());
@@ -110,19 +154,49 @@ impl HeaderForm {
             [bytes[end], bytes[end + 1]] = [id << 4, turns];
             end += 2;
         }
-        if end == ELEMENTS_AT {
-            buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
-            return;
-        }
-        let end = end.next_multiple_of(4);
-        bytes[0] |= 0x10;
-        bytes[15] = ((end - ELEMENTS_AT) / 4) as u8;
-        buffer.extend_from_slice(&bytes[..end]);
+        (bytes, end)
     }
 }
 
+/// The X bit of a header.
+const HAS_EXTENSION: u8 = 0x10;
+
+/// Appends a header that has been begun, with a dependency descriptor. One that is too long for a one-byte element makes all elements
+/// two-byte ones.
+fn write_described(buffer: &mut Vec<u8>, begun: &[u8], id: u8, descriptor: &[u8]) {
+    let start = buffer.len();
+    if let 1..=ELEMENT_BYTES_MAX = descriptor.len() {
+        buffer.extend_from_slice(begun);
+        buffer.push(id << 4 | (descriptor.len() - 1) as u8);
+    } else {
+        buffer.extend_from_slice(&begun[..FIXED_BYTES]);
+        buffer.extend_from_slice(&TWO_BYTE_PROFILE);
+        buffer.extend_from_slice(&[0; 2]);
+        for (id, value) in elements(&begun[ELEMENTS_AT..]) {
+            buffer.extend([id, value.len() as u8]);
+            buffer.extend_from_slice(value);
+        }
+        buffer.extend([id, descriptor.len() as u8]);
+    }
+    buffer.extend_from_slice(descriptor);
+    let elements = buffer.len() - start - ELEMENTS_AT;
+    buffer.resize(start + ELEMENTS_AT + elements.next_multiple_of(4), 0);
+    buffer[start] |= HAS_EXTENSION;
+    buffer[start + 15] = elements.div_ceil(4) as u8;
+}
+
+/// The ids and values of one-byte elements that stand side by side.
+fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (first, behind) = bytes.split_first()?;
+        let (value, rest) = behind.split_at_checked(usize::from(first & 0x0f) + 1)?;
+        bytes = rest;
+        Some((first >> 4, value))
+    })
+}
+
 /// The fixed part of a header.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fixed {
     pub(crate) pt: u8,
     pub(crate) marker: bool,
@@ -158,7 +232,7 @@ mod tests {
 
     fn header(ids: &ExtensionIds, mid: &str, values: &Extensions) -> Vec<u8> {
         let mut buffer = vec![0xaa];
-        HeaderForm::new(ids, mid).write(&mut buffer, FIXED, values);
+        HeaderForm::new(ids, mid).write(&mut buffer, FIXED, values, None);
         buffer.split_off(1)
     }
 
@@ -175,6 +249,7 @@ mod tests {
             audio_level: Some(1),
             rotation: Some(13),
             transport_seq: Some(3),
+            descriptor: None,
         };
         let values = Extensions {
             audio_level: Some(-30),
@@ -215,6 +290,7 @@ mod tests {
                     audio_level,
                     rotation,
                     transport_seq: rotation.map(|_| 2),
+                    descriptor: None,
                 };
                 for (level, turned) in [(None, None), (Some(-9), Some(Rotation::Half))] {
                     let values = Extensions {
@@ -225,7 +301,7 @@ mod tests {
                     for name in ["", "0", "abcd", "a name of twenty byt"] {
                         let written = header(&ids, name, &values).len();
                         assert_eq!(
-                            HeaderForm::new(&ids, name).length(&values),
+                            HeaderForm::new(&ids, name).length(&values, None),
                             written,
                             "{ids:?} {name}"
                         );
@@ -251,5 +327,75 @@ mod tests {
             12
         );
         assert_eq!(header(&ids, "", &Extensions::default()).len(), 12);
+    }
+
+    #[test]
+    fn descriptors_are_read_again_whatever_their_length() {
+        use crate::rtp::header::{Header, Ids};
+        use crate::util::layered::Source;
+        use restage_codec::dependency::NewDescriptor;
+
+        let mut source = Source::new(1);
+        let mut packets = source.picture(true);
+        packets.extend(source.picture(false));
+        let ids = ExtensionIds {
+            mid: Some(4),
+            audio_level: None,
+            rotation: Some(13),
+            transport_seq: Some(3),
+            descriptor: Some(12),
+        };
+        let read = Ids {
+            mid: Some(4),
+            rotation: Some(13),
+            transport_seq: Some(3),
+            dependency: Some(12),
+            ..Ids::default()
+        };
+        let values = Extensions {
+            rotation: Some(Rotation::Half),
+            ..Extensions::default()
+        };
+        let form = HeaderForm::new(&ids, "v0");
+        let mut profiles = Vec::new();
+        for packet in &packets {
+            let came = packet.descriptor.as_deref().unwrap();
+            for has_structure in [false, true] {
+                let new = NewDescriptor {
+                    number: 7,
+                    template_shift: 3,
+                    has_structure,
+                    active: None,
+                };
+                let described = Some(Described { came, new });
+                let mut buffer = vec![0xaa];
+                form.write(&mut buffer, FIXED, &values, described);
+                let mut written = buffer.split_off(1);
+                assert_eq!(written.len(), form.length(&values, described));
+                profiles.push(written[12]);
+                written.extend([5; 9]);
+                let header = Header::parse(&written).unwrap();
+                assert_eq!(written[header.body..], [5; 9]);
+                let elements = header.elements(&written, &read);
+                assert_eq!(elements.dependency, Some(&came.write(&new)[..]));
+                assert_eq!(elements.mid, Some(&b"v0"[..]));
+                assert_eq!(elements.transport_seq, Some(0xabcd));
+                assert_eq!(elements.extensions.rotation, Some(Rotation::Half));
+                // Who has not offered them is not sent any.
+                let plain = ExtensionIds {
+                    descriptor: None,
+                    ..ids.clone()
+                };
+                let plain = HeaderForm::new(&plain, "v0");
+                let (mut with, mut without) = (Vec::new(), Vec::new());
+                plain.write(&mut with, FIXED, &values, described);
+                plain.write(&mut without, FIXED, &values, None);
+                assert_eq!(
+                    (with.len(), &with),
+                    (plain.length(&values, described), &without)
+                );
+            }
+        }
+        assert!(profiles.contains(&ONE_BYTE_PROFILE[0]) && profiles.contains(&TWO_BYTE_PROFILE[0]));
     }
 }

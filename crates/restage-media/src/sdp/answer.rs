@@ -6,7 +6,7 @@ use restage_codec::Codec;
 
 use super::candidate::Candidates;
 use super::format::Format;
-use super::media::{DEPENDENCY, MediaOffer};
+use super::media::MediaOffer;
 use super::offer::{IceCredentials, Offer, OfferedSection, Role};
 use crate::sdp::stream::StreamConfig;
 
@@ -64,11 +64,7 @@ pub(crate) fn answer(offer: &Offer, local: &Local<'_>) -> String {
         sdp.push_str("\r\n");
     }
     // The structure in a dependency descriptor is longer than the values that the one-byte form has.
-    let has_long_values = |media: &MediaOffer| {
-        let mut extensions = media.extensions.iter();
-        extensions.any(|(_, uri)| uri == DEPENDENCY)
-    };
-    if offer.mixes_forms && offer.media().any(has_long_values) {
+    if offer.mixes_forms && offer.media().any(MediaOffer::has_descriptors) {
         sdp.push_str("a=extmap-allow-mixed\r\n");
     }
     sdp.push_str("a=msid-semantic:WMS *\r\na=ice-lite\r\n");

@@ -50,16 +50,18 @@ const PUBLISHER_EXTENSIONS: &[&str] = &[
     DEPENDENCY,
 ];
 
-/// Header extensions with a subscriber: only those that are used, because each costs time for every packet.
-const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION];
+/// Header extensions with a subscriber: only those that are used, because each costs time for every packet. Dependency descriptors are
+/// sent with AV1 alone.
+const SUBSCRIBER_EXTENSIONS: &[&str] = &[MID, TRANSPORT_SEQ, AUDIO_LEVEL, ROTATION, DEPENDENCY];
 
 impl MediaOffer {
-    /// `None` if no codec of the section is forwarded.
+    /// `None` if no codec of the section is forwarded. `mixes_forms` says that the offer permits long header extensions beside short ones.
     pub(super) fn parse(
         section: &Section<'_>,
         kind: MediaKind,
         role: Role,
         position: usize,
+        mixes_forms: bool,
     ) -> Result<Option<Self>, OfferError> {
         // A section may lack a mid only if it is the only one; any name will do then.
         let mid = attribute(&section.lines, "mid").map_or_else(|| position.to_string(), Into::into);
@@ -79,6 +81,11 @@ impl MediaOffer {
         let mut extensions = extensions(section, role);
         if role == Role::Subscriber {
             choose_feedback(&mut formats, &mut extensions);
+            // The structure in a descriptor is longer than the short form permits.
+            let is_av1 = |format: &Format| format.codec == Codec::Av1;
+            if !(mixes_forms && formats.iter().any(is_av1)) {
+                extensions.retain(|(_, uri)| uri != DEPENDENCY);
+            }
         }
         let rids = if role == Role::Publisher && kind == MediaKind::Video {
             rids(section)
@@ -98,6 +105,13 @@ impl MediaOffer {
             rids,
             ssrcs,
         }))
+    }
+}
+
+impl MediaOffer {
+    /// Whether dependency descriptors are sent.
+    pub(crate) fn has_descriptors(&self) -> bool {
+        self.extensions.iter().any(|(_, uri)| uri == DEPENDENCY)
     }
 }
 

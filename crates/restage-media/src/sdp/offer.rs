@@ -114,7 +114,7 @@ impl Offer {
             is_trickling: any_of(&description, "ice-options")
                 .is_some_and(|options| options.split(' ').any(|option| option == "trickle")),
             is_bundled: bundle.is_some(),
-            mixes_forms: has_flag(&description.session, "extmap-allow-mixed"),
+            mixes_forms: mixes_forms(&description),
             fingerprints: fingerprint::all_of(&description)?,
             is_dtls_server: is_dtls_server(&description)?,
             sections,
@@ -157,6 +157,11 @@ fn syntax_error(error: &SyntaxError) -> OfferError {
     }
 }
 
+/// Whether header extensions of both forms may be used (RFC 8285 §6).
+fn mixes_forms(description: &Description<'_>) -> bool {
+    has_flag(&description.session, "extmap-allow-mixed")
+}
+
 /// The mids of the first BUNDLE group.
 fn bundle_group<'a>(description: &Description<'a>) -> Option<Vec<&'a str>> {
     description.session.iter().find_map(|line| {
@@ -184,7 +189,8 @@ fn take_sections(
         if let Some(kind) = usable_kind(description, section, role, bundle)
             && !taken[kind.index()]
         {
-            media = MediaOffer::parse(section, kind, role, sections.len())?;
+            let position = sections.len();
+            media = MediaOffer::parse(section, kind, role, position, mixes_forms(description))?;
             taken[kind.index()] = true;
             if media.is_none() {
                 lacks_codec = Some(kind);

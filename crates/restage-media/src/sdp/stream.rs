@@ -29,6 +29,7 @@ impl StreamConfig {
             audio_level: id(media::AUDIO_LEVEL),
             rotation: id(media::ROTATION),
             transport_seq: id(media::TRANSPORT_SEQ),
+            descriptor: id(media::DEPENDENCY),
         };
         Self {
             header: HeaderForm::new(&extensions, &media.mid),

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use restage_bwe::{Config, Estimator};
 use restage_codec::MediaKind;
+use restage_codec::dependency::Descriptor;
 
 use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
@@ -33,7 +34,7 @@ use crate::srtp::protect::Srtp;
 use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
-use rewrite::Edit;
+use rewrite::{Described, Edit};
 use sent::Sent;
 use told::Told;
 use train::Train;
@@ -56,8 +57,17 @@ pub(crate) struct Outgoing {
     pub(crate) wallclock: Instant,
     pub(crate) payload: Arc<[u8]>,
     pub(crate) extensions: Extensions,
+    /// What its dependency descriptor said when it came. [`Edit::Descriptor`] says what it becomes.
+    pub(crate) descriptor: Option<Arc<Descriptor>>,
     /// What is written over fields of the payload.
     pub(crate) edit: Option<Edit>,
+}
+
+impl Outgoing {
+    #[inline]
+    fn described(&self) -> Option<Described<'_>> {
+        Described::of(self.descriptor.as_deref(), self.edit.as_ref())
+    }
 }
 
 /// A burst of at most this many packets, of whatever size, is not paced.
@@ -209,9 +219,10 @@ impl Sender {
                 transport_seq: batch.next_number(),
             };
             let config = &stream.config;
+            let (values, described) = (&packet.extensions, packet.described());
             config
                 .header
-                .write(&mut train.contents, fixed, &packet.extensions);
+                .write(&mut train.contents, fixed, values, described);
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
             if let Some(edit) = &packet.edit {
@@ -375,7 +386,8 @@ fn estimation(streams: &[Option<StreamConfig>; 2]) -> Config {
 impl StreamConfig {
     /// Bytes of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
-        self.header.length(&packet.extensions) + packet.payload.len()
+        let (values, described) = (&packet.extensions, packet.described());
+        self.header.length(values, described) + packet.payload.len()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use restage_bwe::Estimator;
 use restage_codec::MediaKind;
 
+use super::rewrite::Described;
 use super::sent::Entry;
 use super::train::Train;
 use super::{Sender, Stream};
@@ -232,7 +233,10 @@ impl Stream {
         let start = buffer.len();
         let (fixed, index, is_rtx) = self.header_again(entry, number);
         let config = &self.config;
-        config.header.write(buffer, fixed, &packet.extensions);
+        let described = Described::of(packet.descriptor.as_deref(), entry.edit.as_ref());
+        config
+            .header
+            .write(buffer, fixed, &packet.extensions, described);
         let body = buffer.len();
         if is_rtx {
             // RFC 4588 §4: the original number goes before the payload.

@@ -123,6 +123,7 @@ impl Rig {
                 wallclock: self.now,
                 payload: Arc::clone(&payload),
                 extensions: Extensions::default(),
+                descriptor: None,
                 edit: None,
             });
             let packet = Packet {
@@ -136,6 +137,7 @@ impl Rig {
                 marker: false,
                 starts_key_frame: false,
                 frame: FramePlace::default(),
+                descriptor: None,
                 lead: None,
                 number,
                 arrived: self.now,

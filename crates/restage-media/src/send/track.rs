@@ -1,6 +1,8 @@
 //! Which packets of one kind a subscriber receives, and under which numbers.
 
 #[cfg(test)]
+mod av1_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::format::{Format, carrying};
 use crate::send::Outgoing;
 use crate::send::rewrite::Edit;
+use crate::send::rewrite::descriptor::DescriptorRewriter;
 use crate::send::rewrite::picture::PictureRewriter;
 use crate::send::rewrite::rtp::RtpRewriter;
 use crate::util::rng::Rng;
@@ -37,6 +40,8 @@ pub(crate) struct TrackOut {
     thinner: Thinner,
     rtp: RtpRewriter,
     pictures: PictureRewriter,
+    /// `None`: the subscriber takes no dependency descriptors.
+    descriptors: Option<Box<DescriptorRewriter>>,
     /// Capture time of the newest packet sent.
     sent_at: Option<Instant>,
     /// The largest layer that the hard limit of its receiver permits; `None`: the best.
@@ -68,6 +73,8 @@ enum Change {
     Nothing,
     /// Their pictures are numbered anew.
     Pictures,
+    /// The dependency descriptors that come with them are written anew.
+    Descriptors,
     /// Of redundant audio only the newest block is sent, as a packet of its own.
     Unwrap,
     /// The blocks of redundant audio have another payload type with the subscriber.
@@ -108,6 +115,7 @@ impl TrackOut {
             thinner: Thinner::default(),
             rtp: RtpRewriter::new(rng.next_u32() as u16, rng.next_u32()),
             pictures: PictureRewriter::default(),
+            descriptors: None,
             sent_at: None,
             bound: None,
             allotted: Allotted::Any,
@@ -117,6 +125,12 @@ impl TrackOut {
             last_picture: None,
             starts_anew: false,
         }
+    }
+
+    /// The subscriber takes dependency descriptors.
+    pub(crate) fn with_descriptors(mut self) -> Self {
+        self.descriptors = Some(Box::default());
+        self
     }
 
     /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
@@ -145,8 +159,11 @@ impl TrackOut {
             self.rtp
                 .switch(packet.seq, packet.time, self.elapsed(packet));
             self.thinner = Thinner::default();
+            if let Some(descriptors) = &mut self.descriptors {
+                descriptors.switch();
+            }
         }
-        let may_thin = self.is_bound || self.thinner.is_active();
+        let may_thin = self.is_bound || self.thinner.is_active() || self.is_blind_to(packet);
         let may_thin = may_thin && self.kind == MediaKind::Video;
         if may_thin && self.leaves_out(packet, target) {
             return Verdict::Unselected;
@@ -165,6 +182,10 @@ impl TrackOut {
             Change::Nothing => (&packet.payload, None),
             change => self.change(packet, change, choice),
         };
+        let descriptor = match edit {
+            Some(Edit::Descriptor(_)) => packet.descriptor.clone(),
+            _ => None,
+        };
         Verdict::Send(Outgoing {
             number: packet.number,
             part: 0,
@@ -177,6 +198,7 @@ impl TrackOut {
             wallclock: packet.wallclock,
             payload: Arc::clone(payload),
             extensions: packet.extensions,
+            descriptor,
             edit,
         })
     }
@@ -191,6 +213,7 @@ impl TrackOut {
         match change {
             Change::Nothing => (&packet.payload, None),
             Change::Pictures => (&packet.payload, self.renumber(packet, choice)),
+            Change::Descriptors => (&packet.payload, self.describe(packet)),
             Change::Unwrap => (packet.plain.as_ref().unwrap_or(&packet.payload), None),
             Change::BlockType(block_type) => (&packet.payload, Some(Edit::BlockType(block_type))),
         }
@@ -205,13 +228,29 @@ impl TrackOut {
         Edit::of_picture(packet.format.codec, numbers)
     }
 
+    fn describe(&mut self, packet: &Packet) -> Option<Edit> {
+        let descriptors = self.descriptors.as_mut()?;
+        let came = packet.descriptor.as_ref()?;
+        let edit = descriptors.forward(came, self.thinner.current());
+        Some(Edit::Descriptor(edit))
+    }
+
+    /// Whether a packet is of a stream with spatial layers that the subscriber cannot tell apart, because it takes no descriptors.
+    fn is_blind_to(&self, packet: &Packet) -> bool {
+        let descriptor = packet.descriptor.as_ref();
+        self.descriptors.is_none() && descriptor.is_some_and(|one| one.top().spatial > 0)
+    }
+
     /// Whether a packet of the encoding that is forwarded is left out because only a part of it is to be sent. What follows takes its
     /// numbers.
     fn leaves_out(&mut self, packet: &Packet, target: Encoding) -> bool {
-        let wanted = match self.is_bound {
+        let mut wanted = match self.is_bound {
             true => self.cut(packet, target),
             false => Cut::WHOLE,
         };
+        if self.is_blind_to(packet) {
+            wanted.spatial = Cut::BASE.spatial;
+        }
         let Passage::Closed { goes_on } = self.thinner.pass(packet, wanted) else {
             return false;
         };
@@ -343,6 +382,7 @@ impl TrackOut {
                 wallclock: packet.wallclock,
                 payload: Arc::clone(payload),
                 extensions: packet.extensions,
+                descriptor: None,
                 edit: None,
             });
         }
@@ -470,7 +510,8 @@ impl TrackOut {
             return *carrier;
         }
         let own = carrying(&self.formats, sent, self.profiles);
-        let carrier = own.map(|own| Carrier::new(own, sent));
+        let has_descriptors = self.descriptors.is_some();
+        let carrier = own.map(|own| Carrier::new(own, sent, has_descriptors));
         self.is_mismatched |= carrier.is_none();
         self.mapping = Some((Arc::clone(sent), carrier));
         carrier
@@ -489,9 +530,10 @@ impl TrackOut {
 
 impl Carrier {
     /// For packets of format `sent` in this format of the subscriber, which carries them.
-    fn new(own: &Format, sent: &Format) -> Self {
+    fn new(own: &Format, sent: &Format, has_descriptors: bool) -> Self {
         let change = match (sent.codec, own.block_type()) {
             (Codec::Vp8 | Codec::Vp9, _) => Change::Pictures,
+            (Codec::Av1, _) if has_descriptors => Change::Descriptors,
             (Codec::Red, None) => Change::Unwrap,
             (Codec::Red, Some(own)) if sent.block_type() != Some(own) => Change::BlockType(own),
             _ => Change::Nothing,

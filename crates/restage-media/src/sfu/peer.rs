@@ -104,8 +104,11 @@ impl Peer {
             match offer.role {
                 Role::Publisher => formats.extend(media.formats.iter().cloned().map(Arc::new)),
                 Role::Subscriber => {
-                    tracks[media.kind.index()] =
-                        Some(TrackOut::new(media.kind, media.formats.clone(), rng));
+                    let track = TrackOut::new(media.kind, media.formats.clone(), rng);
+                    tracks[media.kind.index()] = Some(match media.has_descriptors() {
+                        true => track.with_descriptors(),
+                        false => track,
+                    });
                 }
             }
         }

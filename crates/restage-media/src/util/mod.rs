@@ -5,6 +5,9 @@ pub(crate) mod slab;
 pub(crate) mod timers;
 
 #[cfg(test)]
+pub(crate) mod layered;
+
+#[cfg(test)]
 pub(crate) mod test {
     use std::time::Instant;
 

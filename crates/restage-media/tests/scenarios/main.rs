@@ -6,6 +6,7 @@
 )]
 
 mod allocation;
+mod av1;
 mod codecs;
 mod download;
 mod estimation;

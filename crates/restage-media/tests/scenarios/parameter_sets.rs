@@ -68,6 +68,7 @@ impl Stage {
         let mut packets = Vec::new();
         for (place, payload) in (1..).zip(payloads) {
             packets.push(SourcePacket {
+                descriptor: None,
                 seq: self.seq,
                 time: self.time,
                 marker: place == payloads.len(),

@@ -132,7 +132,7 @@ fn check(name: &str, offer: &str, answer: &str, direction: &str) {
 }
 
 #[test]
-fn the_dependency_descriptor_is_negotiated_with_publishers_alone() {
+fn the_dependency_descriptor_is_negotiated_with_publishers_and_with_subscribers_that_take_av1() {
     let uri =
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
     let rotation = "a=extmap:13 urn:3gpp:video-orientation\r\n";
@@ -145,8 +145,25 @@ fn the_dependency_descriptor_is_negotiated_with_publishers_alone() {
         !publish(&unmixed).unwrap().contains(mixed),
         "it was not offered"
     );
-    let answered = subscribe(&with(offers::chromium("recvonly"))).unwrap();
-    assert!(!answered.contains(uri) && !answered.contains(mixed));
+    let offer = with(offers::chromium("recvonly"));
+    let av1 = offer
+        .replace("98 VP9/90000", "98 AV1/90000")
+        .replace("a=fmtp:98 profile-id=0", "a=fmtp:98 profile=0");
+    let answered = subscribe(&av1).unwrap();
+    assert!(answered.contains(&format!("a=extmap:12 {uri}")) && answered.contains(mixed));
+    for (without, why) in [
+        (offer, "no AV1"),
+        (
+            av1.replace("a=extmap-allow-mixed\r\n", ""),
+            "long and short extensions side by side",
+        ),
+    ] {
+        let answered = subscribe(&without).unwrap();
+        assert!(
+            !answered.contains(uri) && !answered.contains(mixed),
+            "{why}"
+        );
+    }
 }
 
 #[test]

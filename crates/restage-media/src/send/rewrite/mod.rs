@@ -1,12 +1,16 @@
 //! Continuous numbers for a subscriber, whoever feeds the publication: it sees one sender.
 
+pub(crate) mod descriptor;
 mod numbering;
 pub(crate) mod picture;
 pub(crate) mod rtp;
 
+use restage_codec::dependency::{Descriptor, NewDescriptor};
 use restage_codec::{Codec, NewNumbers, red, vp8, vp9};
 
-/// What is written over a payload's own fields for one subscriber.
+use descriptor::DescriptorEdit;
+
+/// What is written over a payload's own fields, or into its descriptor, for one subscriber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edit {
     /// Numbers in the descriptor of VP8.
@@ -15,6 +19,8 @@ pub(crate) enum Edit {
     Vp9(NewNumbers),
     /// The payload type of all blocks of redundant audio.
     BlockType(u8),
+    /// Numbers in the dependency descriptor, which is a header extension.
+    Descriptor(DescriptorEdit),
 }
 
 impl Edit {
@@ -33,6 +39,28 @@ impl Edit {
             Self::Vp8(numbers) => vp8::write_numbers(payload, numbers),
             Self::Vp9(numbers) => vp9::write_numbers(payload, numbers),
             Self::BlockType(block_type) => red::write_block_type(payload, *block_type),
+            Self::Descriptor(_) => {}
+        }
+    }
+}
+
+/// A dependency descriptor as one subscriber is sent it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described<'a> {
+    pub(crate) came: &'a Descriptor,
+    pub(crate) new: NewDescriptor,
+}
+
+impl<'a> Described<'a> {
+    /// That of a packet with this descriptor and edit, if the subscriber is sent it.
+    #[inline]
+    pub(crate) fn of(came: Option<&'a Descriptor>, edit: Option<&Edit>) -> Option<Self> {
+        match (came, edit) {
+            (Some(came), Some(Edit::Descriptor(edit))) => Some(Self {
+                came,
+                new: edit.unpack(),
+            }),
+            _ => None,
         }
     }
 }

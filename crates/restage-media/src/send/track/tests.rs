@@ -46,6 +46,7 @@ impl Rig {
             marker: true,
             starts_key_frame: vp8::starts_key_frame(payload),
             frame: vp8::frame_place(payload).unwrap_or_default(),
+            descriptor: None,
             lead: None,
             number: seq,
             arrived: self.epoch + Duration::from_millis(ms),

@@ -14,6 +14,7 @@ use str0m::rtp::ExtensionValues;
 use str0m::{Event, Input, Output, Rtc};
 
 use super::Flight;
+use super::descriptor;
 use super::source::{AudioSource, SourcePacket, VideoSource};
 
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Got {
     pub time: u32,
     pub marker: bool,
     pub audio_level: Option<i8>,
+    /// The dependency descriptor, if the packet has one.
+    pub descriptor: Option<Arc<[u8]>>,
     pub payload: Arc<[u8]>,
 }
 
@@ -292,9 +295,10 @@ impl Client {
         codec: Codec,
         rid: Option<&str>,
         captured_at: Instant,
-        extensions: ExtensionValues,
+        mut extensions: ExtensionValues,
         packet: SourcePacket,
     ) {
+        descriptor::attach(&mut extensions, packet.descriptor.as_ref());
         let is_sent = self.peer.send(Packet {
             codec,
             rid: rid.map(Into::into),
@@ -389,6 +393,7 @@ impl Client {
                     time: packet.header.timestamp,
                     marker: packet.header.marker,
                     audio_level: packet.header.ext_vals.audio_level,
+                    descriptor: descriptor::of(&packet.header.ext_vals),
                     payload: packet.payload,
                 });
             }
@@ -412,5 +417,6 @@ fn engine(now: Instant, srtp: Srtp, codecs: &[Codec]) -> Rtc {
         certificate: None,
         others: codecs.to_vec(),
     };
-    engine.build(now)
+    let extensions = codecs.contains(&Codec::Av1).then(descriptor::extension);
+    engine.build_with(now, extensions.into_iter().collect())
 }

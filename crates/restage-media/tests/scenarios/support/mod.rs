@@ -1,4 +1,5 @@
 pub mod client;
+pub mod descriptor;
 pub mod offers;
 pub mod source;
 pub mod viewer;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use str0m::format::Codec;
 
+use super::descriptor;
+
 /// Every video codec that is forwarded.
 pub const VIDEO_CODECS: [Codec; 5] = [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265];
 pub const FRAME: Duration = Duration::from_millis(40);
@@ -14,6 +16,8 @@ pub struct SourcePacket {
     pub seq: u64,
     pub time: u32,
     pub marker: bool,
+    /// The dependency descriptor.
+    pub descriptor: Option<Arc<[u8]>>,
     pub payload: Arc<[u8]>,
 }
 
@@ -45,6 +49,7 @@ impl AudioSource {
             seq: self.seq,
             time: self.time,
             marker: self.count == 0,
+            descriptor: None,
             payload: payload.into(),
         };
         self.count += 1;
@@ -87,7 +92,8 @@ pub struct VideoSource {
     /// The temporal layers of the pictures of VP8, from a key frame on again and again: each with whether it is a sync frame, and how many
     /// packets it has. Without any all pictures are of layer 0.
     pub temporal: &'static [(u8, bool, usize)],
-    /// Packets of the frame of each spatial layer of VP9: without any, there is one layer. Each has twice the width of the one below.
+    /// Packets of the frame of each spatial layer of VP9 and AV1: without any, there is one layer. Each has twice the width of the one below.
+    /// AV1 says its layers in dependency descriptors.
     pub spatial: &'static [usize],
     seq: u64,
     time: u32,
@@ -96,6 +102,8 @@ pub struct VideoSource {
     wants_keyframe: bool,
     picture_id: u16,
     tl0: u8,
+    /// The number of the next frame of AV1.
+    number: u16,
 }
 
 impl VideoSource {
@@ -128,6 +136,7 @@ impl VideoSource {
             wants_keyframe: true,
             picture_id: (seed * 4_321) as u16 & 0x7fff,
             tl0: seed as u8,
+            number: (65_400 + seed * 331) as u16,
         }
     }
 
@@ -163,6 +172,7 @@ impl VideoSource {
                     seq,
                     time: self.time,
                     marker: index + 1 == count,
+                    descriptor: None,
                     payload: payload.into(),
                 }
             })
@@ -178,20 +188,41 @@ impl VideoSource {
         self.picture_id = (self.picture_id + 1) & 0x7fff;
     }
 
-    /// A picture of VP9 with a frame for each spatial layer.
+    /// A picture of VP9 or AV1 with a frame for each spatial layer.
     fn next_layered(&mut self, is_key: bool, temporal: u8) -> Vec<SourcePacket> {
         let mut packets = Vec::new();
         for (spatial, count) in (0..).zip(self.spatial) {
             for index in 0..*count {
-                let payload = self.vp9_layer(is_key, spatial, temporal, index, *count);
+                let begins = is_key && spatial == 0;
+                let (payload, descriptor) = match self.codec {
+                    Codec::Av1 => {
+                        let descriptor = descriptor::Fields {
+                            spatial_layers: self.spatial.len(),
+                            is_key,
+                            spatial,
+                            temporal,
+                            number: self.number,
+                            starts: index == 0,
+                            ends: index + 1 == *count,
+                        };
+                        let descriptor = descriptor.write().into();
+                        (self.av1(begins, index, *count), Some(descriptor))
+                    }
+                    _ => {
+                        let payload = self.vp9_layer(is_key, spatial, temporal, index, *count);
+                        (payload, None)
+                    }
+                };
                 packets.push(SourcePacket {
                     seq: self.seq,
                     time: self.time,
                     marker: usize::from(spatial) + 1 == self.spatial.len() && index + 1 == *count,
+                    descriptor,
                     payload: payload.into(),
                 });
                 self.seq += 1;
             }
+            self.number = self.number.wrapping_add(1);
         }
         self.advance();
         packets

@@ -60,6 +60,7 @@ pub(super) const FILES: [(&str, &str, &str); 44] = [
     ),
     ("attempt.js", SCRIPT, client!("attempt.js")),
     ("client.js", SCRIPT, client!("client.js")),
+    ("descriptors.js", SCRIPT, client!("descriptors.js")),
     ("errors.js", SCRIPT, client!("errors.js")),
     ("ice_servers.js", SCRIPT, client!("ice_servers.js")),
     ("layers.js", SCRIPT, client!("layers.js")),
