@@ -1,6 +1,6 @@
 //! Plays a test card over a path into a recorder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use restage_record::{Anchor, MediaTypes, Recorder, RecorderConfig, SenderReport};
 
@@ -227,10 +227,20 @@ pub(crate) fn play(scene: Scene) -> Recording {
     player.finish()
 }
 
-/// Sound minus pictures at each beep of which both are there, in milliseconds.
+/// Sound minus pictures at each beep of which both are there, in milliseconds. The first picture of a run does not count, as it is shown from
+/// the beginning of the run on.
 pub(crate) fn differences(recording: &Recording) -> Vec<f64> {
     let mut flashes = BTreeMap::new();
+    let mut begun = BTreeSet::new();
+    let begins = recording.segments().map(|segment| &segment.entry);
+    let begins: BTreeSet<u64> = begins
+        .filter(|entry| entry.program_date_time_us.is_some())
+        .map(|entry| entry.number)
+        .collect();
     for sample in &recording.video {
+        if begins.contains(&sample.segment) && begun.insert(sample.segment) {
+            continue;
+        }
         if let Some(number) =
             card::number_of(&sample.data).filter(|number| number % card::FRAMES_PER_S == 0)
         {
