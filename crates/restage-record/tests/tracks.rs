@@ -214,6 +214,25 @@ fn a_recording_that_goes_on_keeps_its_tracks() {
 }
 
 #[test]
+fn sound_on_another_clock_waits_for_pictures_and_a_scrap_of_it_is_left_out() {
+    for (rest, parts) in [(0.2, 1), (8.0, 2)] {
+        let mut player = player();
+        player.play_to(8.0);
+        player.audio_encoding = 9;
+        player.mute_video = rest < 1.0;
+        player.play_to(8.0 + rest);
+        let recording = finish(player);
+        assert_eq!(recording.inits().count(), parts, "{rest}");
+        assert!(shown(&recording).iter().all(|is_shown| *is_shown), "{rest}");
+        let (sound, silence) = sound_and_silence(&recording);
+        assert!(
+            sound > 7.8 + rest.floor() && silence < 0.1,
+            "{rest}: {sound} {silence}"
+        );
+    }
+}
+
+#[test]
 fn what_waits_for_pictures_is_bounded() {
     let mut recorder = Recorder::new(config());
     recorder.expect(BOTH);

@@ -113,11 +113,8 @@ impl Muxer {
         run.video(unit, offset_us, at_us, &mut self.files, cx);
     }
 
-    /// Takes sound, which is at `at_us` on the server's clock.
+    /// Takes sound, which is at `at_us` on the server's clock. It is on the clock of the run, if that has sound.
     pub(crate) fn audio(&mut self, unit: AudioUnit, at_us: i64, cx: &mut Context<'_>) {
-        if unit.begins_clock && self.run.as_ref().is_some_and(Run::has_heard) {
-            self.end_run(None, cx);
-        }
         self.drop_pictures(at_us, cx);
         if self.run.is_none() {
             self.start_with_sound(at_us, cx);
@@ -151,6 +148,11 @@ impl Muxer {
         if let Some(run) = self.run.take() {
             self.end_us = self.end_us.max(run.end(at_us, &mut self.files, cx));
         }
+    }
+
+    /// Whether there is a run that has sound.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.run.as_ref().is_some_and(Run::has_heard)
     }
 
     pub(crate) fn has_run(&self) -> bool {

@@ -23,6 +23,8 @@ use notes::Notes;
 const OTHER_KIND_US: u64 = 1_000_000;
 /// How long sound waits for pictures that come again after both were away.
 const AWAY_US: u64 = 1_000_000;
+/// Sound that is shorter is left out where it would be the last part of a publication, without pictures.
+const SCRAP_US: i64 = 500_000;
 /// How often it is told what was left out.
 const DROPS_TOLD_US: u64 = 1_000_000;
 
@@ -225,6 +227,11 @@ impl Recorder {
                 break;
             };
             match kind {
+                // Sound on another clock begins a run, for which pictures are waited.
+                MediaKind::Audio if self.ends_run_with_sound() => {
+                    self.with_context(|muxer, cx| muxer.end_run(None, cx));
+                }
+                MediaKind::Audio if must && self.is_scrap() => self.drop_sound(),
                 MediaKind::Audio => self.mux_audio(),
                 MediaKind::Video => self.mux_video(),
             }
@@ -249,6 +256,24 @@ impl Recorder {
             let reason = DropReason::AwaitsKeyFrame;
             self.drops.count(MediaKind::Video, reason, 1);
             self.ask_for_key_frame();
+        }
+    }
+
+    /// Whether the sound that is next is on another clock than that of the run.
+    fn ends_run_with_sound(&self) -> bool {
+        self.muxer.has_heard() && self.audio.head().is_some_and(|unit| unit.begins_clock)
+    }
+
+    /// Whether nothing is left but a moment of sound behind the last picture, which would be a part of its own.
+    fn is_scrap(&self) -> bool {
+        let waits = self.has_shown && !self.muxer.has_run() && self.video.head().is_none();
+        waits && self.audio.ready_us() < SCRAP_US
+    }
+
+    fn drop_sound(&mut self) {
+        while self.audio.pop().is_some() {
+            let reason = DropReason::AwaitsKeyFrame;
+            self.drops.count(MediaKind::Audio, reason, 1);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restage_record::{Anchor, MediaTypes, Recorder, RecorderConfig, SenderReport};
+use restage_record::{Anchor, EncodingId, MediaTypes, Recorder, RecorderConfig, SenderReport};
 
 use super::Random;
 use super::card::{self, Card};
@@ -81,6 +81,8 @@ pub(crate) struct Player {
     /// Nothing is sent of a kind.
     pub(crate) mute_audio: bool,
     pub(crate) mute_video: bool,
+    /// Which encoder the sound is of.
+    pub(crate) audio_encoding: u64,
     /// Requests for key frames are ignored.
     pub(crate) is_deaf: bool,
 }
@@ -104,6 +106,7 @@ impl Player {
             video_report: None,
             mute_audio: false,
             mute_video: false,
+            audio_encoding: 1,
             is_deaf: false,
         }
     }
@@ -164,6 +167,7 @@ impl Player {
             if self.scene.card.has_audio && !self.mute_audio {
                 let mut packet = self.scene.card.audio(number, 500 + number);
                 packet.report = self.audio_report;
+                packet.encoding = EncodingId(self.audio_encoding);
                 // Both kinds take as long from capture to sending.
                 self.audio.send(self.now_us(), packet);
             }
