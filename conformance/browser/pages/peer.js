@@ -112,6 +112,22 @@ async function readLayers() {
   return layers;
 }
 
+const videoSender = () => session.connection?.getSenders().find(sender => sender.track?.kind !== "audio");
+
+/** Sends these layers alone. */
+async function setLayers(/** @type {string[]} */ names) {
+  const sender = videoSender();
+  const parameters = sender?.getParameters();
+  if (!sender || !parameters) return;
+  for (const encoding of parameters.encodings) encoding.active = names.includes(encoding.rid ?? "");
+  await sender.setParameters(parameters);
+}
+
+/** Sends no pictures at all, or sends them again. */
+async function setCamera(/** @type {boolean} */ isOn) {
+  await videoSender()?.replaceTrack(isOn ? (camera?.getVideoTracks()[0] ?? null) : null);
+}
+
 /** What a publisher's browser has learnt from RTCP reports. */
 async function readFeedback() {
   if (!session.connection) return undefined;
@@ -138,6 +154,8 @@ Object.assign(window, {
   heard,
   readFeedback,
   readLayers,
+  setCamera,
+  setLayers,
   wish: (/** @type {object} */ payload) => events?.tell("SUBSCRIBE_CONFIGURE", payload),
   askForStats: (/** @type {number} */ everyMs) => events?.askForStats(everyMs),
   setMuted: (/** @type {"audio" | "video"} */ kind, /** @type {boolean} */ isMuted) =>

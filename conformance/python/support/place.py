@@ -32,13 +32,13 @@ def journalled(journal):
 class Place:
     """A server that records, with its events. Its bucket is a folder in its data directory, or in an S3."""
 
-    def __init__(self, directory, *arguments, name="test_recording", s3=None):
+    def __init__(self, directory, *arguments, name="test_recording", s3=None, environment=None):
         self.directory = directory
         self.events = directory / "events.jsonl"
         self.s3 = s3
-        environment = {}
+        environment = dict(environment or {})
         if s3:
-            environment = {"AWS_ACCESS_KEY_ID": s3.KEY, "AWS_SECRET_ACCESS_KEY": s3.SECRET}
+            environment |= {"AWS_ACCESS_KEY_ID": s3.KEY, "AWS_SECRET_ACCESS_KEY": s3.SECRET}
             arguments = (*arguments, "--config", str(s3.configuration(directory)))
         self.server = Server(
             directory / "data", "--events-file", str(self.events), *arguments, name=name, environment=environment

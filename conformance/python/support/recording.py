@@ -4,7 +4,6 @@ import json
 import pathlib
 import re
 import subprocess
-import tempfile
 
 import av
 import imageio_ffmpeg
@@ -61,8 +60,6 @@ class Playlist:
         target = int(next(line for line in lines if line.startswith("#EXT-X-TARGETDURATION:")).split(":")[1])
         self.segments = []
         self.inits = []
-        # For each init the names of the segments that need it.
-        self.parts = []
         self.times = []
         duration, is_discontinuous, has_time, has_map = None, False, False, False
         for line in lines:
@@ -70,7 +67,6 @@ class Playlist:
                 is_discontinuous = True
             elif line.startswith("#EXT-X-MAP:"):
                 self.inits.append(re.fullmatch(r'#EXT-X-MAP:URI="(init-\d+\.mp4)"', line)[1])
-                self.parts.append([])
                 has_map = True
             elif line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
                 self.times.append(line.split(":", 1)[1])
@@ -86,7 +82,6 @@ class Playlist:
                 assert not is_first or has_map, text
                 assert not has_map or is_first or is_discontinuous, text
                 self.segments.append((line, duration))
-                self.parts[-1].append(line)
                 is_discontinuous = has_time = has_map = False
         assert [name for name, _ in self.segments] == [f"{number}.mp4" for number in range(len(self.segments))]
         assert self.inits == [f"init-{number}.mp4" for number in range(len(self.inits))]
@@ -103,7 +98,7 @@ def ffmpeg_warnings(path, parts=1):
     """
     # Pictures keep their times: FFmpeg would squeeze them into its guess of a frame rate, and warn of that.
     timing = ("-fps_mode", "passthrough", "-enc_time_base:v", "demux")
-    program = (imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-v", "warning")
+    program = (imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-v", "repeat+warning")
     command = [*program, "-i", str(path), *timing, "-f", "null", "-"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -126,33 +121,12 @@ def decoded(path):
     return samples / 48_000, pictures
 
 
-def grows(bucket, prefix, playlist):
-    """Whether a track is added on the way. FFmpeg knows those of the first init alone, so it cannot read that."""
-    tracks = [bucket.path(prefix, f"media/hls/high/{init}").read_bytes().count(b"trak") for init in playlist.inits]
-    return max(tracks) > tracks[0]
-
-
 def play(bucket, prefix, playlist):
     """Seconds of sound and number of pictures in all of a playlist, which FFmpeg reads without a warning."""
     for name in (MULTIVARIANT, PLAYLIST):
         warnings = ffmpeg_warnings(bucket.path(prefix, name), len(playlist.inits))
         assert warnings == [], "\n".join(warnings)
     return decoded(bucket.path(prefix, MULTIVARIANT))
-
-
-def play_parts(bucket, prefix, playlist):
-    """The same, for each init with its segments as a file of its own."""
-    sound, pictures = 0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        for number, (init, segments) in enumerate(zip(playlist.inits, playlist.parts, strict=True)):
-            part = pathlib.Path(folder) / f"{number}.mp4"
-            names = [f"media/hls/high/{name}" for name in (init, *segments)]
-            part.write_bytes(b"".join(bucket.path(prefix, name).read_bytes() for name in names))
-            warnings = ffmpeg_warnings(part)
-            assert warnings == [], "\n".join(warnings)
-            seconds, count = decoded(part)
-            sound, pictures = sound + seconds, pictures + count
-    return sound, pictures
 
 
 def check(bucket, prefix, has_pictures=True):
@@ -170,8 +144,7 @@ def check(bucket, prefix, has_pictures=True):
     codecs = re.search(r'CODECS="([^"]*)"', multivariant)[1].split(",")
     kinds = {codec.split(".")[0] for codec in codecs}
     assert codecs[-1] == "opus" and len(kinds) == (2 if has_pictures else 1), codecs
-    read = play_parts if grows(bucket, prefix, playlist) else play
-    sound, pictures = read(bucket, prefix, playlist)
+    sound, pictures = play(bucket, prefix, playlist)
     assert abs(sound - playlist.duration) < 0.5, f"{sound} s of sound in {playlist.duration} s"
     assert bool(pictures) == has_pictures
     return playlist

@@ -1,8 +1,10 @@
 //! How a recording is to be made.
 
+use restage_codec::Codec;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Journal;
+use crate::mp4;
 
 /// Which media is recorded, as in a stage's configuration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ impl Anchor {
 }
 
 /// Where a recording goes on that has been interrupted: by a restart of the server, or by an absence of the participant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resumed {
     /// Number of the next segment.
     pub next_segment: u64,
@@ -44,6 +46,18 @@ pub struct Resumed {
     pub next_init: u64,
     /// Length of what is recorded, in microseconds: media times go on from there.
     pub duration_us: u64,
+    /// The tracks that it has.
+    pub tracks: Tracks,
+}
+
+/// Tracks that every init of a recording has, from the first on: those that its publishers may send, and those that it has had. Players take
+/// their tracks from the first init; what is not sent is silent, or black.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tracks {
+    /// There is sound.
+    pub sound: bool,
+    /// There are pictures, and black ones are encoded like this.
+    pub pictures: Option<Codec>,
 }
 
 impl From<&Journal> for Resumed {
@@ -54,7 +68,21 @@ impl From<&Journal> for Resumed {
             next_segment: after(segments.map(|segment| segment.number).max()),
             next_init: after(journal.inits().map(|init| init.number).max()),
             duration_us: journal.duration_us(),
+            tracks: Tracks::from(journal),
         }
+    }
+}
+
+impl From<&Journal> for Tracks {
+    fn from(journal: &Journal) -> Self {
+        let mut tracks = Self::default();
+        for name in journal.inits().flat_map(|init| &init.codecs) {
+            match mp4::codec_of(name) {
+                Some(Codec::Opus) => tracks.sound = true,
+                other => tracks.pictures = other.or(tracks.pictures),
+            }
+        }
+        tracks
     }
 }
 

@@ -22,7 +22,7 @@ mod timeline;
 mod utc;
 
 pub use config::{
-    Anchor, MediaTypes, RecorderConfig, Resumed, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN,
+    Anchor, MediaTypes, RecorderConfig, Resumed, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN, Tracks,
 };
 pub use output::{DropReason, Dropped, Init, Output, Picture, Segment};
 pub use packet::{EncodingId, Packet, SenderReport};

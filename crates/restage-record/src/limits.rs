@@ -29,6 +29,9 @@ pub const RECORDER_BYTES_MAX: usize = 2
 
 /// How long the arrival of a stream's packets is watched before its clock starts: the least delay among them counts.
 pub const START_WINDOW_US: u64 = 500_000;
+/// How long sound waits at the beginning of a publication for the pictures that it may send. What waits is bounded as well, by
+/// [`WAITING_BYTES_MAX`] and [`WAITING_SAMPLES_MAX`].
+pub const PICTURES_WAIT_US: u64 = 5_000_000;
 /// A stream of which nothing came for so long is not waited for.
 pub const STALL_US: u64 = 2_000_000;
 /// How long a picture is shown, and a gap of sound is filled, where nothing came. A longer hole is a discontinuity.

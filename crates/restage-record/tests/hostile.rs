@@ -45,6 +45,9 @@ enum Step {
     Resume,
     Gone,
     WantPicture,
+    Expect {
+        codec: usize,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -134,6 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..60_000_u64).prop_map(|us| Step::Wait { us }),
         1 => prop_oneof![Just(2_500_000_u64), Just(40_000_000), Just(1 << 40)].prop_map(|us| Step::Wait { us }),
         1 => prop_oneof![Just(Step::Pause), Just(Step::Resume), Just(Step::Resume), Just(Step::Gone), Just(Step::WantPicture)],
+        1 => (0..CODECS.len()).prop_map(|codec| Step::Expect { codec }),
     ]
 }
 
@@ -206,6 +210,7 @@ fn play(config: RecorderConfig, steps: Vec<Step>) -> Recording {
             Step::Pause => recorder.pause(sender.now_us),
             Step::Resume => recorder.resume(sender.now_us),
             Step::Gone => recorder.source_gone(sender.now_us),
+            Step::Expect { codec } => recorder.expect([CODECS[codec]]),
             Step::WantPicture => recorder.want_picture(sender.now_us),
         }
         recording.take(&mut recorder);

@@ -34,6 +34,8 @@ fn play(scene: Scene, config: RecorderConfig, seconds: f64) -> Recording {
 }
 
 const H264: &str = "avc1.42c00b";
+/// What stands where no pictures come.
+const BLACK: &str = "avc1.42c01e";
 
 #[test]
 fn segments_begin_with_key_frames_that_are_asked_for_when_the_target_is_reached() {
@@ -184,7 +186,7 @@ fn sound_that_comes_later_begins_another_init_at_a_key_frame() {
 }
 
 #[test]
-fn a_camera_that_is_off_leaves_the_sound() {
+fn a_camera_that_is_off_leaves_the_sound_with_black_pictures() {
     let mut player = Player::new(straight(), config());
     player.play_to(4.0);
     player.mute_video = true;
@@ -195,8 +197,13 @@ fn a_camera_that_is_off_leaves_the_sound() {
     check(&recording);
     assert_eq!(
         recording.codecs(),
-        [vec![H264, "opus"], vec!["opus"], vec![H264, "opus"]]
+        [[H264, "opus"], [BLACK, "opus"], [H264, "opus"]]
     );
+    let shown: Vec<bool> = recording
+        .inits()
+        .map(|init| init.entry.picture.is_some())
+        .collect();
+    assert_eq!(shown, [true, false, true]);
     let length: f64 = recording.lengths().iter().sum();
     assert!((13.9..14.1).contains(&length), "{length}");
     let beeps = recording
@@ -322,6 +329,7 @@ fn numbers_and_times_go_on_after_a_restart() {
         next_segment: 7,
         next_init: 2,
         duration_us: 40_000_000,
+        ..Resumed::default()
     };
     let going_on = RecorderConfig {
         resumed: Some(resumed),

@@ -147,6 +147,8 @@ pub enum Output {
         tap: TapId,
         /// Whose packets.
         publication: PublicationId,
+        /// What the publisher may send, as far as it is known: all formats that were agreed, of both kinds.
+        formats: Arc<[Arc<Format>]>,
         /// The packets, in the order of their arrival.
         packets: Vec<MediaPacket>,
     },

@@ -1,5 +1,6 @@
 //! Taps: outlets by which the caller is given the packets of a publication.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Sfu;
@@ -8,6 +9,7 @@ use crate::limits::{TAPS_MAX, TAPS_PER_PUBLICATION_MAX};
 use crate::packet::{Encoding, MediaPacket, Packet, TapLayers};
 use crate::publication::Publication;
 use crate::publication::outlets::Tap;
+use crate::sdp::format::Format;
 use crate::transport::event::Sink;
 use crate::util::slab::Index;
 
@@ -73,9 +75,9 @@ impl Sfu {
         let rungs = ladder.as_deref().unwrap_or_default();
         let others: Vec<Encoding> = rungs.iter().map(|rung| rung.encoding).collect();
         let wanted = tap.waiting(target, others);
-        let publication_key = publication.key;
+        let (publication_key, formats) = (publication.key, Arc::clone(&publication.offered));
         self.stats.packets_tapped += packets.len() as u64;
-        hand_out(&mut self.sink, key, publication_key, packets);
+        hand_out(&mut self.sink, key, publication_key, formats, packets);
         for layer in wanted {
             self.want_keyframe(now, index, layer);
         }
@@ -90,7 +92,8 @@ impl Sfu {
         for tap in &mut publication.outlets.taps {
             let (packets, layers) = tap.take(burst);
             self.stats.packets_tapped += packets.len() as u64;
-            hand_out(&mut self.sink, tap.key, publication.key, packets);
+            let formats = Arc::clone(&publication.offered);
+            hand_out(&mut self.sink, tap.key, publication.key, formats, packets);
             wanted.extend(layers);
         }
         wanted
@@ -117,7 +120,13 @@ impl Sfu {
     }
 }
 
-fn hand_out(sink: &mut Sink, tap: TapId, publication: PublicationId, packets: Vec<Packet>) {
+fn hand_out(
+    sink: &mut Sink,
+    tap: TapId,
+    publication: PublicationId,
+    formats: Arc<[Arc<Format>]>,
+    packets: Vec<Packet>,
+) {
     if packets.is_empty() {
         return;
     }
@@ -127,6 +136,7 @@ fn hand_out(sink: &mut Sink, tap: TapId, publication: PublicationId, packets: Ve
     sink.outputs.push_back(Output::Tapped {
         tap,
         publication,
+        formats,
         packets,
     });
 }

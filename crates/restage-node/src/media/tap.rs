@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use restage_media::{Control, MediaPacket, PublicationId, TapError, TapId};
+use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::worker::{Order, Reply};
@@ -44,6 +44,8 @@ pub struct Missed {
 pub struct Tapped {
     /// What was dropped before these.
     pub missed: Missed,
+    /// What the publisher may send, as far as it is known.
+    pub formats: Arc<[Arc<Format>]>,
     /// The packets.
     pub packets: Vec<MediaPacket>,
 }
@@ -89,7 +91,11 @@ pub(super) struct TapEnd {
 
 impl TapEnd {
     /// Hands packets on. Returns how many were dropped; `None` if nobody reads the tap any more.
-    pub(super) fn pass(&mut self, packets: Vec<MediaPacket>) -> Option<u64> {
+    pub(super) fn pass(
+        &mut self,
+        formats: Arc<[Arc<Format>]>,
+        packets: Vec<MediaPacket>,
+    ) -> Option<u64> {
         if self.queue.is_closed() {
             return None;
         }
@@ -112,6 +118,7 @@ impl TapEnd {
         let queued = Queued {
             tapped: Tapped {
                 missed: std::mem::take(&mut self.missed),
+                formats,
                 packets,
             },
             packets: count,

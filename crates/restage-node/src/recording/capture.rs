@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use restage_media::{Codec, MediaKind};
+use restage_media::{Codec, Format, MediaKind};
+use restage_record::limits::PICTURES_WAIT_US;
 use restage_record::{Init, MediaTypes, Output, Picture, Recorder, RecorderConfig, Segment};
 
 use super::figures::Figures;
@@ -14,8 +15,6 @@ use crate::media::Tapped;
 const WORK_BYTES_MAX: usize = 16 << 20;
 /// Notes that wait for the disk. What is beyond them has been said already.
 const NOTES_MAX: usize = 64;
-/// How long sound alone is waited with, in microseconds: the codec of pictures decides whether there can be a recording.
-const PICTURES_WAIT_US: u64 = 2_000_000;
 
 /// Something for the spool.
 #[derive(Debug)]
@@ -55,6 +54,8 @@ pub(super) struct Capture {
     standing: Standing,
     /// When the first packet was taken, by the media plane's clock.
     first_us: Option<u64>,
+    /// What the publisher may send.
+    formats: Arc<[Arc<Format>]>,
     work: VecDeque<Work>,
     work_bytes: usize,
     wants_key_frame: bool,
@@ -74,6 +75,7 @@ impl Capture {
                 None => Standing::Waiting,
             },
             first_us: None,
+            formats: Arc::default(),
             work: VecDeque::new(),
             work_bytes: 0,
             wants_key_frame: false,
@@ -125,20 +127,31 @@ impl Capture {
     /// Takes packets of the tap.
     pub(super) fn take(&mut self, now_us: u64, tapped: Tapped) {
         self.figures.missed(tapped.missed.packets);
+        if !Arc::ptr_eq(&self.formats, &tapped.formats) {
+            self.formats = tapped.formats;
+            let codecs = self.formats.iter().map(|format| format.codec());
+            self.recorder.expect(codecs);
+        }
         for packet in tapped.packets {
             let packet = self.intake.take(packet);
             let kind = packet.kind();
             self.first_us.get_or_insert(now_us);
             self.recorder.push(now_us, packet);
             self.collect();
-            let has_pictures = kind == MediaKind::Video;
-            if has_pictures || self.media_types == MediaTypes::AudioOnly {
+            if kind == MediaKind::Video || !self.may_have_pictures() {
                 self.settle();
             }
         }
     }
 
-    /// Does what is due.
+    /// Whether pictures may come that are recorded, as far as is known.
+    fn may_have_pictures(&self) -> bool {
+        let is_video = |format: &Arc<Format>| format.codec().kind() == MediaKind::Video;
+        let may_come = self.formats.is_empty() || self.formats.iter().any(is_video);
+        may_come && self.media_types != MediaTypes::AudioOnly
+    }
+
+    /// Does what is due. Sound alone is waited with: the codec of pictures decides whether there can be a recording.
     pub(super) fn tick(&mut self, now_us: u64) {
         self.recorder.tick(now_us);
         self.collect();
@@ -166,6 +179,7 @@ impl Capture {
     pub(super) fn source_gone(&mut self, now_us: u64) {
         self.recorder.source_gone(now_us);
         self.intake.restart();
+        self.formats = Arc::default();
         self.collect();
     }
 
@@ -286,8 +300,8 @@ mod tests {
 
     fn tapped(packets: Vec<MediaPacket>) -> Tapped {
         Tapped {
-            missed: Missed::default(),
             packets,
+            ..Tapped::default()
         }
     }
 
@@ -325,6 +339,19 @@ mod tests {
         let mut sound = capture(MediaTypes::AudioOnly);
         sound.take(0, tapped(vec![packet(Codec::Opus, 0, 0)]));
         assert_eq!(sound.standing(), Standing::Recordable);
+        for (codecs, expected) in [
+            (vec![Codec::Opus], Standing::Recordable),
+            (vec![Codec::Opus, Codec::H264], Standing::Waiting),
+        ] {
+            let mut agreed = capture(MediaTypes::AudioVideo);
+            let formats = codecs.into_iter().map(|codec| Format::new(codec, ""));
+            let tapped = Tapped {
+                formats: formats.map(|format| Arc::new(format.unwrap())).collect(),
+                ..tapped(vec![packet(Codec::Opus, 0, 0)])
+            };
+            agreed.take(0, tapped);
+            assert_eq!(agreed.standing(), expected);
+        }
     }
 
     #[test]
@@ -334,8 +361,11 @@ mod tests {
             packets: 7,
             bytes: 7_000,
         };
-        let packets = Vec::new();
-        capture.take(0, Tapped { missed, packets });
+        let tapped = Tapped {
+            missed,
+            ..Tapped::default()
+        };
+        capture.take(0, tapped);
         assert_eq!(capture.figures.read().packets_missed, 7);
     }
 }

@@ -1,12 +1,14 @@
 //! The format of pictures, as decoders have to know it before the first one, and its name (RFC 6381).
 
-use restage_codec::{PictureSize, av1, h264, h265, vp9};
+use restage_codec::{Codec, PictureSize, av1, h264, h265, vp9};
 
 /// Opus in a `CODECS` attribute. Players have refused the upper-case form, the name of the sample entry.
 pub(crate) const OPUS: &str = "opus";
 
 /// What stands before a NAL unit in a byte stream.
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
+/// Bytes of the length that stands before it in a sample.
+const LENGTH_BYTES: usize = 4;
 
 /// The format of the pictures of a track. Two that are equal can share an init.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,13 +139,8 @@ impl VideoFormat {
         }
     }
 
-    /// A key frame that decodes by itself: of H.264 and H.265 as a byte stream with the parameter sets (Annex B).
-    pub(crate) fn stream_of(&self, sample: &[u8]) -> Vec<u8> {
-        let mut stream = Vec::new();
-        let mut put = |unit: &[u8]| {
-            stream.extend_from_slice(&START_CODE);
-            stream.extend_from_slice(unit);
-        };
+    /// The parameter sets of H.264 and H.265, in the order in which decoders take them. The others have them in their key frames.
+    fn sets(&self) -> Vec<&[u8]> {
         match &self.coding {
             Coding::H264 {
                 sequence_sets,
@@ -152,10 +149,43 @@ impl VideoFormat {
             } => sequence_sets
                 .iter()
                 .chain(picture_sets)
-                .for_each(|set| put(set)),
-            Coding::H265 { sets, .. } => sets.iter().for_each(|set| put(set)),
-            Coding::Vp9(_) | Coding::Av1 { .. } => return sample.to_vec(),
+                .map(Vec::as_slice)
+                .collect(),
+            Coding::H265 { sets, .. } => sets.iter().map(Vec::as_slice).collect(),
+            Coding::Vp9(_) | Coding::Av1 { .. } => Vec::new(),
         }
+    }
+
+    /// A key frame as it stands in a segment: with the parameter sets before it. FFmpeg reads all parts of a playlist with the first init, and
+    /// finds those of a later one nowhere else.
+    pub(crate) fn with_sets(&self, sample: Box<[u8]>) -> Box<[u8]> {
+        let sets = self.sets();
+        if sets.is_empty() {
+            return sample;
+        }
+        let bytes: usize = sets.iter().map(|set| LENGTH_BYTES + set.len()).sum();
+        let mut whole = Vec::with_capacity(bytes + sample.len());
+        for set in sets {
+            let length = u32::try_from(set.len()).unwrap_or(0);
+            whole.extend_from_slice(&length.to_be_bytes());
+            whole.extend_from_slice(set);
+        }
+        whole.extend_from_slice(&sample);
+        whole.into()
+    }
+
+    /// A key frame that decodes by itself: of H.264 and H.265 as a byte stream with the parameter sets (Annex B).
+    pub(crate) fn stream_of(&self, sample: &[u8]) -> Vec<u8> {
+        let sets = self.sets();
+        if sets.is_empty() {
+            return sample.to_vec();
+        }
+        let mut stream = Vec::new();
+        let mut put = |unit: &[u8]| {
+            stream.extend_from_slice(&START_CODE);
+            stream.extend_from_slice(unit);
+        };
+        sets.into_iter().for_each(&mut put);
         let mut rest = sample;
         while let Some((length, after)) = rest.split_first_chunk::<4>() {
             let length = u32::from_be_bytes(*length) as usize;
@@ -188,6 +218,18 @@ impl VideoFormat {
                 )
             }
         }
+    }
+}
+
+/// The codec that a name in a `CODECS` attribute stands for; `None` if no track of a recording has it.
+pub(crate) fn codec_of(name: &str) -> Option<Codec> {
+    match name.split('.').next()? {
+        OPUS => Some(Codec::Opus),
+        "avc1" => Some(Codec::H264),
+        "hvc1" => Some(Codec::H265),
+        "vp09" => Some(Codec::Vp9),
+        "av01" => Some(Codec::Av1),
+        _ => None,
     }
 }
 

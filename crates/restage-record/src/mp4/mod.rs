@@ -5,7 +5,7 @@ mod format;
 mod init;
 mod segment;
 
-pub(crate) use format::{OPUS, VideoFormat};
+pub(crate) use format::{OPUS, VideoFormat, codec_of};
 pub(crate) use init::init;
 pub(crate) use segment::{AUDIO_TRACK, Run, Sample, VIDEO_TRACK, segment};
 

@@ -3,7 +3,11 @@
 //! What is recorded is a row of *runs*. Within a run, tracks and formats stay the same, and media time goes on without a jump; between
 //! runs is a discontinuity. Where there is sound, its samples are the media time, so that they can be counted, and pictures are placed
 //! against them; else media time follows the server's clock.
+//!
+//! All runs have the same [`Tracks`], as far as they are known when the first one begins: sound that is not sent is silence, and pictures that
+//! are not sent are black, in a run of their own.
 
+mod black;
 mod run;
 mod silence;
 mod tracks;
@@ -12,31 +16,25 @@ use std::collections::VecDeque;
 
 use restage_codec::MediaKind;
 
-use crate::config::Anchor;
+use crate::config::{Anchor, Tracks};
 use crate::drops::Drops;
-use crate::limits::HOLE_MAX_US;
 use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
 use crate::output::{DropReason, Output};
 use crate::stream::{AudioUnit, VideoUnit};
 use crate::timeline::JUMP_US;
+use black::Black;
+pub(crate) use run::Ahead;
 use run::Run;
 use tracks::Taken;
 
 /// Media times of runs begin at whole milliseconds, which are whole ticks of every track.
 const ORIGIN_STEP_US: i64 = 1_000;
 
-/// How much later than sound pictures may come after both were away.
-const AWAY_US: i64 = 1_000_000;
-
 /// Makes segments.
 #[derive(Debug)]
 pub(crate) struct Muxer {
     files: Files,
     run: Option<Run>,
-    /// Since when there is sound but no run, as a key frame is awaited; on the server's clock.
-    waiting_us: Option<i64>,
-    /// The newest run has pictures.
-    had_pictures: bool,
     /// Where the next run begins at the earliest: media time in microseconds.
     end_us: i64,
 }
@@ -56,10 +54,12 @@ struct Files {
 pub(crate) struct Context<'a> {
     pub(crate) outputs: &'a mut VecDeque<Output>,
     pub(crate) drops: &'a mut Drops,
-    /// Pictures are recorded, and their packets come.
-    pub(crate) has_pictures: bool,
     /// Sound is recorded, and its packets come.
     pub(crate) has_sound: bool,
+    /// The tracks of a run that begins.
+    pub(crate) tracks: Tracks,
+    /// The key frame that is next among the pictures, where there is no run.
+    pub(crate) ahead: Option<Ahead>,
     /// A key frame is needed.
     pub(crate) wants_key_frame: bool,
 }
@@ -76,8 +76,6 @@ impl Muxer {
                 duration_us: resumed.duration_us,
             },
             run: None,
-            waiting_us: None,
-            had_pictures: false,
             end_us: i64::try_from(resumed.duration_us).unwrap_or(i64::MAX / 16),
         }
     }
@@ -92,19 +90,20 @@ impl Muxer {
     ) {
         let begins_run = match (&self.run, &unit.picture.key_format) {
             (None, Some(_)) => true,
-            (Some(run), Some(format)) => unit.begins_clock || run.is_over_at(format, at_us, cx),
+            (Some(run), Some(format)) => {
+                unit.begins_clock && run.has_shown() || run.is_over_at(format, at_us, cx)
+            }
             (_, None) => false,
         };
         if begins_run {
             self.end_run(Some(at_us), cx);
             let format = unit.picture.key_format.clone();
-            let has_sound = cx.has_sound;
+            let has_sound = cx.has_sound || cx.tracks.sound;
             self.start_run(|origin| Run::new(origin, at_us, format, has_sound));
-        }
-        if unit.begins_clock && !begins_run {
+        } else if unit.begins_clock && self.run.as_ref().is_some_and(Run::has_shown) {
             self.end_run(None, cx);
         }
-        let run = self.run.as_mut().filter(|run| run.video.is_some());
+        let run = self.run.as_mut().filter(|run| run.takes_pictures());
         let Some(run) = run else {
             cx.drops
                 .count(MediaKind::Video, DropReason::AwaitsKeyFrame, 1);
@@ -114,19 +113,11 @@ impl Muxer {
         run.video(unit, offset_us, at_us, &mut self.files, cx);
     }
 
-    /// Takes sound, which is at `at_us` on the server's clock.
+    /// Takes sound, which is at `at_us` on the server's clock. It is on the clock of the run, if that has sound.
     pub(crate) fn audio(&mut self, unit: AudioUnit, at_us: i64, cx: &mut Context<'_>) {
-        if unit.begins_clock && self.run.as_ref().is_some_and(Run::has_heard) {
-            self.end_run(None, cx);
-        }
         self.drop_pictures(at_us, cx);
         if self.run.is_none() {
-            if self.awaits_pictures(at_us, cx) {
-                cx.drops
-                    .count(MediaKind::Audio, DropReason::AwaitsKeyFrame, 1);
-                return;
-            }
-            self.start_run(|origin| Run::new(origin, at_us, None, true));
+            self.start_with_sound(at_us, cx);
         }
         let Some(run) = &mut self.run else {
             return;
@@ -143,7 +134,7 @@ impl Muxer {
             Ok(Taken::Overlaps) => cx.drops.count(MediaKind::Audio, DropReason::Late, 1),
             Err(unit) => {
                 self.end_run(None, cx);
-                self.start_run(|origin| Run::new(origin, at_us, None, true));
+                self.start_with_sound(at_us, cx);
                 if let Some(run) = &mut self.run {
                     let _ = run.audio(unit, at_us, &mut self.files, cx);
                 }
@@ -157,6 +148,11 @@ impl Muxer {
         if let Some(run) = self.run.take() {
             self.end_us = self.end_us.max(run.end(at_us, &mut self.files, cx));
         }
+    }
+
+    /// Whether there is a run that has sound.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.run.as_ref().is_some_and(Run::has_heard)
     }
 
     pub(crate) fn has_run(&self) -> bool {
@@ -185,27 +181,25 @@ impl Muxer {
             self.end_run(None, cx);
         } else {
             self.end_run(Some(at_us), cx);
-            self.start_run(|origin| Run::new(origin, at_us, None, true));
+            self.start_with_sound(at_us, cx);
         }
     }
 
-    /// Whether sound waits for the key frame with which a run begins. Pictures that come again after everything was away are waited for, too.
-    fn awaits_pictures(&mut self, at_us: i64, cx: &Context<'_>) -> bool {
-        let waiting = *self.waiting_us.get_or_insert(at_us);
-        let patience_us = match (cx.has_pictures, self.had_pictures) {
-            (true, _) => HOLE_MAX_US as i64,
-            (false, true) => AWAY_US,
-            (false, false) => 0,
-        };
-        at_us.saturating_sub(waiting) < patience_us
+    /// Starts a run that begins with sound: with the pictures that follow if they are there, else with black ones if the recording has
+    /// pictures.
+    fn start_with_sound(&mut self, at_us: i64, cx: &mut Context<'_>) {
+        let ahead = cx.ahead.take();
+        let black = cx.tracks.pictures.and_then(Black::new);
+        self.start_run(|origin| match (ahead, black) {
+            (Some(ahead), _) => Run::still(origin, at_us, ahead),
+            (None, Some(black)) => Run::dark(origin, at_us, black),
+            (None, None) => Run::new(origin, at_us, None, true),
+        });
     }
 
     fn start_run(&mut self, make: impl FnOnce(i64) -> Run) {
         let steps = self.end_us.saturating_add(ORIGIN_STEP_US - 1) / ORIGIN_STEP_US;
-        let run = make(steps * ORIGIN_STEP_US);
-        self.had_pictures = run.video.is_some();
-        self.run = Some(run);
-        self.waiting_us = None;
+        self.run = Some(make(steps * ORIGIN_STEP_US));
     }
 }
 

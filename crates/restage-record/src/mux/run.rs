@@ -1,5 +1,6 @@
 //! A run: segments with the same tracks and formats, one after the other.
 
+use super::black::Black;
 use super::tracks::{AudioTrack, Taken, VideoTrack};
 use super::{Context, Files, JUMP_US, scale, ticks};
 use crate::journal::{InitEntry, PictureEntry, SegmentEntry};
@@ -13,11 +14,17 @@ const TOLERANCE_US: i64 = 100_000;
 /// Sound that is so far behind the pictures does not come: silence takes its place, up to where it might still come.
 const SOUND_LAG_US: i64 = 1_000_000;
 const SOUND_LAG_LEFT_US: i64 = 500_000;
+/// Sound that ends so much before the pictures of its run is followed by silence.
+const SOUND_SHORT_US: i64 = 100_000;
+/// How long a black picture is shown.
+const BLACK_US: i64 = 1_000_000;
 
 /// A run.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) video: Option<VideoTrack>,
+    /// What is shown until the pictures come.
+    filler: Option<Filler>,
     pub(super) audio: Option<AudioTrack>,
     /// The server's clock minus media time: at the beginning, and as it is. It changes as the clock of sound drifts.
     began_us: i64,
@@ -26,6 +33,23 @@ pub(super) struct Run {
     segment_us: i64,
     /// The number of its init, once a segment has needed one.
     init: Option<u64>,
+}
+
+/// What is shown where no picture is.
+#[derive(Debug)]
+enum Filler {
+    /// No pictures belong to the run.
+    Black(Black),
+    /// The key frame that the pictures begin with.
+    Still(Box<[u8]>),
+}
+
+/// A key frame that comes later than the sound with which a run begins.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) format: VideoFormat,
+    /// As it stands in a file.
+    pub(crate) data: Box<[u8]>,
 }
 
 impl Run {
@@ -37,8 +61,10 @@ impl Run {
         has_sound: bool,
     ) -> Self {
         let distance_us = at_us.saturating_sub(origin_us);
+        let from = ticks(origin_us, VIDEO_TIMESCALE);
         Self {
-            video: format.map(VideoTrack::new),
+            video: format.map(|format| VideoTrack::new(format, from, at_us)),
+            filler: None,
             audio: has_sound.then(|| AudioTrack::new(ticks(origin_us, AUDIO_TIMESCALE))),
             began_us: distance_us,
             distance_us,
@@ -47,13 +73,46 @@ impl Run {
         }
     }
 
+    /// A run of sound with black pictures.
+    pub(super) fn dark(origin_us: i64, at_us: i64, black: Black) -> Self {
+        let mut run = Self::new(origin_us, at_us, Some(black.format.clone()), true);
+        run.filler = Some(Filler::Black(black));
+        run.darken(origin_us);
+        run
+    }
+
+    /// A run of sound that pictures follow: they are shown from its beginning on.
+    pub(super) fn still(origin_us: i64, at_us: i64, ahead: Ahead) -> Self {
+        let mut run = Self::new(origin_us, at_us, Some(ahead.format), true);
+        if let Some(video) = &mut run.video {
+            video.show(video.from, ahead.data.clone());
+        }
+        run.filler = Some(Filler::Still(ahead.data));
+        run
+    }
+
+    fn is_dark(&self) -> bool {
+        matches!(self.filler, Some(Filler::Black(_)))
+    }
+
+    /// Whether pictures belong to it.
+    pub(super) fn takes_pictures(&self) -> bool {
+        self.video.is_some() && !self.is_dark()
+    }
+
+    /// Whether it has a picture that was sent.
+    pub(super) fn has_shown(&self) -> bool {
+        self.video.is_some() && self.filler.is_none()
+    }
+
     /// Whether a key frame of this format begins another run.
     pub(super) fn is_over_at(&self, format: &VideoFormat, at_us: i64, cx: &Context<'_>) -> bool {
         let Some(video) = &self.video else {
             return true;
         };
         let drift = self.distance_us.saturating_sub(self.began_us);
-        video.format != *format
+        self.is_dark()
+            || video.format != *format
             || self.audio.is_none() && cx.has_sound
             || drift.saturating_abs() > JUMP_US
             || self.lacks_pictures_at(at_us)
@@ -61,7 +120,8 @@ impl Run {
 
     /// Whether the pictures have been missing for too long.
     pub(super) fn lacks_pictures_at(&self, at_us: i64) -> bool {
-        let newest = self.video.as_ref().map(|video| video.newest_us);
+        let shown = self.video.as_ref().filter(|_| self.has_shown());
+        let newest = shown.map(|video| video.newest_us);
         newest.is_some_and(|newest| at_us.saturating_sub(newest) > HOLE_MAX_US as i64)
     }
 
@@ -91,6 +151,11 @@ impl Run {
         let Some(video) = &mut self.video else {
             return;
         };
+        if self.filler.take().is_some() {
+            // It is shown already.
+            video.newest_us = at_us;
+            return;
+        }
         let shift = ticks(offset_us.saturating_sub(self.distance_us), VIDEO_TIMESCALE);
         let at = video.behind_newest(unit.place.ticks.saturating_add(shift));
         let media_us = scale(at, VIDEO_TIMESCALE);
@@ -148,7 +213,7 @@ impl Run {
         files: &mut Files,
         cx: &mut Context<'_>,
     ) -> Result<Taken, AudioUnit> {
-        if self.video.is_none() && self.is_sound_cut_due(files) {
+        if !self.has_shown() && self.is_sound_cut_due(files) {
             let drift = self.distance_us.saturating_sub(self.began_us);
             if drift.saturating_abs() > JUMP_US {
                 return Err(unit);
@@ -157,6 +222,7 @@ impl Run {
                 .audio
                 .as_ref()
                 .map_or(self.segment_us, AudioTrack::end_us);
+            self.repeat_filler(end);
             self.cut(end, files, cx);
         }
         let Some(audio) = &mut self.audio else {
@@ -171,10 +237,42 @@ impl Run {
                 .saturating_add(scale(shift, AUDIO_TIMESCALE));
         }
         let media_us = audio.end_us();
+        self.darken(media_us);
         if self.is_full() {
             self.cut(media_us, files, cx);
         }
         Ok(taken)
+    }
+
+    /// Shows black up to this media time at least.
+    fn darken(&mut self, until_us: i64) {
+        let (Some(video), Some(Filler::Black(black))) = (&mut self.video, &mut self.filler) else {
+            return;
+        };
+        let length = ticks(BLACK_US, VIDEO_TIMESCALE);
+        let until = ticks(until_us, VIDEO_TIMESCALE);
+        let mut next = match video.newest() {
+            Some(at) => at.saturating_add(length),
+            None => video.from,
+        };
+        while next <= until {
+            video.show(next, black.next());
+            next = next.saturating_add(length);
+        }
+    }
+
+    /// What is shown ends at this media time and begins again, so that a segment can begin there.
+    fn repeat_filler(&mut self, at_us: i64) {
+        let Some(video) = &mut self.video else {
+            return;
+        };
+        let data = match &mut self.filler {
+            Some(Filler::Black(black)) => black.next(),
+            Some(Filler::Still(data)) => data.clone(),
+            None => return,
+        };
+        let at = video.behind_newest(ticks(at_us, VIDEO_TIMESCALE));
+        video.show(at, data);
     }
 
     fn is_sound_cut_due(&self, files: &Files) -> bool {
@@ -196,6 +294,11 @@ impl Run {
             let last = video.end(at, ticks(sound_end, VIDEO_TIMESCALE));
             end = end.max(scale(last, VIDEO_TIMESCALE));
         }
+        if let Some(audio) = &mut self.audio
+            && end.saturating_sub(sound_end) > SOUND_SHORT_US
+        {
+            audio.fill(ticks(end, AUDIO_TIMESCALE) - audio.next);
+        }
         self.cut(end, files, cx);
         end
     }
@@ -209,7 +312,8 @@ impl Run {
     fn cut(&mut self, end_us: i64, files: &mut Files, cx: &mut Context<'_>) {
         let from_us = std::mem::replace(&mut self.segment_us, end_us);
         let independent = self.video.as_ref().is_none_or(VideoTrack::is_independent);
-        let pictures = self.video.as_ref().map_or(0, VideoTrack::count);
+        let shown = self.video.as_ref().filter(|_| !self.is_dark());
+        let pictures = shown.map_or(0, VideoTrack::count);
         let video = self.video.as_mut().and_then(VideoTrack::take);
         let audio = self.audio.as_mut().and_then(AudioTrack::take);
         let runs: Vec<mp4::Run> = video.into_iter().chain(audio).collect();
@@ -253,7 +357,8 @@ impl Run {
         self.init = Some(number);
         let names = format.map(VideoFormat::codec_name);
         let sound = self.audio.is_some().then(|| OPUS.to_owned());
-        let size = format.map(VideoFormat::shown_size);
+        let size = format.filter(|_| !self.is_dark());
+        let size = size.map(VideoFormat::shown_size);
         let entry = InitEntry {
             number,
             bytes: bytes.len() as u64,

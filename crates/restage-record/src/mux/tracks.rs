@@ -45,6 +45,8 @@ impl Samples {
 #[derive(Debug)]
 pub(super) struct VideoTrack {
     pub(super) format: VideoFormat,
+    /// Where it begins, as a media time.
+    pub(super) from: i64,
     samples: Samples,
     /// The newest picture, whose length is not known yet.
     pending: Option<Pending>,
@@ -61,14 +63,21 @@ struct Pending {
 }
 
 impl VideoTrack {
-    pub(super) fn new(format: VideoFormat) -> Self {
+    /// A track that begins at this media time, which is `at_us` on the server's clock.
+    pub(super) fn new(format: VideoFormat, from: i64, at_us: i64) -> Self {
         Self {
             format,
+            from,
             samples: Samples::default(),
             pending: None,
             last_duration: LAST_DURATION,
-            newest_us: i64::MIN,
+            newest_us: at_us,
         }
+    }
+
+    /// Media time of the newest picture.
+    pub(super) fn newest(&self) -> Option<i64> {
+        self.pending.as_ref().map(|pending| pending.at)
     }
 
     /// A media time that is behind the newest picture.
@@ -97,11 +106,22 @@ impl VideoTrack {
 
     pub(super) fn open(&mut self, at: i64, at_us: i64, unit: VideoUnit) {
         self.newest_us = at_us;
-        self.pending = Some(Pending {
-            at,
-            is_sync: unit.picture.key_format.is_some(),
-            data: unit.picture.data,
-        });
+        let is_sync = unit.picture.key_format.is_some();
+        self.begin(at, unit.picture.data, is_sync);
+    }
+
+    /// A key frame that was not sent for this time follows the newest picture.
+    pub(super) fn show(&mut self, at: i64, data: Box<[u8]>) {
+        self.close(at);
+        self.begin(at, data, true);
+    }
+
+    fn begin(&mut self, at: i64, data: Box<[u8]>, is_sync: bool) {
+        let data = match is_sync {
+            true => self.format.with_sets(data),
+            false => data,
+        };
+        self.pending = Some(Pending { at, data, is_sync });
     }
 
     /// Nothing follows. The newest picture is shown until `at` if that is known, else as long as the one before it, and until `sound_end` if

@@ -58,10 +58,16 @@ fn used(journal: &Journal) -> impl Iterator<Item = &InitEntry> {
     inits.filter(move |init| numbers.contains(&init.number))
 }
 
-/// The formats of what is recorded, pictures first. Of those that differ in their level alone, the highest stands for all.
+/// The formats of what is recorded, pictures first. Of those that differ in their level alone, the highest stands for all. Black pictures count
+/// only where there are no others: players would look for a track for each format.
 fn codecs(journal: &Journal) -> Vec<String> {
     let mut codecs: Vec<String> = Vec::new();
-    for codec in used(journal).flat_map(|init| &init.codecs) {
+    let has_shown = used(journal).any(|init| init.picture.is_some());
+    let counts = |init: &InitEntry, codec: &str| {
+        init.picture.is_some() || !has_shown || codec == crate::mp4::OPUS
+    };
+    let named = used(journal).flat_map(|init| init.codecs.iter().map(move |codec| (init, codec)));
+    for (_, codec) in named.filter(|(init, codec)| counts(init, codec)) {
         let (rest, level) = split_level(codec);
         match codecs.iter_mut().find(|known| split_level(known).0 == rest) {
             Some(known) if split_level(known).1 < level => known.clone_from(codec),

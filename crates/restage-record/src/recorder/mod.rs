@@ -6,12 +6,14 @@ use std::collections::VecDeque;
 
 use restage_codec::{Codec, MediaKind};
 
-use crate::config::{MediaTypes, RecorderConfig, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN};
+use crate::config::{MediaTypes, RecorderConfig, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN, Tracks};
 use crate::drops::Drops;
-use crate::limits::{HOLE_MAX_US, KEY_FRAME_REQUEST_US, OUTPUTS_MAX, REORDER_WINDOW_US, STALL_US};
+use crate::limits::{
+    HOLE_MAX_US, KEY_FRAME_REQUEST_US, OUTPUTS_MAX, PICTURES_WAIT_US, REORDER_WINDOW_US, STALL_US,
+};
 use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
-use crate::mux::{Context, Muxer};
-use crate::output::{Output, Picture};
+use crate::mux::{Ahead, Context, Muxer};
+use crate::output::{DropReason, Output, Picture};
 use crate::packet::Packet;
 use crate::stream::{AudioSource, VideoSource, VideoUnit};
 use crate::timeline::Relation;
@@ -19,6 +21,10 @@ use notes::Notes;
 
 /// How long a recording waits for the first packet of the other kind. If none comes, it begins without.
 const OTHER_KIND_US: u64 = 1_000_000;
+/// How long sound waits for pictures that come again after both were away.
+const AWAY_US: u64 = 1_000_000;
+/// Sound that is shorter is left out where it would be the last part of a publication, without pictures.
+const SCRAP_US: i64 = 500_000;
 /// How often it is told what was left out.
 const DROPS_TOLD_US: u64 = 1_000_000;
 
@@ -33,6 +39,10 @@ pub struct Recorder {
     video: VideoSource,
     relation: Relation,
     muxer: Muxer,
+    /// What runs have: what the publication may send, and what the recording has had.
+    tracks: Tracks,
+    /// Pictures of the publication have been recorded.
+    has_shown: bool,
     outputs: VecDeque<Output>,
     drops: Drops,
     notes: Notes,
@@ -62,6 +72,8 @@ impl Recorder {
             video: VideoSource::default(),
             relation: Relation::default(),
             muxer: Muxer::new(config.anchor, target_us, resumed),
+            tracks: resumed.tracks,
+            has_shown: false,
             outputs: VecDeque::new(),
             drops: Drops::default(),
             notes: Notes::default(),
@@ -73,6 +85,20 @@ impl Recorder {
             refused: Vec::new(),
             is_paused: false,
             is_finished: false,
+        }
+    }
+
+    /// The publication may send these codecs, the likely ones first. The recording has a track for each kind from its beginning, and pictures
+    /// are waited for. Codecs that cannot be recorded count for nothing.
+    pub fn expect(&mut self, codecs: impl IntoIterator<Item = Codec>) {
+        for codec in codecs {
+            match codec.kind() {
+                MediaKind::Audio => self.tracks.sound |= self.is_recorded(MediaKind::Audio),
+                MediaKind::Video if codec != Codec::Vp8 && self.is_recorded(MediaKind::Video) => {
+                    self.tracks.pictures.get_or_insert(codec);
+                }
+                MediaKind::Video => {}
+            }
         }
     }
 
@@ -134,6 +160,7 @@ impl Recorder {
         self.video = VideoSource::default();
         self.relation = Relation::default();
         self.since_us = None;
+        self.has_shown = false;
         self.tell_drops(true);
     }
 
@@ -194,8 +221,17 @@ impl Recorder {
         self.audio.work(self.now_us, must, &mut self.drops);
         self.video.work(self.now_us, must, &mut self.drops);
         self.relate();
-        while let Some(kind) = self.next_kind(must) {
+        loop {
+            self.drop_undecodable();
+            let Some(kind) = self.next_kind(must) else {
+                break;
+            };
             match kind {
+                // Sound on another clock begins a run, for which pictures are waited.
+                MediaKind::Audio if self.ends_run_with_sound() => {
+                    self.with_context(|muxer, cx| muxer.end_run(None, cx));
+                }
+                MediaKind::Audio if must && self.is_scrap() => self.drop_sound(),
                 MediaKind::Audio => self.mux_audio(),
                 MediaKind::Video => self.mux_video(),
             }
@@ -205,6 +241,39 @@ impl Recorder {
             self.media_types != MediaTypes::None && self.video.awaits_key_frame(self.now_us);
         if self.comes(MediaKind::Video) && (has_no_picture || is_blind) {
             self.ask_for_key_frame();
+        }
+    }
+
+    /// Leaves out pictures that no run can begin with, so that the key frame behind them is next.
+    fn drop_undecodable(&mut self) {
+        if self.media_types == MediaTypes::None || self.muxer.has_run() {
+            return;
+        }
+        while let Some(unit) = self.video.head()
+            && unit.picture.key_format.is_none()
+        {
+            self.video.pop();
+            let reason = DropReason::AwaitsKeyFrame;
+            self.drops.count(MediaKind::Video, reason, 1);
+            self.ask_for_key_frame();
+        }
+    }
+
+    /// Whether the sound that is next is on another clock than that of the run.
+    fn ends_run_with_sound(&self) -> bool {
+        self.muxer.has_heard() && self.audio.head().is_some_and(|unit| unit.begins_clock)
+    }
+
+    /// Whether nothing is left but a moment of sound behind the last picture, which would be a part of its own.
+    fn is_scrap(&self) -> bool {
+        let waits = self.has_shown && !self.muxer.has_run() && self.video.head().is_none();
+        waits && self.audio.ready_us() < SCRAP_US
+    }
+
+    fn drop_sound(&mut self) {
+        while self.audio.pop().is_some() {
+            let reason = DropReason::AwaitsKeyFrame;
+            self.drops.count(MediaKind::Audio, reason, 1);
         }
     }
 
@@ -267,9 +336,20 @@ impl Recorder {
             MediaKind::Audio => MediaKind::Video,
             MediaKind::Video => MediaKind::Audio,
         };
-        let has_waited = self.now_us.saturating_sub(queued) >= STALL_US;
+        let has_waited = self.now_us.saturating_sub(queued) >= self.patience_us(other);
         let is_first = must || is_full || has_waited || !self.may_have_earlier(other, at);
         is_first.then_some(kind)
+    }
+
+    /// How long the other kind is waited for, at most, by what has its time.
+    fn patience_us(&self, other: MediaKind) -> u64 {
+        let begins_with_pictures =
+            other == MediaKind::Video && self.tracks.pictures.is_some() && !self.muxer.has_run();
+        match (begins_with_pictures, self.has_shown) {
+            (true, false) => PICTURES_WAIT_US,
+            (true, true) if !self.comes(MediaKind::Video) => AWAY_US,
+            _ => STALL_US,
+        }
     }
 
     /// Whether media of this kind from before `at_us` may still come.
@@ -287,6 +367,11 @@ impl Recorder {
         if !self.is_recorded(kind) || self.media_types == MediaTypes::None {
             return false;
         }
+        let begins_with_pictures =
+            kind == MediaKind::Video && self.tracks.pictures.is_some() && !self.muxer.has_run();
+        if begins_with_pictures && self.video.head().is_none() {
+            return true;
+        }
         if pushed.is_none() {
             let since = self.since_us.unwrap_or(self.now_us);
             return self.now_us.saturating_sub(since) < OTHER_KIND_US;
@@ -303,8 +388,13 @@ impl Recorder {
 
     fn mux_audio(&mut self) {
         if let Some(unit) = self.audio.pop() {
+            self.tracks.sound = true;
             let at_us = unit.place.us(AUDIO_TIMESCALE);
-            self.with_context(|muxer, cx| muxer.audio(unit, at_us, cx));
+            let ahead = self.ahead(at_us);
+            self.with_context(|muxer, cx| {
+                cx.ahead = ahead;
+                muxer.audio(unit, at_us, cx);
+            });
         }
     }
 
@@ -315,6 +405,8 @@ impl Recorder {
         let at_us = self.video_us(&unit);
         self.take_picture(&unit, at_us);
         if self.media_types != MediaTypes::None {
+            self.tracks.pictures = Some(unit.codec);
+            self.has_shown = true;
             let offset_us = unit.place.offset_us.saturating_sub(self.relation.us());
             self.with_context(|muxer, cx| muxer.video(unit, offset_us, at_us, cx));
         }
@@ -339,19 +431,28 @@ impl Recorder {
     }
 
     fn with_context(&mut self, call: impl FnOnce(&mut Muxer, &mut Context<'_>)) {
-        let (has_pictures, has_sound) =
-            (self.comes(MediaKind::Video), self.comes(MediaKind::Audio));
         let mut cx = Context {
+            has_sound: self.comes(MediaKind::Audio),
             outputs: &mut self.outputs,
             drops: &mut self.drops,
-            has_pictures,
-            has_sound,
+            tracks: self.tracks,
+            ahead: None,
             wants_key_frame: false,
         };
         call(&mut self.muxer, &mut cx);
         if cx.wants_key_frame {
             self.ask_for_key_frame();
         }
+    }
+
+    /// The key frame with which pictures begin, where sound at `sound_us` begins a run and they follow soon.
+    fn ahead(&self, sound_us: i64) -> Option<Ahead> {
+        let unit = self.video.head().filter(|_| !self.muxer.has_run())?;
+        let wait_us = self.video_us(unit).saturating_sub(sound_us);
+        let is_soon = u64::try_from(wait_us).is_ok_and(|us| us <= PICTURES_WAIT_US + STALL_US);
+        let format = unit.picture.key_format.clone().filter(|_| is_soon)?;
+        let data = unit.picture.data.clone();
+        Some(Ahead { format, data })
     }
 
     fn ask_for_key_frame(&mut self) {

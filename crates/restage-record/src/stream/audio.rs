@@ -7,6 +7,7 @@ use restage_codec::{Codec, MediaKind, opus, red};
 use super::{Event, Stream};
 use crate::drops::Drops;
 use crate::limits::{WAITING_BYTES_MAX, WAITING_SAMPLES_MAX};
+use crate::mp4::AUDIO_TIMESCALE;
 use crate::output::DropReason;
 use crate::packet::{EncodingId, Packet};
 use crate::timeline::{Place, Reports};
@@ -141,6 +142,12 @@ impl AudioSource {
     /// The sound that is next.
     pub(crate) fn head(&self) -> Option<&AudioUnit> {
         self.ready.front()
+    }
+
+    /// Length of the sound that has its time, in microseconds.
+    pub(crate) fn ready_us(&self) -> i64 {
+        let samples: u64 = self.ready.iter().map(|unit| u64::from(unit.samples)).sum();
+        i64::try_from(samples * 1_000_000 / u64::from(AUDIO_TIMESCALE)).unwrap_or(i64::MAX)
     }
 
     pub(crate) fn pop(&mut self) -> Option<AudioUnit> {

@@ -178,7 +178,12 @@ pub(crate) fn beep_of(sample: &[u8]) -> Option<(u64, u64)> {
     Some((second.into(), offset.into()))
 }
 
-/// The number of a picture.
+/// The number of a picture: it stands in its slice, which is the last unit.
 pub(crate) fn number_of(sample: &[u8]) -> Option<u64> {
-    Some(u32::from_be_bytes(sample.get(6..10)?.try_into().ok()?).into())
+    let mut rest = sample;
+    let mut slice: &[u8] = &[];
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        (slice, rest) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    }
+    Some(u32::from_be_bytes(slice.get(2..6)?.try_into().ok()?).into())
 }

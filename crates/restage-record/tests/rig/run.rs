@@ -1,8 +1,8 @@
 //! Plays a test card over a path into a recorder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use restage_record::{Anchor, MediaTypes, Recorder, RecorderConfig, SenderReport};
+use restage_record::{Anchor, EncodingId, MediaTypes, Recorder, RecorderConfig, SenderReport};
 
 use super::Random;
 use super::card::{self, Card};
@@ -81,6 +81,8 @@ pub(crate) struct Player {
     /// Nothing is sent of a kind.
     pub(crate) mute_audio: bool,
     pub(crate) mute_video: bool,
+    /// Which encoder the sound is of.
+    pub(crate) audio_encoding: u64,
     /// Requests for key frames are ignored.
     pub(crate) is_deaf: bool,
 }
@@ -104,6 +106,7 @@ impl Player {
             video_report: None,
             mute_audio: false,
             mute_video: false,
+            audio_encoding: 1,
             is_deaf: false,
         }
     }
@@ -164,6 +167,7 @@ impl Player {
             if self.scene.card.has_audio && !self.mute_audio {
                 let mut packet = self.scene.card.audio(number, 500 + number);
                 packet.report = self.audio_report;
+                packet.encoding = EncodingId(self.audio_encoding);
                 // Both kinds take as long from capture to sending.
                 self.audio.send(self.now_us(), packet);
             }
@@ -227,10 +231,20 @@ pub(crate) fn play(scene: Scene) -> Recording {
     player.finish()
 }
 
-/// Sound minus pictures at each beep of which both are there, in milliseconds.
+/// Sound minus pictures at each beep of which both are there, in milliseconds. The first picture of a run does not count, as it is shown from
+/// the beginning of the run on.
 pub(crate) fn differences(recording: &Recording) -> Vec<f64> {
     let mut flashes = BTreeMap::new();
+    let mut begun = BTreeSet::new();
+    let begins = recording.segments().map(|segment| &segment.entry);
+    let begins: BTreeSet<u64> = begins
+        .filter(|entry| entry.program_date_time_us.is_some())
+        .map(|entry| entry.number)
+        .collect();
     for sample in &recording.video {
+        if begins.contains(&sample.segment) && begun.insert(sample.segment) {
+            continue;
+        }
         if let Some(number) =
             card::number_of(&sample.data).filter(|number| number % card::FRAMES_PER_S == 0)
         {

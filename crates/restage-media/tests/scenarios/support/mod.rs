@@ -488,8 +488,15 @@ impl World {
             } => self.news.push(News::Undecodable(peer, kind, published)),
             Output::Stream { peer, state } => self.streams.push((peer, state)),
             Output::Gone { peer, reason } => self.news.push(News::Gone(peer, reason)),
-            Output::Tapped { tap, packets, .. } => {
+            Output::Tapped {
+                tap,
+                formats,
+                packets,
+                ..
+            } => {
                 assert!(!packets.is_empty() && packets.len() <= TAPPED_PACKETS_MAX);
+                let is_agreed = |packet: &MediaPacket| formats.contains(&packet.format);
+                assert!(packets.iter().all(is_agreed), "a tap is told what may come");
                 self.tapped
                     .extend(packets.into_iter().map(|packet| (tap, packet)));
             }

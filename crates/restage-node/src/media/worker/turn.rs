@@ -343,8 +343,14 @@ impl Worker {
                     self.loudness.insert(publication, level);
                 }
                 Output::Stream { peer, state } => drop(self.streams.insert(peer, state)),
-                Output::Tapped { tap, packets, .. } => {
-                    let passed = self.taps.get_mut(&tap).map(|end| end.pass(packets));
+                Output::Tapped {
+                    tap,
+                    formats,
+                    packets,
+                    ..
+                } => {
+                    let end = self.taps.get_mut(&tap);
+                    let passed = end.map(|end| end.pass(formats, packets));
                     match passed.flatten() {
                         Some(dropped) => self.tap_packets_dropped += dropped,
                         None => self.close_tap(tap),
