@@ -46,6 +46,8 @@ pub struct Resumed {
     pub next_init: u64,
     /// Length of what is recorded, in microseconds: media times go on from there.
     pub duration_us: u64,
+    /// When the last segment ends, UTC in microseconds since 1970: what follows is not dated earlier. `None` before the first one.
+    pub end_us: Option<i64>,
     /// The tracks that it has.
     pub tracks: Tracks,
 }
@@ -68,6 +70,7 @@ impl From<&Journal> for Resumed {
             next_segment: after(segments.map(|segment| segment.number).max()),
             next_init: after(journal.inits().map(|init| init.number).max()),
             duration_us: journal.duration_us(),
+            end_us: journal.segments().next().and_then(|_| journal.end_us()),
             tracks: Tracks::from(journal),
         }
     }

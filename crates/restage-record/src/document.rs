@@ -44,7 +44,7 @@ pub struct End<'a> {
     pub started_us: i64,
     /// When the capture ended.
     pub ended_us: i64,
-    /// Length of what is recorded.
+    /// Length of what is recorded. Of zero there is no playlist, and none is named.
     pub duration_us: u64,
     /// A sentence for people, if there is something to say.
     pub message: Option<&'a str>,
@@ -157,20 +157,23 @@ struct Hls {
     #[serde(skip_serializing_if = "Option::is_none")]
     duration_ms: Option<u64>,
     path: &'static str,
-    playlist: &'static str,
-    renditions: [PlaylistRendition; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    playlist: Option<&'static str>,
+    renditions: Vec<PlaylistRendition>,
 }
 
 impl Hls {
     fn new(duration_us: Option<u64>) -> Self {
+        let has_playlist = duration_us != Some(0);
+        let rendition = PlaylistRendition {
+            path: RENDITION,
+            playlist: MEDIA_NAME,
+        };
         Self {
             duration_ms: duration_us.map(|us| us / 1_000),
             path: HLS_PATH,
-            playlist: MULTIVARIANT_NAME,
-            renditions: [PlaylistRendition {
-                path: RENDITION,
-                playlist: MEDIA_NAME,
-            }],
+            playlist: has_playlist.then_some(MULTIVARIANT_NAME),
+            renditions: has_playlist.then_some(rendition).into_iter().collect(),
         }
     }
 }
@@ -239,6 +242,17 @@ mod tests {
         ));
         let status = r#""recording_status":"RECORDING_ENDED_WITH_FAILURE","recording_status_message":"the bucket was full""#;
         assert!(failed.contains(status), "{failed}");
+    }
+
+    #[test]
+    fn what_recorded_nothing_names_no_playlist() {
+        let nothing = End {
+            duration_us: 0,
+            ..END
+        };
+        let text = text(ended(&subject(), nothing));
+        let hls = r#""hls":{"duration_ms":0,"path":"media/hls","renditions":[]}"#;
+        assert!(text.contains(hls), "{text}");
     }
 
     #[test]

@@ -116,6 +116,7 @@ mod tests {
         let lines = paths.iter().map(|path| Line::File {
             path: (*path).to_owned(),
             bytes: 1,
+            crc32: None,
         });
         Journal {
             lines: lines.collect(),

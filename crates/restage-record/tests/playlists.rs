@@ -27,7 +27,7 @@ fn journal() -> Journal {
         });
     Journal {
         lines: lines.collect(),
-        valid_bytes: 0,
+        ..Journal::default()
     }
 }
 
@@ -42,6 +42,7 @@ fn the_layout_is_that_of_the_service() {
         bytes: 1_000,
         independent: true,
         pictures: 150,
+        crc32: None,
     };
     let segments = [
         segment(0, 0, 6_006_129, Some(1_790_932_360_118_000)),
@@ -62,6 +63,7 @@ fn the_layout_is_that_of_the_service() {
                 width,
                 height: width / 2,
             }),
+            crc32: None,
         })
     };
     let mut lines = vec![
@@ -72,7 +74,7 @@ fn the_layout_is_that_of_the_service() {
     lines.extend(segments.map(Line::Segment));
     let journal = Journal {
         lines,
-        valid_bytes: 0,
+        ..Journal::default()
     };
     let expected = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
         #EXT-X-STREAM-INF:BANDWIDTH=1332,AVERAGE-BANDWIDTH=1212,CODECS=\"avc1.42e01f,opus\",RESOLUTION=1280x640,\

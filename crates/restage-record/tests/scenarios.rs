@@ -353,6 +353,30 @@ fn numbers_and_times_go_on_after_a_restart() {
 }
 
 #[test]
+fn what_goes_on_is_dated_no_earlier_than_the_end_of_what_was_there() {
+    let date_after = |end_us| {
+        let resumed = Resumed {
+            next_segment: 1,
+            next_init: 1,
+            duration_us: 6_000_000,
+            end_us,
+        };
+        let going_on = RecorderConfig {
+            resumed: Some(resumed),
+            ..config()
+        };
+        let mut player = Player::new(straight(), going_on);
+        player.play_to(8.0);
+        let recording = player.finish();
+        let first = recording.segments().next().unwrap();
+        first.entry.program_date_time_us.unwrap()
+    };
+    let own = date_after(None);
+    assert_eq!(date_after(Some(own - 400_000)), own);
+    assert_eq!(date_after(Some(own + 31_000)), own + 31_000);
+}
+
+#[test]
 fn another_publication_goes_on_behind_a_discontinuity() {
     let mut player = Player::new(straight(), config());
     player.play_to(4.0);

@@ -22,6 +22,7 @@ use restage_node::supervise::{Ended, Parts, why};
 use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
 use restage_storage::{Buckets, RecordingReader, Spool, SpoolError};
+use restage_store::system::ids;
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,6 +43,8 @@ use crate::tls::{Tls, TlsError};
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
+/// Characters of the id of a spool.
+const SPOOL_ID_LEN: usize = 22;
 /// Time limit for the store, when the server stops, to record that all sessions are closed and to end. A database
 /// that does not answer does not delay the stop further: the next start closes what is open.
 const STORE_STOP_MAX: Duration = Duration::from_secs(10);
@@ -165,7 +168,7 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
-        let spool = Spool::open(&data.spool(), config.storage.spool)?;
+        let spool = Spool::open(&data.spool(), config.storage.spool, &ids::secret(SPOOL_ID_LEN))?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)

@@ -47,6 +47,16 @@ struct Files {
     next_segment: u64,
     next_init: u64,
     duration_us: u64,
+    /// When the last segment ends, by the dates in the playlist; UTC in microseconds since 1970.
+    end_us: Option<i64>,
+}
+
+impl Files {
+    /// The date of a segment that begins a run. By its own clock it may begin a little before the run before it ended, because media ends
+    /// when its last picture would have; a playlist whose dates overlap sends players back.
+    fn date_of_run(&self, utc_us: i64) -> i64 {
+        self.end_us.map_or(utc_us, |end_us| end_us.max(utc_us))
+    }
 }
 
 /// What the muxer is told of the present, and what it answers besides segments.
@@ -74,6 +84,7 @@ impl Muxer {
                 next_segment: resumed.next_segment,
                 next_init: resumed.next_init,
                 duration_us: resumed.duration_us,
+                end_us: resumed.end_us,
             },
             run: None,
             end_us: i64::try_from(resumed.duration_us).unwrap_or(i64::MAX / 16),

@@ -329,20 +329,22 @@ impl Run {
         let Some(init) = self.init.or_else(|| self.write_init(files, cx)) else {
             return;
         };
-        let utc_us = files
-            .anchor
-            .utc_us_at(from_us.saturating_add(self.began_us));
+        let began_us = from_us.saturating_add(self.began_us);
+        let date_us = is_first.then(|| files.date_of_run(files.anchor.utc_us_at(began_us)));
+        let end_us = date_us.or(files.end_us);
+        files.end_us = end_us.map(|us| us.saturating_add_unsigned(duration_us));
         files.next_segment += 1;
         files.duration_us = files.duration_us.saturating_add(duration_us);
         let entry = SegmentEntry {
             number,
             init,
             discontinuity: is_first && number > 0,
-            program_date_time_us: is_first.then_some(utc_us),
+            program_date_time_us: date_us,
             duration_us,
             bytes: bytes.len() as u64,
             independent,
             pictures: pictures as u64,
+            crc32: None,
         };
         cx.outputs
             .push_back(Output::Segment(Segment { entry, bytes }));
@@ -367,6 +369,7 @@ impl Run {
                 width: size.width,
                 height: size.height,
             }),
+            crc32: None,
         };
         cx.outputs.push_back(Output::Init(Init { entry, bytes }));
         Some(number)

@@ -2,21 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use restage_record::document::{self, End};
-use restage_record::journal::{Failure, Journal, Line, SegmentEntry};
-use restage_record::playlist::{
-    self, HLS_PATH, MEDIA_NAME, MULTIVARIANT_NAME, PlaylistKind, RENDITION, init_name, segment_name,
-};
+use restage_record::document;
+use restage_record::journal::{InitEntry, Journal, Line, checksum};
+use restage_record::playlist::{HLS_PATH, RENDITION, init_name, segment_name};
 
-use super::Destination;
-use super::error::INTERNAL_ERROR;
+use super::outcome::Finished;
 
 /// A note that begins so is about something that was recorded and is lost: the recording ends with a failure.
-const LOST: &str = "Lost in the spool: ";
-/// Longest message in a document.
-const MESSAGE_CHARS_MAX: usize = 1_000;
-/// An EVENT playlist says a target duration before the last segments are known, so it says this many times the segments' own.
-const EVENT_TARGET_FACTOR: u64 = 2;
+pub(super) const LOST: &str = "Lost in the spool: ";
 
 /// A kind of file in the spool.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -48,12 +41,12 @@ impl Content {
         }
     }
 
-    /// What a line of the journal says is in the spool, and its size.
-    pub(crate) fn of_line(line: &Line) -> Option<(Self, u64)> {
+    /// What a line of the journal says is in the spool, its size, and its checksum.
+    pub(crate) fn of_line(line: &Line) -> Option<(Self, u64, Option<u32>)> {
         match line {
-            Line::Init(entry) => Some((Self::Init(entry.number), entry.bytes)),
-            Line::Segment(entry) => Some((Self::Segment(entry.number), entry.bytes)),
-            Line::File { path, bytes } => Some((Self::Other(path.clone()), *bytes)),
+            Line::Init(entry) => Some((Self::Init(entry.number), entry.bytes, entry.crc32)),
+            Line::Segment(entry) => Some((Self::Segment(entry.number), entry.bytes, entry.crc32)),
+            Line::File { path, bytes, crc32 } => Some((Self::Other(path.clone()), *bytes, *crc32)),
             _ => None,
         }
     }
@@ -64,7 +57,7 @@ impl Content {
     }
 }
 
-fn rendition_path(name: &str) -> String {
+pub(super) fn rendition_path(name: &str) -> String {
     format!("{HLS_PATH}/{RENDITION}/{name}")
 }
 
@@ -75,10 +68,20 @@ pub(crate) struct Item {
     pub(crate) content: Content,
     /// Its size.
     pub(crate) bytes: u64,
+    /// Its checksum, if it is known.
+    pub(crate) crc32: Option<u32>,
     /// When it was written, in seconds since the epoch.
     pub(crate) written_s: u64,
     /// Its place among all files of the recording. A file that is replaced gets another one.
     pub(crate) order: u64,
+}
+
+impl Item {
+    /// Whether these bytes are what was written.
+    pub(crate) fn is_of(&self, bytes: &[u8]) -> bool {
+        let is_whole = bytes.len() as u64 == self.bytes;
+        is_whole && self.crc32.is_none_or(|sum| sum == checksum(bytes))
+    }
 }
 
 /// What is to be done next for a recording.
@@ -96,31 +99,15 @@ pub(crate) enum Step {
     Wait,
 }
 
-/// How a recording ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Finished {
-    /// Id of the recording.
-    pub recording: String,
-    /// Length of what is in the bucket, in milliseconds.
-    pub duration_ms: u64,
-    /// Why it failed, if it did; what is there can be played nevertheless.
-    pub failure: Option<Failure>,
-    /// A sentence for people, if there is something to say.
-    pub message: Option<String>,
-}
-
-/// A text object: its path below the prefix, and its content.
-pub(crate) type Text = (String, Vec<u8>);
-
 /// What of a recording is in its spool.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    journal: Journal,
+    pub(super) journal: Journal,
     waiting: BTreeMap<u64, Item>,
     /// The places of waiting files.
-    places: BTreeMap<Content, u64>,
+    pub(super) places: BTreeMap<Content, u64>,
     waiting_bytes: u64,
-    lost: BTreeSet<Content>,
+    pub(super) lost: BTreeSet<Content>,
     next_order: u64,
     next_init: u64,
     next_segment: u64,
@@ -136,8 +123,13 @@ impl Contents {
         mut look: impl FnMut(&Content) -> Option<(u64, u64)>,
     ) -> (Self, Vec<Content>) {
         let mut contents = Self::default();
+        let unsaid = unsaid_inits(&journal);
         for line in journal.lines {
             contents.add(line, 0);
+        }
+        for (number, is_uploaded) in unsaid {
+            let bytes = look(&Content::Init(number)).map(|(bytes, _)| bytes);
+            contents.suppose_init(number, bytes, is_uploaded);
         }
         let mut lost = Vec::new();
         for (order, mut item) in std::mem::take(&mut contents.waiting) {
@@ -157,10 +149,28 @@ impl Contents {
         (contents, lost)
     }
 
+    /// An init that segments need and that no line names, because its line is damaged: it is in the bucket, or a file in the spool, or
+    /// lost.
+    fn suppose_init(&mut self, number: u64, bytes: Option<u64>, is_uploaded: bool) {
+        let line = Line::Init(InitEntry {
+            number,
+            bytes: bytes.unwrap_or_default(),
+            codecs: Vec::new(),
+            picture: None,
+            crc32: None,
+        });
+        match (is_uploaded, bytes) {
+            (true, _) => self.journal.lines.push(line),
+            (false, Some(_)) => drop(self.add(line, 0)),
+            (false, None) => drop(self.lost.insert(Content::Init(number))),
+        }
+        self.next_init = self.next_init.max(number.saturating_add(1));
+    }
+
     /// Adds a line that is in the journal. The bytes of a file that it replaces are returned.
     pub(crate) fn add(&mut self, line: Line, written_s: u64) -> u64 {
         let mut replaced = 0;
-        if let Some((content, bytes)) = Content::of_line(&line) {
+        if let Some((content, bytes, crc32)) = Content::of_line(&line) {
             replaced = self.forget(&content);
             match content {
                 Content::Init(number) => self.next_init = number.saturating_add(1),
@@ -174,6 +184,7 @@ impl Contents {
             let item = Item {
                 content,
                 bytes,
+                crc32,
                 written_s,
                 order,
             };
@@ -305,170 +316,27 @@ impl Contents {
             None => Step::Wait,
         }
     }
-
-    /// The segments that can be played, in order. `is_waiting_too`: also those that are not in the bucket yet; otherwise those
-    /// before the first one that is not.
-    fn playable(&self, is_waiting_too: bool) -> Vec<SegmentEntry> {
-        let mut playable = Vec::new();
-        let mut clock_us: Option<i64> = None;
-        let mut has_hole = false;
-        for segment in self.journal.segments() {
-            let own = [
-                Content::Segment(segment.number),
-                Content::Init(segment.init),
-            ];
-            if !is_waiting_too && own.iter().any(|content| self.places.contains_key(content)) {
-                break;
-            }
-            clock_us = segment.program_date_time_us.or(clock_us);
-            if own.iter().any(|content| self.lost.contains(content)) {
-                has_hole = true;
-            } else {
-                let mut segment = segment.clone();
-                if std::mem::take(&mut has_hole) {
-                    segment.discontinuity = true;
-                    segment.program_date_time_us = clock_us;
-                }
-                playable.push(segment);
-            }
-            clock_us = clock_us.map(|us| us.saturating_add_unsigned(segment.duration_us));
-        }
-        playable
-    }
-
-    /// How many segments a playlist of what is in the bucket has.
-    pub(crate) fn listed(&self) -> usize {
-        self.playable(false).len()
-    }
-
-    /// The media playlist and the multivariant playlist: of what is in the bucket so far, or of everything at the end.
-    /// Empty while there is no segment.
-    pub(crate) fn playlists(&self, destination: &Destination, kind: PlaylistKind) -> Vec<Text> {
-        self.playlists_of(destination, kind, &self.playable(false))
-    }
-
-    /// The same with the segments that are still in the spool.
-    pub(crate) fn whole_playlists(&self, destination: &Destination) -> Vec<Text> {
-        let kind = match self.is_ended() {
-            true => PlaylistKind::Vod,
-            false => PlaylistKind::Event,
-        };
-        self.playlists_of(destination, kind, &self.playable(true))
-    }
-
-    fn playlists_of(
-        &self,
-        destination: &Destination,
-        kind: PlaylistKind,
-        segments: &[SegmentEntry],
-    ) -> Vec<Text> {
-        let target = match kind {
-            PlaylistKind::Event => u64::from(destination.segment_seconds) * EVENT_TARGET_FACTOR,
-            PlaylistKind::Vod => 0,
-        };
-        let inits = self.journal.inits().cloned().map(Line::Init);
-        let lines = inits
-            .chain(segments.iter().cloned().map(Line::Segment))
-            .collect();
-        let listed = Journal {
-            lines,
-            valid_bytes: 0,
-        };
-        let Some(multivariant) = playlist::multivariant(&listed) else {
-            return Vec::new();
-        };
-        let media = playlist::media(kind, target, segments);
-        vec![
-            (rendition_path(MEDIA_NAME), media.into_bytes()),
-            (
-                format!("{HLS_PATH}/{MULTIVARIANT_NAME}"),
-                multivariant.into_bytes(),
-            ),
-        ]
-    }
-
-    /// The document of the end.
-    pub(crate) fn end_document(&self, destination: &Destination) -> Text {
-        let (ended_us, _) = self.journal.ended().unwrap_or_default();
-        let finished = self.finished("");
-        let end = End {
-            started_us: self.journal.started_us().unwrap_or(ended_us),
-            ended_us,
-            duration_us: self.duration_us(),
-            message: finished.message.as_deref(),
-        };
-        let subject = destination.subject();
-        match finished.failure {
-            None => (
-                document::ENDED_PATH.to_owned(),
-                document::ended(&subject, end),
-            ),
-            Some(_) => (
-                document::FAILED_PATH.to_owned(),
-                document::ended_with_failure(&subject, end),
-            ),
-        }
-    }
-
-    fn duration_us(&self) -> u64 {
-        self.playable(true)
-            .iter()
-            .map(|segment| segment.duration_us)
-            .sum()
-    }
-
-    /// Length of what is in the bucket, in microseconds.
-    pub(crate) fn uploaded_us(&self) -> u64 {
-        self.playable(false)
-            .iter()
-            .map(|segment| segment.duration_us)
-            .sum()
-    }
-
-    /// When the media ended, by the times of the segments; UTC in microseconds since 1970.
-    pub(crate) fn media_end_us(&self) -> Option<i64> {
-        let mut clock_us = self.journal.started_us();
-        for segment in self.journal.segments() {
-            let start = segment.program_date_time_us.or(clock_us);
-            clock_us = start.map(|us| us.saturating_add_unsigned(segment.duration_us));
-        }
-        clock_us
-    }
-
-    /// How the recording ended.
-    pub(crate) fn finished(&self, id: &str) -> Finished {
-        let notes = self.journal.notes();
-        let written = self
-            .journal
-            .ended()
-            .and_then(|(_, failure)| failure.cloned());
-        let loss = notes.iter().find(|note| note.starts_with(LOST));
-        let failure = written.or_else(|| {
-            loss.map(|note| Failure {
-                code: INTERNAL_ERROR.to_owned(),
-                reason: (*note).to_owned(),
-            })
-        });
-        let reason = failure.as_ref().map(|failure| failure.reason.as_str());
-        let others = notes.into_iter().filter(|note| Some(*note) != reason);
-        let sentences: Vec<&str> = reason.into_iter().chain(others).collect();
-        let message: String = sentences
-            .join("; ")
-            .chars()
-            .take(MESSAGE_CHARS_MAX)
-            .collect();
-        Finished {
-            recording: id.to_owned(),
-            duration_ms: self.duration_us() / 1_000,
-            failure,
-            message: Some(message).filter(|message| !message.is_empty()),
-        }
-    }
 }
 
 /// Whether an object at this path is the last one of a recording.
 fn is_end(path: &str) -> bool {
     path == document::ENDED_PATH || path == document::FAILED_PATH
+}
+
+/// Inits that segments need and that no line names, and whether a line says that they are in the bucket. There are some if lines are
+/// damaged.
+fn unsaid_inits(journal: &Journal) -> Vec<(u64, bool)> {
+    let needed: BTreeSet<u64> = journal.segments().map(|segment| segment.init).collect();
+    let named: BTreeSet<u64> = journal.inits().map(|init| init.number).collect();
+    let is_uploaded = |number: u64| {
+        let own = Content::Init(number).path();
+        let mut lines = journal.lines.iter();
+        lines.any(|line| matches!(line, Line::Uploaded { path } if *path == own))
+    };
+    let unsaid = needed.difference(&named);
+    unsaid
+        .map(|number| (*number, is_uploaded(*number)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -482,6 +350,7 @@ mod tests {
         let file = |bytes| Line::File {
             path: path.to_owned(),
             bytes,
+            crc32: None,
         };
         contents.add(file(1), 0);
         let on_its_way = BTreeSet::from([Content::Other(path.to_owned())]);

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
 use restage_record::journal::Failure;
@@ -46,6 +47,21 @@ impl SpoolError {
                 what: what.to_string(),
                 source: error,
             },
+        }
+    }
+
+    /// The error for an error of the system with the folder of the spool itself.
+    pub(crate) fn of_folder(path: &Path, error: io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOTDIR) => Self::Invalid(format!(
+                "{} is not a folder, and recordings are to wait there for their buckets: remove what is there, or set data-dir",
+                path.display()
+            )),
+            Some(Errno::EACCES | Errno::EPERM | Errno::EROFS) => Self::Invalid(format!(
+                "recordings are to wait in {} for their buckets, and it cannot be written ({error}): let the server's user write there",
+                path.display()
+            )),
+            _ => Self::io(path.display(), error),
         }
     }
 

@@ -9,7 +9,8 @@ use restage_record::playlist::PlaylistKind;
 
 use crate::folder::{Appender, Folder, changed_at_s};
 
-use super::contents::{Content, Contents, Finished, Item, Step, Text};
+use super::contents::{Content, Contents, Item, Step};
+use super::outcome::{Finished, Text};
 use super::usage::{Room, now_s};
 use super::{Destination, News, SpoolError, locked};
 
@@ -77,9 +78,10 @@ impl Job {
         }
         let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
         // A crash tears one line, which may or may not have its end.
-        let is_damaged = rest
+        let is_more_than_torn = rest
             .split_last()
             .is_some_and(|(_, inner)| inner.contains(&b'\n'));
+        let is_damaged = read.damaged > 0 || is_more_than_torn;
         if !rest.is_empty() {
             journal.cut(read.valid_bytes as u64).map_err(io)?;
         }
@@ -107,10 +109,21 @@ impl Job {
         };
         let notes = Contents::note_of_loss(&lost).into_iter();
         for note in notes.chain(is_damaged.then(Contents::note_of_damage)) {
-            tracing::error!(recording = id, ?note, "files of a recording are lost");
-            job.note(note)?;
+            job.note_loss(note)?;
         }
         Ok(job)
+    }
+
+    /// Says in the journal what is lost, once; an ended recording says it, too.
+    fn note_loss(&self, note: Line) -> Result<(), SpoolError> {
+        let mut files = locked(&self.files);
+        if locked(&self.state).contents.journal().lines.contains(&note) {
+            return Ok(());
+        }
+        tracing::error!(recording = self.id, ?note, "files of a recording are lost");
+        self.append(&mut files, &note)?;
+        locked(&self.state).contents.add(note, 0);
+        Ok(())
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -146,8 +159,9 @@ impl Job {
     }
 
     /// Writes a file, and then the line that makes it count.
-    pub(super) fn write(&self, bytes: &[u8], line: Line) -> Result<(), SpoolError> {
-        let Some((content, size)) = Content::of_line(&line) else {
+    pub(super) fn write(&self, bytes: &[u8], mut line: Line) -> Result<(), SpoolError> {
+        line.set_checksum(journal::checksum(bytes));
+        let Some((content, size, _)) = Content::of_line(&line) else {
             return Err(SpoolError::Invalid("the line names no file".to_owned()));
         };
         if size != bytes.len() as u64 {
@@ -296,7 +310,7 @@ impl Job {
             return Ok(None);
         }
         match read {
-            Ok(bytes) if bytes.len() as u64 == item.bytes => Ok(Some(bytes)),
+            Ok(bytes) if item.is_of(&bytes) => Ok(Some(bytes)),
             Ok(_) => Err(io::ErrorKind::InvalidData.into()),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound
@@ -411,7 +425,7 @@ impl Job {
                 true => self.refused_for_too_long(),
                 false => "the server stopped before the recording ended".to_owned(),
             };
-            (reason, state.contents.media_end_us().unwrap_or(now_us))
+            (reason, state.contents.journal().end_us().unwrap_or(now_us))
         };
         let line = Line::Ended {
             utc_us: ended_us,

@@ -7,13 +7,17 @@
 //! | `init-N.mp4`, `N.mp4` | inits and segments |
 //! | `media+thumbnails+…`, `events+…` | other files, named by their path below the prefix with `+` for `/` |
 //!
+//! Beside them is `spool.id`, which tells one spool from another.
+//!
 //! A file counts when its line is in the journal, and the line is written when the file is durable. A file that is in the
 //! bucket is removed from the spool after a line says so. So after a crash the journal and the files tell what is to be done.
 
 mod contents;
 mod destination;
 mod error;
+mod identity;
 mod job;
+mod outcome;
 mod usage;
 mod writer;
 
@@ -28,12 +32,13 @@ use tokio::sync::Notify;
 use crate::folder::{Access, Folder};
 use crate::gate::Gate;
 
-pub use self::contents::Finished;
 pub(crate) use self::contents::{Content, Item, Step};
 pub use self::destination::Destination;
 pub(crate) use self::error::INTERNAL_ERROR;
 pub use self::error::SpoolError;
+pub use self::identity::{SpoolLook, look};
 pub(crate) use self::job::{Job, Mark};
+pub use self::outcome::Finished;
 use self::usage::Room;
 pub use self::usage::{Level, SpoolBounds, Usage};
 pub use self::writer::SpoolWriter;
@@ -52,6 +57,7 @@ pub struct Spool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     folder: Folder,
+    id: String,
     room: Arc<Room>,
     jobs: Mutex<BTreeMap<String, Arc<Job>>>,
     /// Held while a recording's folder is made or removed, which waits for the disk; `jobs` is held for a moment only.
@@ -100,15 +106,22 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Spool {
-    /// Opens a spool, makes its folder if it is missing, and reads what a process before left in it. Files that do not count
-    /// are removed; folders that are no recordings stay, with a warning. The error is [`SpoolError::InUse`] while another process
-    /// has the spool: what it is writing would look as if a crash had cut it off.
-    pub fn open(path: &Path, bounds: SpoolBounds) -> Result<Self, SpoolError> {
-        Self::gated(path, bounds, Gate::default())
+    /// Opens a spool, makes its folder if it is missing, and reads what a process before left in it. One without an id gets `fresh`,
+    /// which is made as the id of a recording is. Files that do not count are removed; folders that are no recordings stay, with a
+    /// warning. The error is [`SpoolError::InUse`] while another process has the spool: what it is writing would look as if a crash
+    /// had cut it off.
+    pub fn open(path: &Path, bounds: SpoolBounds, fresh: &str) -> Result<Self, SpoolError> {
+        Self::gated(path, bounds, fresh, Gate::default())
     }
 
-    pub(crate) fn gated(path: &Path, bounds: SpoolBounds, gate: Gate) -> Result<Self, SpoolError> {
-        let io = |error| SpoolError::io(path.display(), error);
+    pub(crate) fn gated(
+        path: &Path,
+        bounds: SpoolBounds,
+        fresh: &str,
+        gate: Gate,
+    ) -> Result<Self, SpoolError> {
+        check_id(fresh)?;
+        let io = |error| SpoolError::of_folder(path, error);
         let folder = Folder::open_or_make(path, Access::Private, gate).map_err(io)?;
         let lock = folder.lock_file(LOCK).map_err(io)?;
         match lock.try_lock() {
@@ -118,11 +131,12 @@ impl Spool {
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
+        let id = identity::read_or_write(&folder, fresh).map_err(io)?;
         let room = Arc::new(Room::new(bounds, folder.clone()));
         let news = Arc::new(News::default());
         let mut jobs = BTreeMap::new();
         for name in folder.names().map_err(io)? {
-            if name == LOCK {
+            if name == LOCK || name == identity::NAME {
                 continue;
             }
             if name.starts_with(REMOVED) {
@@ -142,12 +156,18 @@ impl Spool {
         }
         Ok(Self(Arc::new(Inner {
             folder,
+            id,
             room,
             jobs: Mutex::new(jobs),
             changing: Mutex::new(()),
             news,
             _lock: lock,
         })))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.0.id
     }
 
     /// Makes the folder of a recording, or opens it if the recording goes on. The error is [`SpoolError::Ended`] if its capture

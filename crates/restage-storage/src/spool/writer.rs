@@ -75,6 +75,7 @@ impl SpoolWriter {
         let line = Line::File {
             path: path.to_owned(),
             bytes: bytes.len() as u64,
+            crc32: None,
         };
         self.job.write(bytes, line)
     }

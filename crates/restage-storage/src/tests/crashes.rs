@@ -56,6 +56,7 @@ impl Rig {
         let Ok(spool) = Spool::gated(
             &self.place.spool_path(),
             crate::SpoolBounds::default(),
+            super::fixture::FRESH,
             gate.clone(),
         ) else {
             assert!(crash.is_dead(), "the spool opens after any crash");
@@ -135,7 +136,7 @@ impl Rig {
         let usage = self.place.spool(&Crash::never().gate()).usage();
         assert_eq!((usage.bytes, usage.recordings), (0, 0));
         let left = std::fs::read_dir(self.place.spool_path()).unwrap().count();
-        assert_eq!(left, 1, "nothing stays in the spool but its lock");
+        assert_eq!(left, 2, "nothing stays in the spool but its lock and its id");
         (listed, finished)
     }
 }

@@ -8,12 +8,18 @@ use std::time::Duration;
 use restage_record::journal::{InitEntry, PictureEntry, SegmentEntry};
 use restage_record::{Init, MediaTypes, Segment};
 
+use super::crash::Crash;
 use crate::bucket::Backend;
 use crate::gate::Gate;
 use crate::upload::{Pace, UploadHandle, uploader};
-use crate::{Buckets, Destination, Finished, Spool, SpoolBounds, StorageSettings, UploadSettings};
+use crate::{
+    Buckets, Destination, Finished, Spool, SpoolBounds, SpoolWriter, StorageSettings,
+    UploadSettings,
+};
 
 pub(crate) const ID: &str = "rec-1";
+/// The id of a spool that has none.
+pub(crate) const FRESH: &str = "spool-1";
 pub(crate) const PREFIX: &str = "stage/st-1/part/2026-10-02T09-12-40Z";
 pub(crate) const BUCKET: &str = "recordings";
 pub(crate) const START_US: i64 = 1_790_932_360_118_000;
@@ -56,6 +62,7 @@ pub(crate) fn init(number: u64) -> Init {
                 width: 1_280,
                 height: 720,
             }),
+            crc32: None,
         },
         bytes,
     }
@@ -77,6 +84,7 @@ pub(crate) fn segment(number: u64, init: u64, discontinuity: bool) -> Segment {
             bytes: bytes.len() as u64,
             independent: true,
             pictures: 180,
+            crc32: None,
         },
         bytes,
     }
@@ -123,7 +131,7 @@ impl Place {
     }
 
     pub(crate) fn bounded(&self, bounds: SpoolBounds, gate: &Gate) -> Spool {
-        Spool::gated(&self.spool_path(), bounds, gate.clone()).unwrap()
+        Spool::gated(&self.spool_path(), bounds, FRESH, gate.clone()).unwrap()
     }
 
     pub(crate) fn buckets(&self, gate: &Gate) -> Buckets {
@@ -205,6 +213,39 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         );
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Begins a recording.
+pub(crate) fn begin(spool: &Spool, id: &str) -> SpoolWriter {
+    let mut writer = spool.create(id, &destination()).unwrap();
+    writer.started(START_US).unwrap();
+    writer.init(&init(0)).unwrap();
+    writer
+}
+
+/// Records segments into the spool of a place, and does not end.
+pub(crate) fn record(place: &Place, segments: u64) {
+    let spool = place.spool(&Crash::never().gate());
+    let mut writer = begin(&spool, ID);
+    for number in 0..segments {
+        writer.segment(&segment(number, 0, false)).unwrap();
+    }
+}
+
+/// Ends what is in the spool, and returns how.
+pub(crate) async fn upload(place: &Place, spool: &Spool) -> Finished {
+    let reports = Reports::default();
+    let (handle, work) = reports.uploader(
+        spool.clone(),
+        place.buckets(&Crash::never().gate()),
+        quick(1),
+    );
+    handle.finish(ID);
+    until("the end is reported", || !reports.all().is_empty()).await;
+    until("the folder is gone", || spool.recordings().is_empty()).await;
+    assert_eq!(spool.usage().bytes, 0);
+    work.abort();
+    reports.all().remove(0)
 }
 
 /// What a playlist lists.

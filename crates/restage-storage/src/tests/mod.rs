@@ -2,6 +2,7 @@
 
 pub(crate) mod crash;
 mod crashes;
+mod damage;
 mod faulty_s3;
 mod fixture;
 mod folders;

@@ -7,42 +7,11 @@ use nix::errno::Errno;
 
 use super::crash::Crash;
 use super::fixture::{
-    ID, Place, Reports, SEGMENT_US, START_US, destination, init, quick, read_playlist, segment,
-    until,
+    FRESH, ID, Place, Reports, SEGMENT_US, START_US, begin, destination, init, quick, read_playlist,
+    record, segment, until, upload,
 };
 use crate::spool::{Level, SpoolError};
-use crate::{Spool, SpoolBounds, SpoolWriter};
-
-fn begin(spool: &Spool, id: &str) -> SpoolWriter {
-    let mut writer = spool.create(id, &destination()).unwrap();
-    writer.started(START_US).unwrap();
-    writer.init(&init(0)).unwrap();
-    writer
-}
-
-fn record(place: &Place, segments: u64) {
-    let spool = place.spool(&Crash::never().gate());
-    let mut writer = begin(&spool, ID);
-    for number in 0..segments {
-        writer.segment(&segment(number, 0, false)).unwrap();
-    }
-}
-
-/// Ends what is in the spool, and returns what arrived.
-async fn upload(place: &Place, spool: &Spool) -> crate::Finished {
-    let reports = Reports::default();
-    let (handle, work) = reports.uploader(
-        spool.clone(),
-        place.buckets(&Crash::never().gate()),
-        quick(1),
-    );
-    handle.finish(ID);
-    until("the end is reported", || !reports.all().is_empty()).await;
-    until("the folder is gone", || spool.recordings().is_empty()).await;
-    assert_eq!(spool.usage().bytes, 0);
-    work.abort();
-    reports.all().remove(0)
-}
+use crate::{Spool, SpoolBounds};
 
 #[test]
 fn a_recording_goes_on_where_its_journal_ends() {
@@ -77,12 +46,38 @@ fn one_process_uses_a_spool() {
     let place = Place::new();
     let first = place.spool(&Crash::never().gate());
     let mut writer = begin(&first, ID);
-    let second = Spool::open(&place.spool_path(), SpoolBounds::default()).unwrap_err();
+    let second = Spool::open(&place.spool_path(), SpoolBounds::default(), FRESH).unwrap_err();
     assert!(matches!(second, SpoolError::InUse(_)), "{second}");
     writer.segment(&segment(0, 0, false)).unwrap();
     drop((writer, first));
-    let third = Spool::open(&place.spool_path(), SpoolBounds::default()).unwrap();
+    let third = Spool::open(&place.spool_path(), SpoolBounds::default(), FRESH).unwrap();
     assert_eq!(third.recordings(), [ID]);
+}
+
+#[test]
+fn a_spool_keeps_the_id_that_it_was_given_first() {
+    use crate::spool::{SpoolLook, look};
+    let place = Place::new();
+    let path = place.spool_path();
+    assert_eq!(look(&path).unwrap(), SpoolLook::default());
+    record(&place, 1);
+    let open = |fresh| Spool::open(&path, SpoolBounds::default(), fresh);
+    assert_eq!(open("another").unwrap().id(), FRESH);
+    let found = look(&path).unwrap();
+    assert_eq!(found.id.as_deref(), Some(FRESH));
+    assert_eq!(found.recordings.into_iter().collect::<Vec<_>>(), [ID]);
+    std::fs::write(path.join("spool.id"), "../no id\n").unwrap();
+    assert_eq!(look(&path).unwrap().id, None);
+    assert_eq!(open("another").unwrap().id(), "another");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_spool_is_named() {
+    let place = Place::new();
+    std::fs::write(place.spool_path(), "a file").unwrap();
+    let error = Spool::open(&place.spool_path(), SpoolBounds::default(), FRESH).unwrap_err();
+    assert!(error.to_string().contains("is not a folder"), "{error}");
+    assert!(crate::spool::look(&place.spool_path()).is_err());
 }
 
 #[test]
@@ -271,50 +266,6 @@ async fn a_torn_line_is_cut_off_and_the_recording_goes_on() {
     let finished = upload(&place, &spool).await;
     assert_eq!(finished.duration_ms, 12_000);
     assert_eq!(read_playlist(&place.objects()).segments, [0, 1]);
-}
-
-#[tokio::test]
-async fn damage_in_the_middle_of_a_journal_is_said() {
-    let place = Place::new();
-    record(&place, 4);
-    let path = place.recording_path().join("journal");
-    let mut bytes = std::fs::read(&path).unwrap();
-    let middle = bytes.len() - 300;
-    bytes[middle] ^= 1;
-    std::fs::write(&path, &bytes).unwrap();
-    let spool = place.spool(&Crash::never().gate());
-    let finished = upload(&place, &spool).await;
-    assert_eq!(finished.failure.unwrap().code, "InternalServerException");
-    assert!(
-        finished
-            .message
-            .unwrap()
-            .contains("Lost in the spool: lines of the journal")
-    );
-    let listed = read_playlist(&place.objects());
-    assert!(!listed.segments.is_empty() && listed.segments.len() < 4);
-}
-
-#[tokio::test]
-async fn missing_and_damaged_files_are_left_out_and_said() {
-    let place = Place::new();
-    record(&place, 6);
-    std::fs::remove_file(place.recording_path().join("1.mp4")).unwrap();
-    std::fs::write(place.recording_path().join("4.mp4"), "short").unwrap();
-    let spool = place.spool(&Crash::never().gate());
-    let finished = upload(&place, &spool).await;
-    assert_eq!(finished.duration_ms, 24_000);
-    let message = finished.message.unwrap();
-    assert!(
-        message.contains("Lost in the spool: 1.mp4, 4.mp4"),
-        "{message}"
-    );
-    let listed = read_playlist(&place.objects());
-    assert_eq!(
-        (listed.segments, listed.discontinuities),
-        (vec![0, 2, 3, 5], 2)
-    );
-    assert!(place.objects().contains_key("events/recording-failed.json"));
 }
 
 #[tokio::test]
