@@ -64,11 +64,11 @@ async function published(codec, scalabilityMode, isReplica) {
     watched = await stages.create("svc-replica");
     await stages.replicate(stage, watched, participantId);
   }
-  return async query => {
+  return async (query, takesDescriptors = true) => {
     const viewer = await stages.token(watched, { capabilities: ["SUBSCRIBE"] });
     const page = await openPage(browser, site, "wires.html");
     const url = `${server.url}/whep/${participantId}${query}`;
-    await page.evaluate(all => window.watch(all), { url, token: viewer.token });
+    await page.evaluate(all => window.watch(all), { url, token: viewer.token, takesDescriptors });
     return page;
   };
 }
@@ -104,6 +104,7 @@ async function fewer(codec) {
   await shows(small, MIDDLE, "the smaller");
   await decodes(large, LARGEST, "the larger");
   await decodes(small, MIDDLE, "the smaller");
+  await decodes(await two("", false), MIDDLE, "the smaller, without descriptors");
   const one = await published(codec, "L1T3", false);
   await decodes(await one("?preferredLayer=low"), LARGEST, "the only one");
 }

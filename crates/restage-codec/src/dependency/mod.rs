@@ -69,7 +69,7 @@ impl Layers {
 #[derive(Debug, Default)]
 pub struct Dependencies {
     structure: Option<Arc<Structure>>,
-    /// The sequence number of the packet that had it.
+    /// The sequence number of the first packet that had it.
     since: u64,
     /// The structure before it, to which late packets belong.
     former: Option<Arc<Structure>>,
@@ -165,7 +165,8 @@ impl Dependencies {
         match &self.structure {
             None => self.structure = Some(Arc::new(structure)),
             Some(_) if seq <= self.since => return,
-            Some(known) if is_same(known) => {}
+            // Late packets of the pictures before it belong to this one, too.
+            Some(known) if is_same(known) => return,
             Some(_) => self.former = self.structure.replace(Arc::new(structure)),
         }
         self.since = seq;

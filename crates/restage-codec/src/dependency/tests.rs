@@ -106,6 +106,10 @@ fn another_structure_replaces_the_former_one_and_a_late_one_does_not() {
     let spatial = |descriptor: Descriptor| descriptor.place().spatial;
     assert_eq!(dependencies.read(21, &short("11", 0)).map(spatial), Some(0));
     assert_eq!(dependencies.read(21, &short("11", 60)), None);
+    // The same one again, with the next key frame, is no other.
+    dependencies.read(30, &key(L2, 0)).unwrap();
+    let late = dependencies.read(25, &short("11", 1)).unwrap().place();
+    assert_eq!(late.spatial, 1);
 }
 
 #[test]

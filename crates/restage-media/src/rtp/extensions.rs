@@ -1,5 +1,7 @@
 //! Values of header extensions (RFC 8285) that are passed on or name a stream.
 
+use restage_codec::dependency::{Descriptor, NewDescriptor};
+
 /// The name of a simulcast encoding (RFC 8852). Longer names are not negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RidName {
@@ -55,4 +57,12 @@ impl Rotation {
             Self::ThreeQuarters => 270,
         }
     }
+}
+
+/// A dependency descriptor (RTP Payload Format For AV1, appendix A) as one subscriber is sent it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described<'a> {
+    pub(crate) came: &'a Descriptor,
+    /// What it says instead.
+    pub(crate) new: NewDescriptor,
 }

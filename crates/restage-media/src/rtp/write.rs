@@ -1,7 +1,6 @@
 //! Writes RTP headers (RFC 3550 §5.1) with header extensions (RFC 8285): one-byte ones, unless a value is too long for these.
 
-use crate::rtp::extensions::{Extensions, Rotation};
-use crate::send::rewrite::Described;
+use crate::rtp::extensions::{Described, Extensions, Rotation};
 
 /// The profile that begins a block of one-byte elements.
 const ONE_BYTE_PROFILE: [u8; 2] = [0xbe, 0xde];

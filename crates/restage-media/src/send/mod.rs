@@ -26,7 +26,7 @@ use restage_codec::dependency::Descriptor;
 use crate::io::Output;
 use crate::io::datagrams::{Buffers, Path};
 use crate::limits::{PACED_BYTES_MIN, PAYLOAD_BYTES_MAX, REPORT_INTERVAL, RESENDS_AT_ONCE_MAX};
-use crate::rtp::extensions::Extensions;
+use crate::rtp::extensions::{Described, Extensions};
 use crate::rtp::rtcp::sender::{self as rtcp, SenderInfo};
 use crate::rtp::write::{self as header, Fixed};
 use crate::sdp::stream::StreamConfig;
@@ -34,7 +34,7 @@ use crate::srtp::protect::Srtp;
 use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
-use rewrite::{Described, Edit};
+use rewrite::Edit;
 use sent::Sent;
 use told::Told;
 use train::Train;
@@ -66,7 +66,7 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     #[inline]
     fn described(&self) -> Option<Described<'_>> {
-        Described::of(self.descriptor.as_deref(), self.edit.as_ref())
+        Edit::described(self.edit.as_ref(), self.descriptor.as_ref())
     }
 }
 

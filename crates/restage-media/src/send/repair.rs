@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use restage_bwe::Estimator;
 use restage_codec::MediaKind;
 
-use super::rewrite::Described;
+use super::rewrite::Edit;
 use super::sent::Entry;
 use super::train::Train;
 use super::{Sender, Stream};
@@ -233,7 +233,7 @@ impl Stream {
         let start = buffer.len();
         let (fixed, index, is_rtx) = self.header_again(entry, number);
         let config = &self.config;
-        let described = Described::of(packet.descriptor.as_deref(), entry.edit.as_ref());
+        let described = Edit::described(entry.edit.as_ref(), packet.descriptor.as_ref());
         config
             .header
             .write(buffer, fixed, &packet.extensions, described);

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod av1_tests;
+mod carrier;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use crate::send::rewrite::descriptor::DescriptorRewriter;
 use crate::send::rewrite::picture::PictureRewriter;
 use crate::send::rewrite::rtp::RtpRewriter;
 use crate::util::rng::Rng;
+use carrier::{Carrier, Change};
 
 #[derive(Debug)]
 pub(crate) struct TrackOut {
@@ -58,27 +60,6 @@ pub(crate) struct TrackOut {
     last_picture: Option<u64>,
     /// It has lost the picture and maybe the parameter sets: its next key frame is sent with all of them.
     starts_anew: bool,
-}
-
-/// How packets of a format are sent to a subscriber.
-#[derive(Debug, Clone, Copy)]
-struct Carrier {
-    pt: u8,
-    change: Change,
-}
-
-/// How payloads of a format differ for a subscriber from what came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Nothing,
-    /// Their pictures are numbered anew.
-    Pictures,
-    /// The dependency descriptors that come with them are written anew.
-    Descriptors,
-    /// Of redundant audio only the newest block is sent, as a packet of its own.
-    Unwrap,
-    /// The blocks of redundant audio have another payload type with the subscriber.
-    BlockType(u8),
 }
 
 /// What an overloaded worker leaves out of the pictures of a subscriber. Audio is always sent.
@@ -525,20 +506,6 @@ impl TrackOut {
         let elapsed = packet.wallclock.saturating_duration_since(sent_at);
         let ticks = elapsed.as_micros() * u128::from(packet.format.codec.clock_rate()) / 1_000_000;
         (ticks as u32).max(1)
-    }
-}
-
-impl Carrier {
-    /// For packets of format `sent` in this format of the subscriber, which carries them.
-    fn new(own: &Format, sent: &Format, has_descriptors: bool) -> Self {
-        let change = match (sent.codec, own.block_type()) {
-            (Codec::Vp8 | Codec::Vp9, _) => Change::Pictures,
-            (Codec::Av1, _) if has_descriptors => Change::Descriptors,
-            (Codec::Red, None) => Change::Unwrap,
-            (Codec::Red, Some(own)) if sent.block_type() != Some(own) => Change::BlockType(own),
-            _ => Change::Nothing,
-        };
-        Self { pt: own.pt, change }
     }
 }
 

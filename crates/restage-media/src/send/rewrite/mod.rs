@@ -5,9 +5,12 @@ mod numbering;
 pub(crate) mod picture;
 pub(crate) mod rtp;
 
-use restage_codec::dependency::{Descriptor, NewDescriptor};
+use std::sync::Arc;
+
+use restage_codec::dependency::Descriptor;
 use restage_codec::{Codec, NewNumbers, red, vp8, vp9};
 
+use crate::rtp::extensions::Described;
 use descriptor::DescriptorEdit;
 
 /// What is written over a payload's own fields, or into its descriptor, for one subscriber.
@@ -33,6 +36,21 @@ impl Edit {
         }
     }
 
+    /// The dependency descriptor of a packet that came with this one, if the subscriber is sent it.
+    #[inline]
+    pub(crate) fn described<'a>(
+        edit: Option<&Self>,
+        came: Option<&'a Arc<Descriptor>>,
+    ) -> Option<Described<'a>> {
+        match (edit, came) {
+            (Some(Self::Descriptor(edit)), Some(came)) => Some(Described {
+                came,
+                new: edit.unpack(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Overwrites the fields that the payload has.
     pub(crate) fn write(&self, payload: &mut [u8]) {
         match self {
@@ -40,27 +58,6 @@ impl Edit {
             Self::Vp9(numbers) => vp9::write_numbers(payload, numbers),
             Self::BlockType(block_type) => red::write_block_type(payload, *block_type),
             Self::Descriptor(_) => {}
-        }
-    }
-}
-
-/// A dependency descriptor as one subscriber is sent it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Described<'a> {
-    pub(crate) came: &'a Descriptor,
-    pub(crate) new: NewDescriptor,
-}
-
-impl<'a> Described<'a> {
-    /// That of a packet with this descriptor and edit, if the subscriber is sent it.
-    #[inline]
-    pub(crate) fn of(came: Option<&'a Descriptor>, edit: Option<&Edit>) -> Option<Self> {
-        match (came, edit) {
-            (Some(came), Some(Edit::Descriptor(edit))) => Some(Self {
-                came,
-                new: edit.unpack(),
-            }),
-            _ => None,
         }
     }
 }

@@ -6,7 +6,6 @@ use restage_codec::dependency::{Dependencies, Descriptor};
 
 use super::*;
 use crate::sdp::format::format;
-use crate::send::rewrite::Described;
 use crate::util::layered::{Source, references};
 
 /// A subscriber, and what it has received.
@@ -55,7 +54,7 @@ impl Rig {
         let Verdict::Send(outgoing) = self.track.route(packet, &mut Vec::new()) else {
             return;
         };
-        let described = Described::of(outgoing.descriptor.as_deref(), outgoing.edit.as_ref());
+        let described = Edit::described(outgoing.edit.as_ref(), outgoing.descriptor.as_ref());
         let described = described.expect("a descriptor");
         let bytes = described.came.write(&described.new);
         let read = self.read.read(outgoing.seq, &bytes);
@@ -227,8 +226,8 @@ fn a_retransmission_says_what_the_packet_said() {
         let Verdict::Send(outgoing) = rig.track.route(&packet, &mut Vec::new()) else {
             continue;
         };
-        let again = Described::of(packet.descriptor.as_deref(), outgoing.edit.as_ref()).unwrap();
-        let sent = Described::of(outgoing.descriptor.as_deref(), outgoing.edit.as_ref()).unwrap();
+        let again = Edit::described(outgoing.edit.as_ref(), packet.descriptor.as_ref()).unwrap();
+        let sent = Edit::described(outgoing.edit.as_ref(), outgoing.descriptor.as_ref()).unwrap();
         assert_eq!(again.came.write(&again.new), sent.came.write(&sent.new));
     }
 }
