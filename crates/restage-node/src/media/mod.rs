@@ -39,7 +39,7 @@ pub use restage_turn::{Credential as RelayCredential, Credentials as RelayCreden
 pub use survey::{Measure, Present, SURVEY_INTERVAL, Spread, Survey};
 pub use tap::{
     Missed, OpenTapError, TAP_QUEUE_BYTES_MAX, TAP_QUEUE_PACKETS_MAX, TAP_QUEUES_BYTES_MAX,
-    TapStream, Tapped,
+    TapEnded, TapStream, Tapped,
 };
 pub use tcp::{Ends, prepare_connection};
 pub use udp::UdpReport;

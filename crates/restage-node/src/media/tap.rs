@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::worker::{Order, Reply};
@@ -29,6 +30,11 @@ pub enum OpenTapError {
     #[error(transparent)]
     Worker(#[from] MediaError),
 }
+
+/// Nobody feeds or receives the publication any more, or its worker has stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the tap has ended")]
+pub struct TapEnded;
 
 /// How much a tap has dropped because its queue was full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -166,9 +172,17 @@ impl TapStream {
         self.queue.try_recv().ok().map(Self::take)
     }
 
-    /// The next packets that are there already.
-    pub fn try_next(&mut self) -> Option<Tapped> {
-        self.queue.try_recv().ok().map(Self::take)
+    /// The next packets that are there already; `None` if there are none yet. Who calls it from time to time, instead of waiting for
+    /// [`next`](Self::next), is not woken for each burst, which would cost the worker more than the burst.
+    ///
+    /// # Errors
+    /// Nothing is there, and nothing will come.
+    pub fn try_next(&mut self) -> Result<Option<Tapped>, TapEnded> {
+        match self.queue.try_recv() {
+            Ok(queued) => Ok(Some(Self::take(queued))),
+            Err(TryRecvError::Empty) if self.life.has_changed().is_ok() => Ok(None),
+            Err(_) => Err(TapEnded),
+        }
     }
 
     /// Asks the publisher for a key frame of the best layer. Requests are merged with those of subscribers; one that finds the

@@ -157,7 +157,7 @@ async fn a_reader_that_stalls_slows_nobody_and_learns_what_it_has_missed() {
         .await;
     // What waited is not lost, and the rest is counted with the next packets.
     let mut numbers = Vec::new();
-    while let Some(tapped) = stalled.try_next() {
+    while let Ok(Some(tapped)) = stalled.try_next() {
         assert_eq!(tapped.missed, Missed::default());
         numbers.extend(tapped.packets.iter().map(|packet| packet.sequence));
     }
@@ -253,5 +253,28 @@ async fn a_tap_too_many_is_refused_and_one_of_a_worker_that_begins_anew_ends() {
     plane
         .until("the new one", |media| media.stats().taps == 1)
         .await;
+    plane.media.stop().await;
+}
+
+#[tokio::test]
+async fn a_tap_that_is_read_from_time_to_time_tells_its_end() {
+    let mut plane = Plane::start(1);
+    plane.open_inlet(0, 1).await;
+    let (mut tap, life) = plane.tap().await;
+    assert_eq!(tap.try_next().map(|tapped| tapped.is_some()), Ok(false));
+    let (mut other, _life) = plane.tap().await;
+    plane.push(0, 1, 3).await;
+    read_to(&mut other, plane.pushed - 1).await;
+    drop(life);
+    // What came before the end is given first.
+    let mut taken = 0;
+    let ended = loop {
+        match tap.try_next() {
+            Ok(Some(tapped)) => taken += tapped.packets.len(),
+            Ok(None) => panic!("it has ended"),
+            Err(ended) => break ended,
+        }
+    };
+    assert_eq!((taken, ended), (3, TapEnded));
     plane.media.stop().await;
 }

@@ -1,5 +1,7 @@
 //! One start of a job that records: joins the tap, the recorder and the spool.
 
+mod taking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use restage_record::{Anchor, RecorderConfig, Resumed, document};
 use restage_storage::{BucketError, SpoolError};
 use restage_store::system::clock;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::Recordings;
 use super::capture::{Capture, Standing, Work};
@@ -25,10 +27,8 @@ use crate::media::TapStream;
 
 /// How often what is due is done.
 const TICK: Duration = Duration::from_millis(100);
-/// How long the media plane has to open a tap.
-const OPEN_MAX: Duration = Duration::from_secs(1);
-/// Time between two attempts to open a tap: a publication may be there a moment after its row.
-const OPEN_RETRY: Duration = Duration::from_millis(250);
+/// How often packets are taken from the tap: in bundles, as each waking of this task costs the media worker.
+const TAKE: Duration = Duration::from_millis(50);
 /// Time between two attempts to open the spool while an earlier start still writes.
 const SPOOL_RETRY: Duration = Duration::from_millis(500);
 
@@ -146,6 +146,8 @@ impl Run {
     async fn capture(&mut self) -> Result<Order, Halt> {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut take = interval(TAKE);
+        take.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.context.alive();
             match self.context.order() {
@@ -163,16 +165,12 @@ impl Run {
                 capture,
                 thumbnails,
                 files,
-                tap,
                 control,
                 ..
             } = self;
             tokio::select! {
                 _ = tick.tick() => capture.tick(control.media().now_us()),
-                tapped = next(tap), if has_room => match tapped {
-                    Some(tapped) => capture.take(control.media().now_us(), tapped),
-                    None => self.lose_tap(),
-                },
+                _ = take.tick(), if has_room => self.take_packets(),
                 made = thumbnails.made() => thumbnails.keep(made, capture),
                 row = context.changed() => self.change(&row.spec),
                 written = written(files) => self.on_written(written?),
@@ -265,35 +263,6 @@ impl Run {
         self.capture.put_first(Work::Started { utc_us, document });
     }
 
-    /// Has the tap that the job asks for, as soon as there is one.
-    async fn follow_publication(&mut self) {
-        let wanted = self.spec.publication();
-        if let Some((key, _)) = &self.tap
-            && Some(key) != wanted.as_ref()
-        {
-            self.lose_tap();
-        }
-        let Some(wanted) = wanted else { return };
-        if self.tap.is_some() || Instant::now() < self.retry_at {
-            return;
-        }
-        self.retry_at = Instant::now() + OPEN_RETRY;
-        match timeout(OPEN_MAX, self.control.open_tap(&wanted)).await {
-            Ok(Ok(tap)) => self.tap = Some((wanted, tap)),
-            Ok(Err(error)) => {
-                tracing::debug!(recording = %self.context.job().id, %error, "not tapped yet");
-            }
-            Err(_) => {
-                tracing::warn!(recording = %self.context.job().id, "the media worker does not open a tap");
-            }
-        }
-    }
-
-    fn lose_tap(&mut self) {
-        self.tap = None;
-        self.capture.source_gone(self.control.media().now_us());
-    }
-
     /// The rules have changed what is to be done.
     fn change(&mut self, spec: &str) {
         let spec = match Spec::parse(spec) {
@@ -315,14 +284,6 @@ impl Run {
     fn set_paused(&mut self, is_paused: bool) {
         let now_us = self.control.media().now_us();
         self.capture.set_paused(now_us, is_paused);
-    }
-
-    fn ask_for_key_frame(&mut self) {
-        if self.capture.take_key_frame_wish()
-            && let Some((_, tap)) = &self.tap
-        {
-            tap.want_keyframe();
-        }
     }
 
     /// Writes what waits, if nothing is being written.
@@ -378,7 +339,9 @@ impl Run {
 
     /// The job was stopped: the recording is over.
     async fn finish(&mut self) -> Result<End, Halt> {
-        while let Some(tapped) = self.tap.as_mut().and_then(|(_, tap)| tap.try_next()) {
+        while let Some((_, tap)) = &mut self.tap
+            && let Ok(Some(tapped)) = tap.try_next()
+        {
             self.capture.take(self.control.media().now_us(), tapped);
         }
         self.tap = None;
@@ -493,14 +456,6 @@ async fn resume(
             "nothing of the recording is in the spool any more".to_owned(),
         )),
         _ => Ok((None, Journal::default())),
-    }
-}
-
-/// The next packets of the tap; it waits while there is none.
-async fn next(tap: &mut Option<(PublicationKey, TapStream)>) -> Option<crate::media::Tapped> {
-    match tap {
-        Some((_, tap)) => tap.next().await,
-        None => std::future::pending().await,
     }
 }
 
