@@ -5,6 +5,7 @@ use std::time::Duration;
 use restage_core::Command;
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
 use restage_record::document;
+use tokio::time::{Instant, sleep};
 
 use super::Recordings;
 use super::spec::Spec;
@@ -13,13 +14,15 @@ use crate::jobs::{End, JobContext, Order};
 
 /// How often it is looked whether the spool is back.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a start that is to stop waits for the spool: less than a runner has.
+const STOP_WAIT: Duration = Duration::from_secs(20);
 
 /// A recording that is to begin cannot. One that has begun stays as it is: nothing is captured until the spool is back, and if its
-/// capture is over meanwhile, what there is of it waits.
+/// capture is over meanwhile, its job ends when the spool is back.
 pub(super) async fn run(
     recordings: &Recordings,
     control: &Control,
-    mut context: JobContext,
+    context: JobContext,
     spec: &Spec,
 ) -> End {
     let id = RecordingId::of_job(&context.job().id);
@@ -32,19 +35,27 @@ pub(super) async fn run(
     if !has_begun && context.generation() <= 1 {
         return cannot_start(recordings, control, &context, spec).await;
     }
-    tracing::warn!(recording = %id, "nothing is captured: the spool is missing");
+    if spec.publication().is_some() {
+        tracing::warn!(recording = %id, "nothing is captured: the spool is missing");
+    }
+    let mut stop_by = None;
     loop {
         context.alive();
+        let is_back = recordings.spool().is_some();
         match context.order() {
-            Order::Stop => return End::Done(String::new()),
             Order::Pause => return End::Paused,
-            // The next start finds the spool.
-            Order::GoOn if recordings.spool().is_some() => return End::Paused,
+            // The next start finds the spool, and goes on or ends the recording as it is meant.
+            Order::GoOn | Order::Stop if is_back => return End::Paused,
             Order::GoOn => {}
+            // A runner has some time to stop; then it waits in its next start.
+            Order::Stop => {
+                let by = *stop_by.get_or_insert_with(|| Instant::now() + STOP_WAIT);
+                if Instant::now() >= by {
+                    return End::Paused;
+                }
+            }
         }
-        // What the job is to do is read by the next start.
-        let ordered = tokio::time::timeout(LOOK_EVERY, context.ordered()).await;
-        drop(ordered);
+        sleep(LOOK_EVERY).await;
     }
 }
 
