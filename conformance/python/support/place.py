@@ -15,7 +15,7 @@ LINE = re.compile(rb"(\{.*\}) ([0-9a-f]{8})")
 
 
 def journalled(journal):
-    """The names of the segments that a journal counts, up to its first damaged line."""
+    """The names of the segments that a journal counts, up to a torn line."""
     names = []
     if not journal.is_file():
         return names

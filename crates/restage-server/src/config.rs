@@ -146,6 +146,8 @@ pub struct Config {
     pub sqlite_sync: SqliteSync,
     /// Whether to start although data is lost or damaged.
     pub accept_data_loss: bool,
+    /// Whether to start although the spool is missing in which recordings wait, and let them fail.
+    pub accept_spool_loss: bool,
     /// Whether pictures are decoded where the decoder cannot be locked in.
     pub thumbnails_without_sandbox: bool,
     /// Days to keep history; 0 keeps it without limit.
@@ -186,6 +188,7 @@ impl Default for Config {
             answers_mb: 16,
             sqlite_sync: SqliteSync::Full,
             accept_data_loss: false,
+            accept_spool_loss: false,
             thumbnails_without_sandbox: false,
             retention_days: 60,
             storage: StorageConfig::default(),
@@ -273,6 +276,7 @@ impl Settings {
             answers_mb: self.answers_mb.unwrap_or(default.answers_mb),
             sqlite_sync: self.sqlite_sync.unwrap_or(default.sqlite_sync),
             accept_data_loss: self.accept_data_loss.unwrap_or(default.accept_data_loss),
+            accept_spool_loss: self.accept_spool_loss.unwrap_or(default.accept_spool_loss),
             thumbnails_without_sandbox: self
                 .thumbnails_without_sandbox
                 .unwrap_or(default.thumbnails_without_sandbox),

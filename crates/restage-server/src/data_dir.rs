@@ -1,7 +1,8 @@
 //! The data directory: its files, and how secrets are created.
 //!
 //! `restage.db` · `credentials` (AWS shared-credentials INI, mode 0600) · `tokens.key` (hexadecimal, mode 0600) ·
-//! `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `access-keys.toml`, `access-keys.key`
+//! `console.key` (mode 0600) · `database.id` (see [`restage_store::Mark`]) · `spool.id` (see
+//! [`restage_node::recording::SpoolHome`]) · `access-keys.toml`, `access-keys.key`
 //! (see [`crate::keys`]) · `tls/` (see [`crate::tls`]).
 
 use std::path::{Path, PathBuf};
@@ -111,6 +112,11 @@ impl DataDir {
     /// The folder of what was recorded and is not in its bucket yet.
     pub fn spool(&self) -> PathBuf {
         self.path.join("spool")
+    }
+
+    /// The file that names the spool of this directory.
+    pub fn spool_mark(&self) -> PathBuf {
+        self.path.join("spool.id")
     }
 
     /// The credentials file.

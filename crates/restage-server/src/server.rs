@@ -16,13 +16,12 @@ use restage_node::media::{
     Audience, Media, MediaSettings, MediaStartError, RelayCredentials, UdpReport,
 };
 use restage_node::outbox::{self, Senders, WebhookError};
-use restage_node::recording::Recordings;
+use restage_node::recording::{Recordings, SpoolHome, SpoolHomeError};
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
-use restage_storage::{Buckets, RecordingReader, Spool, SpoolError};
-use restage_store::system::ids;
+use restage_storage::{Buckets, RecordingReader, spool};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -43,8 +42,6 @@ use crate::tls::{Tls, TlsError};
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
-/// Characters of the id of a spool.
-const SPOOL_ID_LEN: usize = 22;
 /// Time limit for the store, when the server stops, to record that all sessions are closed and to end. A database
 /// that does not answer does not delay the stop further: the next start closes what is open.
 const STORE_STOP_MAX: Duration = Duration::from_secs(10);
@@ -72,7 +69,7 @@ pub enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
-    Spool(#[from] SpoolError),
+    Spool(#[from] SpoolHomeError),
     #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
     Listen {
         address: SocketAddr,
@@ -168,7 +165,8 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
-        let spool = Spool::open(&data.spool(), config.storage.spool, &ids::secret(SPOOL_ID_LEN))?;
+        // Before a database is opened that another server on this directory uses.
+        let spool = spool::lock(&data.spool()).map_err(SpoolHomeError::from)?;
         let database = store_config(config, &data)?
             .with_outbox(config.sinks.outbox_config())
             .syncing(config.sqlite_sync)
@@ -217,7 +215,17 @@ impl Server {
         };
         let thumbnailer = Thumbnailer::new(THIS_PROGRAM, sandbox);
         let buckets = Buckets::new(config.storage.settings(&data.recordings()));
-        let recordings = Recordings::new(buckets, spool.clone(), thumbnailer, rand::random());
+        let recordings = Recordings::new(buckets, thumbnailer, rand::random());
+        let home = SpoolHome {
+            path: data.spool(),
+            mark: data.spool_mark(),
+            bounds: config.storage.spool,
+            accepts_loss: config.accept_spool_loss,
+        };
+        if let Err(error) = recordings.open(&store, home, spool).await {
+            store.close().await;
+            return Err(error.into());
+        }
         let control = Control::new(
             (store, room),
             media.clone(),
@@ -265,7 +273,7 @@ impl Server {
             endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
-            reader: RecordingReader::new(spool, recordings.buckets().clone()),
+            reader: RecordingReader::new(recordings.spool_slot(), recordings.buckets().clone()),
             links: RecordingLinks::new(&token_secret, &public_url),
             seats: Arc::new(RecordingSeats::default()),
             metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),

@@ -20,5 +20,5 @@ pub mod upload;
 pub use bucket::{Bucket, BucketError, Buckets, StorageSettings};
 pub use key::{BucketName, InvalidName, KEY_BYTES_MAX, Key};
 pub use reader::{RecordingPlace, RecordingReader, playlist_path};
-pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolLook, SpoolWriter};
-pub use upload::{Finished, UploadHandle, UploadSettings, uploader};
+pub use spool::{Destination, Spool, SpoolBounds, SpoolError, SpoolLock, SpoolLook, SpoolWriter};
+pub use upload::{Finished, Lost, UploadHandle, UploadSettings, uploader};

@@ -1,7 +1,7 @@
 //! Reads a recording for people: from its spool what is not in its bucket yet, and from the bucket all else. Whoever reads names
 //! a path below the recording's prefix; no other object can be reached.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::{StreamExt as _, stream};
 use restage_record::playlist::{HLS_PATH, MULTIVARIANT_NAME};
@@ -34,14 +34,14 @@ pub struct RecordingPlace {
 /// Reads recordings.
 #[derive(Clone, Debug)]
 pub struct RecordingReader {
-    spool: Spool,
+    spool: Arc<OnceLock<Spool>>,
     buckets: Buckets,
     seats: Arc<Semaphore>,
 }
 
 impl RecordingReader {
-    /// A reader of recordings that are in this spool or in these buckets.
-    pub fn new(spool: Spool, buckets: Buckets) -> Self {
+    /// A reader of recordings that are in this spool, once there is one, or in these buckets.
+    pub fn new(spool: Arc<OnceLock<Spool>>, buckets: Buckets) -> Self {
         Self {
             spool,
             buckets,
@@ -65,7 +65,7 @@ impl RecordingReader {
             ))
         })?;
         let (spool, id, name) = (self.spool.clone(), place.recording.clone(), path.to_owned());
-        let found = tokio::task::spawn_blocking(move || in_spool(&spool, &id, &name));
+        let found = tokio::task::spawn_blocking(move || in_spool(spool.get()?, &id, &name));
         let found = found
             .await
             .map_err(|_| BucketError::Unavailable("the server is stopping".to_owned()))?;

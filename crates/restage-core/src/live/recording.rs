@@ -254,7 +254,8 @@ fn end(draft: &mut Draft<'_>, mut open: Recording) {
     open.state = RecordingState::Stopping;
     open.publication = None;
     open.window_ends_at = None;
-    open.ended_at = Some(draft.context.now);
+    open.paused = false;
+    open.ended_at = Some(draft.context.now).max(open.started_at);
     job::stop(draft, &open);
     draft.put_recording(open);
 }

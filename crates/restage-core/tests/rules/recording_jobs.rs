@@ -236,4 +236,18 @@ fn a_recording_is_paused_and_resumed_by_its_owner() {
     scene.run(&resume).refused(
         "Conflict: recordingId: the recording r10000 is STOPPING; only one that is STARTING or ACTIVE can be paused and resumed",
     );
+    assert!(!scene.world.recordings[&"r10000".into()].paused);
+}
+
+#[test]
+fn a_recording_that_is_ended_while_it_starts_has_not_ended_before_it_began() {
+    let mut scene = Scene::new(&[]);
+    scene.create_recorded("A", 0);
+    scene.join("A/ann", "publish", "c1");
+    scene.closed("A/ann", "c1").ok();
+    scene.tick_after(1).ok();
+    scene.recording_started("r10000", 1).ok();
+    let row = &scene.world.recordings[&"r10000".into()];
+    assert!(row.started_at.is_some());
+    assert_eq!(row.ended_at, row.started_at);
 }

@@ -241,6 +241,11 @@ impl Capture {
 
     /// Where nothing was recordable before, the recording cannot begin; later, sound goes on.
     fn refuse(&mut self, codec: Codec) {
+        if self.media_types == MediaTypes::None {
+            // Pictures are not recorded in any case; they only make no thumbnails.
+            self.settle();
+            return self.note(&no_thumbnails_of(codec));
+        }
         match self.standing {
             Standing::Waiting => self.standing = Standing::Refused(codec),
             Standing::Refused(_) => {}
@@ -250,6 +255,14 @@ impl Capture {
             )),
         }
     }
+}
+
+/// Why there are no thumbnails of pictures of this codec: a sentence for people.
+pub(super) fn no_thumbnails_of(codec: Codec) -> String {
+    format!(
+        "Thumbnails are made of H.264 alone; there are none while pictures are encoded as {}.",
+        codec.name()
+    )
 }
 
 #[cfg(test)]
@@ -352,6 +365,19 @@ mod tests {
             agreed.take(0, tapped);
             assert_eq!(agreed.standing(), expected);
         }
+    }
+
+    #[test]
+    fn where_no_media_is_recorded_no_codec_is_refused() {
+        let mut capture = capture(MediaTypes::None);
+        capture.take(0, tapped(vec![packet(Codec::Vp8, 0, 0)]));
+        assert_eq!(capture.standing(), Standing::Recordable);
+        let work = capture.take_work();
+        assert!(
+            work.iter()
+                .any(|work| matches!(work, Work::Note(note) if note.contains("VP8"))),
+            "{work:?}"
+        );
     }
 
     #[test]

@@ -5,8 +5,13 @@ use std::sync::{MutexGuard, PoisonError};
 use restage_core::Command;
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
 use restage_record::journal::Failure;
-use restage_storage::{Finished, UploadSettings, uploader};
+use restage_storage::{
+    Destination, Finished, Lost, Spool, SpoolError, SpoolWriter, UploadSettings, uploader,
+};
+use restage_store::system::clock;
+use tokio::task::spawn_blocking;
 
+use super::spec::destination_of;
 use super::{Recordings, Uploading};
 use crate::control::{Control, Failure as ControlFailure};
 use crate::supervise::Parts;
@@ -20,32 +25,64 @@ const CODES: [RecordingFailureCode; 4] = [
 ];
 
 impl Recordings {
-    pub(super) fn prepare_uploads(&self, seed: u64) {
+    /// Takes the spool: from here on recordings begin and go on.
+    pub(super) fn take_spool(&self, spool: Spool) {
         let recordings = self.clone();
-        let (spool, buckets) = (self.inner.spool.clone(), self.inner.buckets.clone());
+        let buckets = self.inner.buckets.clone();
         let report = move |finished| recordings.clone().report(finished);
-        let (uploads, running) = uploader(spool, buckets, UploadSettings::new(seed), report);
+        let settings = UploadSettings::new(self.inner.seed);
+        let (uploads, running) = uploader(spool.clone(), buckets, settings, report);
         self.inner.uploads.set(uploads).ok();
         *self.uploading() = Some(Uploading(Box::pin(running)));
+        self.inner.spool.set(spool).ok();
     }
 
     /// Starts to bring what is in the spool to its buckets, also what earlier processes left there. The rules must have closed what
-    /// those left open.
+    /// those left open. A missing spool is waited for.
     pub fn serve(&self, parts: &mut Parts) {
-        if let Some(Uploading(running)) = self.uploading().take() {
-            parts.spawn("bringing recordings to their buckets", running);
-            let recordings = self.clone();
-            tokio::spawn(async move { recordings.finish_forgotten().await });
+        let recordings = self.clone();
+        parts.spawn("bringing recordings to their buckets", async move {
+            if recordings.spool().is_none() {
+                recordings.await_spool().await;
+                let waiting = recordings.clone();
+                tokio::spawn(async move { waiting.finish_waiting().await });
+            }
+            let uploading = recordings.uploading().take();
+            let forgotten = recordings.clone();
+            tokio::spawn(async move { forgotten.finish_forgotten().await });
+            match uploading {
+                Some(Uploading(running)) => running.await,
+                None => std::future::pending().await,
+            }
+        });
+    }
+
+    /// Completes what has been waiting for the spool, and has no job that would go on with it.
+    async fn finish_waiting(&self) {
+        let Some(control) = self.control() else {
+            return;
+        };
+        match control.store().unfinished_recordings().await {
+            Ok(rows) => {
+                let ids = rows.into_iter().map(|row| row.id);
+                self.finish_without_job(&control, ids).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "it is not known which recordings have waited for the spool")
+            }
         }
     }
 
     /// Completes what is in the spool and has no job that would go on with it, as after a database was restored from a backup.
     async fn finish_forgotten(&self) {
-        let Some(control) = self.control() else {
-            return;
-        };
-        for id in self.inner.spool.recordings() {
-            let recording = RecordingId::new(id);
+        if let (Some(control), Some(spool)) = (self.control(), self.spool()) {
+            let ids = spool.recordings().into_iter().map(RecordingId::new);
+            self.finish_without_job(&control, ids).await;
+        }
+    }
+
+    async fn finish_without_job(&self, control: &Control, ids: impl Iterator<Item = RecordingId>) {
+        for recording in ids {
             match control.store().get_job(&recording.job()).await {
                 Ok(job) if job.as_ref().is_none_or(|job| !job.is_live()) => self.finish(&recording),
                 Ok(_) => {}
@@ -57,10 +94,75 @@ impl Recordings {
         }
     }
 
-    /// The capture of a recording is over, in whatever way. Before [`serve`](Self::serve) it waits in a queue.
+    /// The capture of a recording is over, in whatever way. Before [`serve`](Self::serve) it waits in a queue. While the spool is missing,
+    /// nothing is done: it is found again when that is back.
     pub(super) fn finish(&self, recording: &RecordingId) {
-        if let Some(uploads) = self.inner.uploads.get() {
-            uploads.finish(recording.as_str());
+        let (Some(spool), Some(uploads)) = (self.spool(), self.inner.uploads.get()) else {
+            return;
+        };
+        if spool.has(recording.as_str()) {
+            return uploads.finish(recording.as_str());
+        }
+        let (recordings, recording) = (self.clone(), recording.clone());
+        tokio::spawn(async move { recordings.finish_unread(&recording).await });
+    }
+
+    /// Ends a recording of which the spool has nothing that could be read at the start: its row says where it goes.
+    async fn finish_unread(&self, recording: &RecordingId) {
+        let (Some(control), Some(uploads)) = (self.control(), self.inner.uploads.get()) else {
+            return;
+        };
+        let row = match control.store().get_recording(recording).await {
+            Ok(Some(row)) if !row.state.is_final() => row,
+            // Nobody waits for its end.
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, %recording, "a recording is ended after the next start");
+                return;
+            }
+        };
+        let destination = destination_of(&row);
+        let reason = match self.restore(recording, destination.clone()).await {
+            Ok(true) => return uploads.finish(recording.as_str()),
+            Ok(false) => "nothing of the recording is in the spool any more".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(%recording, reason, "what was not in its bucket yet is lost");
+        let started = row.started_at.unwrap_or(row.created_at);
+        let lost = Lost {
+            destination,
+            started_us: started.0,
+            ended_us: row.ended_at.unwrap_or_else(clock::now).0.max(started.0),
+            reason,
+        };
+        uploads.finish_lost(recording.as_str(), lost);
+    }
+
+    /// Opens a folder of the spool whose destination cannot be read, and writes that again; whether there is one.
+    pub(super) async fn restore(
+        &self,
+        recording: &RecordingId,
+        destination: Destination,
+    ) -> Result<bool, SpoolError> {
+        let Some(spool) = self.spool().cloned() else {
+            return Ok(false);
+        };
+        let id = recording.to_string();
+        let restored = spawn_blocking(move || spool.restore(&id, &destination)).await;
+        restored.map_err(|error| SpoolError::Io {
+            what: recording.to_string(),
+            source: std::io::Error::other(error),
+        })?
+    }
+
+    /// What an earlier start of a recording has written.
+    pub(super) fn resume(
+        &self,
+        recording: &RecordingId,
+    ) -> Result<Option<SpoolWriter>, SpoolError> {
+        match self.spool() {
+            Some(spool) => spool.resume(recording.as_str()),
+            None => Ok(None),
         }
     }
 

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `run.rs` | one start of a job of the kind `recording`: when it begins, what it follows, how it ends |
+//! | `home.rs`, `away.rs` | whether the spool is the one in which the server's recordings wait; what happens until it is |
 //! | `capture.rs` | the packets of a tap (`intake.rs`) through the recorder; what waits for the disk |
 //! | `thumbnails.rs` | when a key frame becomes a thumbnail |
 //! | `files.rs` | writes to the spool on threads that may wait |
@@ -14,17 +15,19 @@
 //! spool has everything; uploads go on by themselves, and need neither the job nor the stage.
 
 mod anchor;
+mod away;
 mod capture;
 mod figures;
 mod files;
 mod finish;
+mod home;
 mod intake;
 mod run;
 mod spec;
 mod thumbnails;
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use restage_core::id::JobId;
@@ -33,7 +36,7 @@ use restage_record::document::FAILED_PATH;
 use restage_storage::bucket::ContentType;
 use restage_storage::spool::Usage;
 use restage_storage::upload::UploadStatus;
-use restage_storage::{BucketError, Buckets, Key, Spool, SpoolError, UploadHandle};
+use restage_storage::{BucketError, Buckets, Key, Spool, SpoolError, SpoolLock, UploadHandle};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -41,6 +44,7 @@ use self::anchor::Anchors;
 use self::figures::Figures;
 pub use self::figures::RecordingFigures;
 use self::files::Files;
+pub use self::home::{MissingSpool, SpoolHome, SpoolHomeError};
 use self::spec::Spec;
 use crate::control::{Control, WeakControl};
 use crate::jobs::{JobContext, Runner, Running};
@@ -58,7 +62,14 @@ pub struct Recordings {
 #[derive(Debug)]
 struct Inner {
     buckets: Buckets,
-    spool: Spool,
+    /// Set once it is there.
+    spool: Arc<OnceLock<Spool>>,
+    missing: Mutex<Option<MissingSpool>>,
+    /// Where a missing spool is looked for.
+    home: Mutex<Option<SpoolHome>>,
+    /// Held until the spool is opened.
+    lock: Mutex<Option<SpoolLock>>,
+    seed: u64,
     thumbnailer: Arc<Thumbnailer>,
     anchors: Anchors,
     figures: Figures,
@@ -78,11 +89,16 @@ impl std::fmt::Debug for Uploading {
 }
 
 impl Recordings {
-    /// Recordings that go to these buckets by way of this spool. `seed` makes the pauses between attempts of several servers differ.
-    pub fn new(buckets: Buckets, spool: Spool, thumbnailer: Thumbnailer, seed: u64) -> Self {
+    /// Recordings that go to these buckets, by way of the spool that [`open`](Self::open) finds. `seed` makes the pauses between attempts
+    /// of several servers differ.
+    pub fn new(buckets: Buckets, thumbnailer: Thumbnailer, seed: u64) -> Self {
         let inner = Inner {
             buckets,
-            spool,
+            spool: Arc::default(),
+            missing: Mutex::default(),
+            home: Mutex::default(),
+            lock: Mutex::default(),
+            seed,
             thumbnailer: Arc::new(thumbnailer),
             anchors: Anchors::default(),
             figures: Figures::default(),
@@ -90,11 +106,33 @@ impl Recordings {
             uploads: OnceLock::new(),
             uploading: Mutex::default(),
         };
-        let recordings = Self {
+        Self {
             inner: Arc::new(inner),
-        };
-        recordings.prepare_uploads(seed);
-        recordings
+        }
+    }
+
+    /// The spool, or where it will be.
+    pub fn spool_slot(&self) -> Arc<OnceLock<Spool>> {
+        Arc::clone(&self.inner.spool)
+    }
+
+    fn spool(&self) -> Option<&Spool> {
+        self.inner.spool.get()
+    }
+
+    /// The spool that is missing, if it is.
+    pub fn missing_spool(&self) -> Option<MissingSpool> {
+        self.missing_slot().clone()
+    }
+
+    fn missing_slot(&self) -> MutexGuard<'_, Option<MissingSpool>> {
+        let missing = self.inner.missing.lock();
+        missing.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn home_slot(&self) -> MutexGuard<'_, Option<SpoolHome>> {
+        let home = self.inner.home.lock();
+        home.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is counted of recordings.
@@ -107,9 +145,9 @@ impl Recordings {
         self.inner.thumbnailer.counts().read()
     }
 
-    /// How much is in the spool.
-    pub fn usage(&self) -> Usage {
-        self.inner.spool.usage()
+    /// How much is in the spool; `None` while it is missing.
+    pub fn usage(&self) -> Option<Usage> {
+        Some(self.spool()?.usage())
     }
 
     /// What has been brought to buckets, and how these are. `None` before it has begun.
@@ -150,8 +188,10 @@ impl Recordings {
 
     /// Opens the folder of a recording in the spool, which waits for the disk.
     async fn open_spool(&self, id: &str, spec: &Spec) -> Result<Files, SpoolError> {
-        let (spool, id, destination) =
-            (self.inner.spool.clone(), id.to_owned(), spec.destination());
+        let Some(spool) = self.spool().cloned() else {
+            return Err(SpoolError::Invalid("the spool is missing".to_owned()));
+        };
+        let (id, destination) = (id.to_owned(), spec.destination());
         let opened = spawn_blocking(move || spool.create(&id, &destination)).await;
         let writer = opened.map_err(|error| SpoolError::Io {
             what: "a recording".to_owned(),

@@ -15,12 +15,12 @@ use restage_store::system::clock;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Recordings;
 use super::capture::{Capture, Standing, Work};
 use super::figures::Active;
 use super::files::{Files, Written};
 use super::spec::Spec;
 use super::thumbnails::Thumbnails;
+use super::{Recordings, away};
 use crate::control::Control;
 use crate::jobs::{End, JobContext, Order};
 use crate::media::TapStream;
@@ -79,6 +79,9 @@ pub(super) async fn run(recordings: Recordings, context: JobContext) -> End {
         Ok(spec) => spec,
         Err(reason) => return End::Impossible(reason),
     };
+    if recordings.spool().is_none() {
+        return away::run(&recordings, &control, context, &spec).await;
+    }
     match Run::open(recordings, control, context, spec).await {
         Ok(mut run) => {
             let halt = run.capture().await;
@@ -103,7 +106,7 @@ impl Run {
                 utc_us: clock::now().0,
             });
         let figures = recordings.inner.figures.clone();
-        let (files, journal) = resume(&recordings, &control, &context).await?;
+        let (files, journal) = resume(&recordings, &control, &context, &spec).await?;
         let has_begun = journal.started_us().is_some();
         let resumed = has_begun.then(|| Resumed::from(&journal));
         let thumbnailer = recordings.inner.thumbnailer.clone();
@@ -435,9 +438,15 @@ async fn resume(
     recordings: &Recordings,
     control: &Control,
     context: &JobContext,
+    spec: &Spec,
 ) -> Result<(Option<Files>, Journal), End> {
     let id = RecordingId::of_job(&context.job().id);
-    match recordings.inner.spool.resume(id.as_str()) {
+    // A folder whose destination cannot be read gets it again.
+    let resumed = match recordings.restore(&id, spec.destination()).await {
+        Ok(_) => recordings.resume(&id),
+        Err(error) => Err(error),
+    };
+    match resumed {
         Ok(Some(writer)) => {
             let journal = writer.journal();
             let files = Files::new(writer, recordings.inner.figures.clone());
@@ -445,6 +454,8 @@ async fn resume(
         }
         Ok(None) => {}
         Err(SpoolError::Ended) => return Err(End::Done(String::new())),
+        // The journal is lost: nothing can be added.
+        Err(error @ SpoolError::Invalid(_)) => return Err(End::Impossible(error.to_string())),
         Err(error) => return Err(End::Failed(error.to_string())),
     }
     let row = control.store().get_recording(&id).await;

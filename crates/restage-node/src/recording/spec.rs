@@ -1,7 +1,9 @@
 //! What a job of the kind `recording` is to do: the JSON that the rules write (core `live/recording/spec.rs`).
 
 use restage_core::PublicationKey;
+use restage_core::arn::StageArn;
 use restage_core::id::{ParticipantId, StageSessionId};
+use restage_core::row::{RecordedMedia, Recording, ThumbnailStorage as ThumbnailKind};
 use restage_record::{MediaTypes, ThumbnailStorage};
 use restage_storage::Destination;
 use serde::Deserialize;
@@ -112,6 +114,34 @@ impl Spec {
             has_thumbnails: thumbnails.sequential,
             has_latest_thumbnail: thumbnails.latest,
         }
+    }
+}
+
+/// Where the files of a recording go, by its row.
+pub(super) fn destination_of(row: &Recording) -> Destination {
+    let arn = StageArn {
+        region: row.region.clone(),
+        account: row.account.clone(),
+        id: row.stage.clone(),
+    };
+    let settings = &row.settings;
+    let has = |kind| settings.has_thumbnails() && settings.thumbnails.storage.contains(&kind);
+    Destination {
+        account: row.account.clone(),
+        region: row.region.clone(),
+        bucket: row.storage.bucket.clone(),
+        prefix: row.prefix.clone(),
+        stage_arn: arn.to_string(),
+        session: row.session.to_string(),
+        participant: row.participant.to_string(),
+        media_types: match settings.media {
+            RecordedMedia::AudioVideo => MediaTypes::AudioVideo,
+            RecordedMedia::AudioOnly => MediaTypes::AudioOnly,
+            RecordedMedia::None => MediaTypes::None,
+        },
+        segment_seconds: settings.segment_s,
+        has_thumbnails: has(ThumbnailKind::Sequential),
+        has_latest_thumbnail: has(ThumbnailKind::Latest),
     }
 }
 

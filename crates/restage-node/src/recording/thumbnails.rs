@@ -9,7 +9,7 @@ use restage_record::{Picture, ThumbnailSchedule};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::capture::Capture;
+use super::capture::{Capture, no_thumbnails_of};
 use super::spec::Spec;
 use crate::seldom::Seldom;
 use crate::thumbnails::{ThumbnailError, Thumbnailer};
@@ -59,10 +59,7 @@ impl Thumbnails {
         schedule.taken(now_us);
         match picture.codec {
             Codec::H264 => self.begin(picture),
-            codec => self.say(capture, format!(
-                "Thumbnails are made of H.264 alone; there are none while pictures are encoded as {}.",
-                codec.name()
-            )),
+            codec => self.say(capture, no_thumbnails_of(codec)),
         }
     }
 

@@ -1,9 +1,11 @@
 //! Playlists (RFC 8216) in the layout of the service: one media playlist in `media/hls/high/`, and a multivariant playlist that names it.
 
+mod close;
 mod media;
 mod multivariant;
 mod rules;
 
+pub use close::{Closed, close};
 pub use media::{PlaylistKind, event_target_seconds, media};
 pub use multivariant::multivariant;
 pub use rules::{BrokenRule, broken_rules};

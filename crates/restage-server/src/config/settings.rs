@@ -310,6 +310,15 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub accept_data_loss: Option<bool>,
+    /// Start although the spool is missing in which recordings wait, and let them fail; use it for one start only [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_ACCEPT_SPOOL_LOSS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub accept_spool_loss: Option<bool>,
     /// Decode pictures for thumbnails even where the kernel cannot lock the decoder in (Landlock, seccomp) [default: false]
     #[arg(
         long,
@@ -447,6 +456,7 @@ impl Settings {
             answers_mb: self.answers_mb.or(lower.answers_mb),
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
+            accept_spool_loss: self.accept_spool_loss.or(lower.accept_spool_loss),
             thumbnails_without_sandbox: self
                 .thumbnails_without_sandbox
                 .or(lower.thumbnails_without_sandbox),

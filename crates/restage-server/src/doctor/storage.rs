@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 use restage_storage::bucket::{Credentials, S3Settings};
+use restage_storage::spool::look;
 
 use super::{Finding, Verdict, finding};
 use crate::config::Config;
+use crate::data_dir::DataDir;
 
 /// Permission bits of everybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -31,7 +33,34 @@ pub(super) fn storage(config: &Config) -> Vec<Finding> {
     let accounts = settings.accounts.iter();
     findings.extend(accounts.map(|(account, s3)| bucket_service(account, s3)));
     findings.push(spool(config));
+    findings.extend(missing_spool(config));
     findings
+}
+
+/// Whether the spool is there that belongs to the data directory. Recordings may wait in it.
+fn missing_spool(config: &Config) -> Option<Finding> {
+    let data = DataDir::at(&config.data_dir);
+    let (path, mark) = (data.spool(), data.spool_mark());
+    let named = std::fs::read_to_string(&mark).ok()?;
+    let mut lines = named.lines();
+    let id = lines.next().filter(|id| !id.is_empty());
+    let is_waited_for = lines.next().is_some();
+    let found = look(&path).ok().and_then(|look| look.id);
+    if !is_waited_for && found.as_deref() == id {
+        return None;
+    }
+    let (verdict, what) = match is_waited_for {
+        true => (Verdict::Fail, "recordings wait in it, and none can begin"),
+        false => (Verdict::Warn, "recordings may wait in it"),
+    };
+    Some(finding(
+        "spool",
+        verdict,
+        format!(
+            "{} is not the spool that this data directory had, and {what}: mount its disk, or start once with --accept-spool-loss.",
+            path.display()
+        ),
+    ))
 }
 
 /// The folder whose subfolders are buckets.
@@ -200,6 +229,28 @@ mod tests {
         found(Verdict::Warn, "make one");
         std::fs::create_dir(root.join("bucket")).unwrap();
         found(Verdict::Ok, "1 buckets");
+    }
+
+    #[test]
+    fn a_spool_that_is_not_the_one_of_the_directory_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = StorageConfig {
+            spool: small(1),
+            ..StorageConfig::default()
+        };
+        let last = || examine(dir.path(), storage.clone()).pop().unwrap();
+        assert_eq!(last().0, Verdict::Ok);
+        let spool = dir.path().join("spool");
+        drop(restage_storage::Spool::open(&spool, small(1), "abc").unwrap());
+        let mark = dir.path().join("spool.id");
+        std::fs::write(&mark, "abc\n").unwrap();
+        assert_eq!(last().0, Verdict::Ok);
+        std::fs::remove_dir_all(&spool).unwrap();
+        assert_eq!(last().0, Verdict::Warn);
+        std::fs::write(&mark, "abc\n1790932360\n").unwrap();
+        let (verdict, sentence) = last();
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(sentence.contains("--accept-spool-loss"), "{sentence}");
     }
 
     #[test]

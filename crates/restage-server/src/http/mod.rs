@@ -223,9 +223,18 @@ async fn ready(State(app): State<App>) -> Response {
     }
     match (app.control.store().can_write().await, standing) {
         (Err(error), _) => not_ready(error.cause().sentence().to_owned()),
-        (Ok(()), Some(Standing::Ageing(sentence))) => {
-            format!("ready\n{sentence}\n").into_response()
+        (Ok(()), standing) => {
+            let ageing = match standing {
+                Some(Standing::Ageing(sentence)) => Some(sentence),
+                _ => None,
+            };
+            // Everything but recordings works.
+            let missing = app.recordings.missing_spool();
+            let sentences = ageing
+                .into_iter()
+                .chain(missing.map(|missing| missing.sentence()));
+            let lines: String = sentences.map(|sentence| sentence + "\n").collect();
+            format!("ready\n{lines}").into_response()
         }
-        (Ok(()), _) => "ready\n".into_response(),
     }
 }

@@ -77,7 +77,16 @@ fn encode_captures(encoder: &mut DescriptorEncoder<'_>, figures: &RecordingFigur
 }
 
 fn encode_spool(encoder: &mut DescriptorEncoder<'_>, recordings: &Recordings) -> fmt::Result {
-    let usage = recordings.usage();
+    gauge(
+        encoder,
+        "spool_missing",
+        "1: recordings wait in a spool that is missing, and none can begin; 0: it is there",
+        None,
+        u64::from(recordings.missing_spool().is_some()),
+    )?;
+    let Some(usage) = recordings.usage() else {
+        return Ok(());
+    };
     let bytes = Some(&Unit::Bytes);
     gauge(
         encoder,

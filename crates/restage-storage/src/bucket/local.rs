@@ -63,6 +63,12 @@ impl LocalBucket {
         blocking(move || state.put(&key, &bytes)).await
     }
 
+    /// Whether there is a folder for the keys below a prefix.
+    pub(super) async fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
+        let (state, prefix) = (Arc::clone(&self.state), prefix.clone());
+        blocking(move || state.has_folder(&prefix)).await
+    }
+
     pub(super) async fn get(&self, key: &Key, asked: Asked) -> Result<Object, BucketError> {
         let (state, key) = (Arc::clone(&self.state), key.clone());
         let file = blocking(move || state.open(&key)).await?;
@@ -77,8 +83,10 @@ impl State {
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
         };
-        let _probing = (key.as_str() == PROBE_KEY).then(lock);
-        let bucket = self.open_bucket()?;
+        let is_probe = key.as_str() == PROBE_KEY;
+        let _probing = is_probe.then(lock);
+        // A bucket that was removed is not made again behind the back of whoever has recordings in it.
+        let bucket = self.open_bucket(is_probe && self.makes_buckets)?;
         let fault = |error| self.fault(&error, key.as_str());
         let free = bucket.free_bytes().map_err(fault)?;
         if free < FREE_BYTES_MIN.saturating_add(bytes.len() as u64) {
@@ -93,7 +101,7 @@ impl State {
     }
 
     fn open(&self, key: &Key) -> Result<File, BucketError> {
-        let mut folder = self.open_bucket()?;
+        let mut folder = self.open_bucket(false)?;
         let fault = |error: io::Error| match error.kind() {
             // A folder, or what else is not a file, is no object.
             io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => {
@@ -108,10 +116,26 @@ impl State {
         folder.open_file(name).map_err(fault)
     }
 
-    fn open_bucket(&self) -> Result<Folder, BucketError> {
-        let root = match self.makes_buckets {
-            true => Folder::open_or_make(&self.root, Access::Private, self.gate.clone()),
-            false => Folder::open(&self.root, Access::Group, self.gate.clone()),
+    fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
+        let mut folder = self.open_bucket(false)?;
+        for part in prefix.as_str().split('/') {
+            folder = match folder.subfolder(part) {
+                Ok(folder) => folder,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(self.fault(&error, prefix.as_str())),
+            };
+        }
+        Ok(true)
+    }
+
+    fn open_bucket(&self, makes: bool) -> Result<Folder, BucketError> {
+        let access = match self.makes_buckets {
+            true => Access::Private,
+            false => Access::Group,
+        };
+        let root = match makes {
+            true => Folder::open_or_make(&self.root, access, self.gate.clone()),
+            false => Folder::open(&self.root, access, self.gate.clone()),
         };
         let root = root.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BucketError::NotFound(format!(
@@ -120,7 +144,7 @@ impl State {
             )),
             _ => self.fault(&error, ""),
         })?;
-        let opened = match self.makes_buckets {
+        let opened = match makes {
             true => root.subfolder_or_make(self.name.as_str()),
             false => root.subfolder(self.name.as_str()),
         };

@@ -270,6 +270,14 @@ impl Bucket {
         }
     }
 
+    /// Whether the folder is there in which the objects below a prefix are. S3 has no folders, so there it always is.
+    pub(crate) async fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
+        match &*self.0 {
+            Kind::Local(bucket) => bucket.has_folder(prefix).await,
+            Kind::S3(_) => Ok(true),
+        }
+    }
+
     /// Reads an object, or some of it.
     pub async fn get(&self, key: &Key, asked: Asked) -> Result<Object, BucketError> {
         match &*self.0 {

@@ -262,6 +262,10 @@ impl S3Bucket {
                     "the bucket {name} is not where {service} is asked for it{shown}: set the endpoint or the region in which it is"
                 ))
             }
+            (_, _, Some("EntityTooLarge")) => BucketError::Rejected(format!(
+                "{service} takes no object as large as {key} in the bucket {name}{shown}: record with a lower bitrate or shorter \
+                 segments, or raise the limit of {service}"
+            )),
             (_, Some(507), _)
             | (_, _, Some("XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage")) => {
                 BucketError::Full(format!(
@@ -280,6 +284,10 @@ impl S3Bucket {
             )),
             (_, None, _) if text.contains("without LOCATION") => BucketError::NotFound(format!(
                 "the bucket {name} is not where {service} is asked for it: set the endpoint or the region in which it is"
+            )),
+            (_, None, _) if text.contains("ETag") => BucketError::Unavailable(format!(
+                "{service} answers for the bucket {name} without an ETag, which S3 always has: see what stands between, and that the \
+                 endpoint is that of S3"
             )),
             (_, None, _) => BucketError::Unavailable(format!(
                 "{service} cannot be reached for the bucket {name}: check the network between, and the endpoint"

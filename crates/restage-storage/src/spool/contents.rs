@@ -111,6 +111,8 @@ pub(crate) struct Contents {
     next_order: u64,
     next_init: u64,
     next_segment: u64,
+    /// Something is in the bucket.
+    has_uploads: bool,
     /// The document of the end is in the bucket.
     is_closed: bool,
 }
@@ -191,6 +193,7 @@ impl Contents {
             self.waiting.insert(order, item);
         }
         if let Line::Uploaded { path } = &line {
+            self.has_uploads = true;
             match self.content_of(path) {
                 Some(content) => drop(self.forget(&content)),
                 None => self.is_closed |= is_end(path),
@@ -257,6 +260,10 @@ impl Contents {
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    pub(crate) fn has_uploads(&self) -> bool {
+        self.has_uploads
     }
 
     /// Bytes that wait.

@@ -51,7 +51,7 @@ impl SpoolError {
     }
 
     /// The error for an error of the system with the folder of the spool itself.
-    pub(crate) fn of_folder(path: &Path, error: io::Error) -> Self {
+    pub fn of_folder(path: &Path, error: io::Error) -> Self {
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOTDIR) => Self::Invalid(format!(
                 "{} is not a folder, and recordings are to wait there for their buckets: remove what is there, or set data-dir",

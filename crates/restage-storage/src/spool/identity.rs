@@ -36,7 +36,9 @@ pub fn look(path: &Path) -> io::Result<SpoolLook> {
     let names = folder.names()?.into_iter();
     Ok(SpoolLook {
         id: read(&folder)?,
-        recordings: names.filter(|name| folder.subfolder(name).is_ok()).collect(),
+        recordings: names
+            .filter(|name| folder.subfolder(name).is_ok())
+            .collect(),
     })
 }
 

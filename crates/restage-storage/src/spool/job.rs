@@ -373,6 +373,11 @@ impl Job {
         }
     }
 
+    /// Whether something of it is in the bucket.
+    pub(crate) fn has_uploads(&self) -> bool {
+        locked(&self.state).contents.has_uploads()
+    }
+
     /// How many segments a playlist of what is in the bucket has; none after the capture, because the last playlists follow.
     pub(crate) fn listed(&self) -> usize {
         let state = locked(&self.state);

@@ -40,6 +40,7 @@ pub use self::identity::{SpoolLook, look};
 pub(crate) use self::job::{Job, Mark};
 pub use self::outcome::Finished;
 use self::usage::Room;
+pub(crate) use self::usage::now_s;
 pub use self::usage::{Level, SpoolBounds, Usage};
 pub use self::writer::SpoolWriter;
 
@@ -123,14 +124,7 @@ impl Spool {
         check_id(fresh)?;
         let io = |error| SpoolError::of_folder(path, error);
         let folder = Folder::open_or_make(path, Access::Private, gate).map_err(io)?;
-        let lock = folder.lock_file(LOCK).map_err(io)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(SpoolError::InUse(path.display().to_string()));
-            }
-            Err(TryLockError::Error(error)) => return Err(io(error)),
-        }
+        let lock = locked_file(&folder, path)?;
         let id = identity::read_or_write(&folder, fresh).map_err(io)?;
         let room = Arc::new(Room::new(bounds, folder.clone()));
         let news = Arc::new(News::default());
@@ -194,6 +188,27 @@ impl Spool {
         SpoolWriter::new(job)
     }
 
+    /// Opens the folder of a recording that was not opened because its `job.json` cannot be read, and writes that again: everything else
+    /// is as it was. Returns whether there is such a folder. The error is [`SpoolError::Invalid`] if its journal is lost.
+    pub fn restore(&self, id: &str, destination: &Destination) -> Result<bool, SpoolError> {
+        check_id(id)?;
+        if self.has(id) {
+            return Ok(true);
+        }
+        match self.0.folder.subfolder(id) {
+            Ok(_) => {
+                self.create(id, destination)
+                    .map(|_writer| true)
+                    .or_else(|error| match error {
+                        SpoolError::Ended => Ok(true),
+                        error => Err(error),
+                    })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(SpoolError::io(id, error)),
+        }
+    }
+
     /// Opens a recording that is in the spool already; `None` if nothing of it is. The error is [`SpoolError::Ended`] if its capture
     /// is over, [`SpoolError::Busy`] while another writer has it.
     pub fn resume(&self, id: &str) -> Result<Option<SpoolWriter>, SpoolError> {
@@ -247,6 +262,30 @@ impl Spool {
         locked(&self.0.jobs).remove(id);
         job.release();
         self.0.folder.remove_folder(&removed).map_err(io)
+    }
+}
+
+/// Says that this process uses a spool, before it is opened. To be dropped before that.
+#[derive(Debug)]
+pub struct SpoolLock {
+    _file: File,
+}
+
+/// Locks a folder that is a spool or will be one, and makes it if it is missing. The error is [`SpoolError::InUse`] while another process
+/// has it.
+pub fn lock(path: &Path) -> Result<SpoolLock, SpoolError> {
+    let folder = Folder::open_or_make(path, Access::Private, Gate::default());
+    let folder = folder.map_err(|error| SpoolError::of_folder(path, error))?;
+    locked_file(&folder, path).map(|_file| SpoolLock { _file })
+}
+
+fn locked_file(folder: &Folder, path: &Path) -> Result<File, SpoolError> {
+    let io = |error| SpoolError::of_folder(path, error);
+    let file = folder.lock_file(LOCK).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse(path.display().to_string())),
+        Err(TryLockError::Error(error)) => Err(io(error)),
     }
 }
 

@@ -136,7 +136,10 @@ impl Rig {
         let usage = self.place.spool(&Crash::never().gate()).usage();
         assert_eq!((usage.bytes, usage.recordings), (0, 0));
         let left = std::fs::read_dir(self.place.spool_path()).unwrap().count();
-        assert_eq!(left, 2, "nothing stays in the spool but its lock and its id");
+        assert_eq!(
+            left, 2,
+            "nothing stays in the spool but its lock and its id"
+        );
         (listed, finished)
     }
 }

@@ -3,8 +3,10 @@
 
 use super::crash::Crash;
 use super::fixture::{
-    ID, Listed, Place, START_US, begin, destination, read_playlist, record, segment, upload,
+    ID, Listed, Place, Reports, START_US, begin, destination, quick, read_playlist, record,
+    segment, until, upload,
 };
+use crate::Lost;
 
 /// Changes one bit of a file, in its middle.
 fn flip(path: &std::path::Path) {
@@ -150,13 +152,13 @@ async fn an_init_whose_line_is_damaged_is_found_where_it_is() {
     let mut writer = begin(&spool, ID);
     writer.segment(&segment(0, 0, false)).unwrap();
     // The init and the first segment are in the bucket already.
-    let reports = super::fixture::Reports::default();
+    let reports = Reports::default();
     let (_handle, work) = reports.uploader(
         spool.clone(),
         place.buckets(&Crash::never().gate()),
-        super::fixture::quick(1),
+        quick(1),
     );
-    super::fixture::until("all is uploaded", || spool.usage().bytes == 0).await;
+    until("all is uploaded", || spool.usage().bytes == 0).await;
     work.abort();
     let _ = work.await;
     writer.segment(&segment(1, 0, false)).unwrap();
@@ -188,4 +190,100 @@ async fn missing_and_damaged_files_are_left_out_and_said() {
         (vec![0, 2, 3, 5], 2)
     );
     assert!(place.objects().contains_key("events/recording-failed.json"));
+}
+
+/// A server that records and uploads three segments; then its process ends.
+async fn interrupted(place: &Place) {
+    let spool = place.spool(&Crash::never().gate());
+    let mut writer = begin(&spool, ID);
+    let reports = Reports::default();
+    let buckets = place.buckets(&Crash::never().gate());
+    let (_handle, work) = reports.uploader(spool.clone(), buckets, quick(1));
+    for number in 0..3 {
+        writer.segment(&segment(number, 0, false)).unwrap();
+    }
+    let playlist = || place.objects().get("media/hls/high/playlist.m3u8").cloned();
+    let has_all = |text: Vec<u8>| String::from_utf8(text).unwrap().contains("\n2.mp4");
+    until("all is listed", || playlist().is_some_and(has_all)).await;
+    work.abort();
+    let _ = work.await;
+}
+
+fn lost() -> Lost {
+    Lost {
+        destination: destination(),
+        started_us: START_US,
+        ended_us: i64::try_from(crate::spool::now_s()).unwrap() * 1_000_000,
+        reason: "nothing of the recording can be read in the spool".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_recording_whose_folder_is_gone_is_closed_by_what_is_in_its_bucket() {
+    let place = Place::new();
+    interrupted(&place).await;
+    std::fs::remove_dir_all(place.recording_path()).unwrap();
+    let spool = place.spool(&Crash::never().gate());
+    assert!(!spool.restore(ID, &destination()).unwrap());
+    let reports = Reports::default();
+    let buckets = place.buckets(&Crash::never().gate());
+    let (handle, work) = reports.uploader(spool, buckets, quick(1));
+    handle.finish_lost(ID, lost());
+    until("the end is reported", || !reports.all().is_empty()).await;
+    work.abort();
+    assert_eq!(reports.all()[0].duration_ms, 18_000);
+    assert_eq!(listed(&place).segments, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn a_lost_recording_waits_for_its_bucket() {
+    let place = Place::new();
+    let spool = place.spool(&Crash::never().gate());
+    let reports = Reports::default();
+    // The root of the buckets is a file.
+    std::fs::write(place.root(), "").unwrap();
+    let buckets = place.buckets(&Crash::never().gate());
+    let (handle, work) = reports.uploader(spool, buckets, quick(1));
+    handle.finish_lost(ID, lost());
+    until("it is tried again", || handle.status().failures > 2).await;
+    assert_eq!(reports.all(), []);
+    // One that has waited for longer than a week is given up.
+    handle.finish_lost("old", lost_for_long());
+    until("the old one is reported", || !reports.all().is_empty()).await;
+    assert_eq!(reports.all()[0].recording, "old");
+    std::fs::remove_file(place.root()).unwrap();
+    std::fs::create_dir_all(place.root().join(super::fixture::BUCKET)).unwrap();
+    until("the end is reported", || reports.all().len() == 2).await;
+    work.abort();
+    let objects = place.objects();
+    assert_eq!(
+        objects.keys().collect::<Vec<_>>(),
+        ["events/recording-failed.json"]
+    );
+}
+
+fn lost_for_long() -> Lost {
+    Lost {
+        started_us: 0,
+        ended_us: 1,
+        ..lost()
+    }
+}
+
+#[tokio::test]
+async fn a_folder_whose_destination_is_lost_is_restored() {
+    let place = Place::new();
+    record(&place, 2);
+    for damage in ["{", ""] {
+        std::fs::write(place.recording_path().join("job.json"), damage).unwrap();
+        let spool = place.spool(&Crash::never().gate());
+        assert!(!spool.has(ID));
+        assert!(spool.restore(ID, &destination()).unwrap() && spool.has(ID));
+        assert!(spool.restore(ID, &destination()).unwrap());
+    }
+    std::fs::remove_file(place.recording_path().join("job.json")).unwrap();
+    let spool = place.spool(&Crash::never().gate());
+    assert!(spool.restore(ID, &destination()).unwrap());
+    upload(&place, &spool).await;
+    assert_eq!(read_playlist(&place.objects()).segments, [0, 1]);
 }

@@ -134,7 +134,15 @@ impl Place {
         Spool::gated(&self.spool_path(), bounds, FRESH, gate.clone()).unwrap()
     }
 
+    /// Folder buckets in the default root, of which one has been probed.
     pub(crate) fn buckets(&self, gate: &Gate) -> Buckets {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let mut folders = std::fs::DirBuilder::new();
+        // A test may have put something else there.
+        let _ = folders
+            .recursive(true)
+            .mode(0o700)
+            .create(self.root().join(BUCKET));
         let backend = Backend::Folder {
             root: self.root(),
             makes_buckets: true,

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
 use super::crash::Crash;
-use super::fixture::{BUCKET, Place};
+use super::fixture::{
+    BUCKET, ID, PREFIX, Place, Reports, START_US, begin, quick, read_playlist, segment, until,
+};
 use crate::bucket::{Asked, Backend, ContentType, PROBE_KEY};
 use crate::folder::{Access, Folder};
 use crate::{BucketError, Buckets, Key, StorageSettings};
@@ -63,6 +65,50 @@ async fn in_the_default_root_buckets_are_made_for_the_server_alone() {
         1,
         "nothing stays beside it"
     );
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_removed_is_made_by_a_probe_alone() {
+    let place = Place::new();
+    let buckets = place.buckets(&Crash::never().gate());
+    buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap();
+    put(&buckets, "a/b", b"text").await.unwrap();
+    std::fs::remove_dir_all(place.root().join(BUCKET)).unwrap();
+    let error = put(&buckets, "a/c", b"text").await.unwrap_err();
+    assert!(matches!(error, BucketError::NotFound(_)), "{error:?}");
+    std::fs::remove_dir_all(place.root()).unwrap();
+    let error = put(&buckets, "a/c", b"text").await.unwrap_err();
+    assert!(matches!(error, BucketError::NotFound(_)), "{error:?}");
+    buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap();
+    put(&buckets, "a/c", b"text").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_recording_whose_folder_is_removed_waits_for_it() {
+    let place = Place::new();
+    let buckets = place.buckets(&Crash::never().gate());
+    let spool = place.spool(&Crash::never().gate());
+    let mut writer = begin(&spool, ID);
+    let reports = Reports::default();
+    let (handle, work) = reports.uploader(spool.clone(), buckets.clone(), quick(1));
+    writer.segment(&segment(0, 0, false)).unwrap();
+    until("it is uploaded", || spool.usage().bytes == 0).await;
+    let folder = place.root().join(BUCKET).join(PREFIX);
+    let kept = place.root().join("kept");
+    std::fs::rename(&folder, &kept).unwrap();
+    let failures = handle.status().failures;
+    writer.segment(&segment(1, 0, false)).unwrap();
+    writer.ended(START_US, None).unwrap();
+    until("it is tried again", || {
+        handle.status().failures > failures + 1
+    })
+    .await;
+    assert!(!folder.exists() && reports.all().is_empty());
+    std::fs::rename(&kept, &folder).unwrap();
+    until("the end is reported", || !reports.all().is_empty()).await;
+    work.abort();
+    assert_eq!(reports.all()[0].failure, None);
+    assert_eq!(read_playlist(&place.objects()).segments, [0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,5 +1,7 @@
 //! Reading a recording for people, from the spool and from its bucket.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
@@ -31,7 +33,7 @@ async fn a_recording_can_be_read_before_during_and_after_its_upload() {
     let place = Place::new();
     let spool = place.spool(&Crash::never().gate());
     let buckets = place.buckets(&Crash::never().gate());
-    let reader = RecordingReader::new(spool.clone(), buckets.clone());
+    let reader = RecordingReader::new(Arc::new(spool.clone().into()), buckets.clone());
     let mut writer = spool.create(ID, &destination()).unwrap();
     writer.started(START_US).unwrap();
     writer.init(&init(0)).unwrap();
@@ -80,7 +82,7 @@ async fn nothing_outside_of_the_prefix_can_be_read() {
         .probe("000000000000", "eu-west-1", BUCKET)
         .await
         .unwrap();
-    let reader = RecordingReader::new(spool.clone(), buckets);
+    let reader = RecordingReader::new(Arc::new(spool.clone().into()), buckets);
     drop(spool.create(ID, &destination()).unwrap());
     for path in [
         "../x",
@@ -116,7 +118,10 @@ async fn nothing_outside_of_the_prefix_can_be_read() {
 async fn reads_at_the_same_time_are_bounded() {
     let place = Place::new();
     let spool = place.spool(&Crash::never().gate());
-    let reader = RecordingReader::new(spool.clone(), place.buckets(&Crash::never().gate()));
+    let reader = RecordingReader::new(
+        Arc::new(spool.clone().into()),
+        place.buckets(&Crash::never().gate()),
+    );
     let mut writer = spool.create(ID, &destination()).unwrap();
     writer.init(&init(0)).unwrap();
     let path = "media/hls/high/init-0.mp4";

@@ -162,7 +162,7 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
         (
             Answer::Status(400, "EntityTooLarge"),
             BucketError::Rejected,
-            "refuses",
+            "lower bitrate",
         ),
         (
             Answer::Status(503, "SlowDown"),

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 
 use super::crash::Crash;
 use super::fixture::{
-    FRESH, ID, Place, Reports, SEGMENT_US, START_US, begin, destination, init, quick, read_playlist,
-    record, segment, until, upload,
+    FRESH, ID, Place, Reports, SEGMENT_US, START_US, begin, destination, init, quick,
+    read_playlist, record, segment, until, upload,
 };
 use crate::spool::{Level, SpoolError};
 use crate::{Spool, SpoolBounds};

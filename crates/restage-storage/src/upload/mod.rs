@@ -7,6 +7,7 @@
 //! object. Then the end is reported, and when it is known there, the folder is removed.
 
 mod lanes;
+mod lost;
 mod perform;
 mod uploader;
 
@@ -19,6 +20,8 @@ use crate::bucket::Buckets;
 use crate::spool::{News, Spool, locked};
 
 pub use self::lanes::{LaneStatus, Pace};
+pub use self::lost::Lost;
+use self::lost::LostOnes;
 use self::uploader::Uploader;
 pub use crate::spool::Finished;
 
@@ -105,6 +108,8 @@ impl Counters {
 pub struct UploadHandle {
     /// Recordings whose capture is over.
     over: Arc<News>,
+    /// What is known of those of which nothing can be read in the spool.
+    lost: Arc<LostOnes>,
     counters: Arc<Counters>,
 }
 
@@ -117,6 +122,14 @@ impl UploadHandle {
                 recording,
                 "the end of a recording is reported after the next start"
             );
+        }
+    }
+
+    /// The capture of a recording is over, and nothing of it can be read in the spool. Its playlist in the bucket is closed, and the
+    /// document of a failure is put beside it; then its end is reported. It may be called again.
+    pub fn finish_lost(&self, recording: &str, lost: Lost) {
+        if self.lost.put(recording, lost) {
+            self.finish(recording);
         }
     }
 
@@ -145,10 +158,12 @@ pub fn uploader(
 ) -> (UploadHandle, impl Future<Output = ()> + Send) {
     let handle = UploadHandle {
         over: Arc::default(),
+        lost: Arc::default(),
         counters: Arc::default(),
     };
     let counters = Arc::clone(&handle.counters);
-    let uploader = Uploader::new(spool, buckets, settings, Arc::new(report), counters);
+    let lost = Arc::clone(&handle.lost);
+    let uploader = Uploader::new(spool, buckets, settings, Arc::new(report), (counters, lost));
     let running = uploader.run(Arc::clone(&handle.over));
     (handle, running)
 }

@@ -13,6 +13,7 @@ use crate::spool::{Destination, Finished, Item, Job, Mark, Spool};
 
 use super::Report;
 use super::lanes::Started;
+use super::lost::LostOnes;
 
 /// What was being done, and for which recording.
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ pub(super) struct Tools {
     pub(super) spool: Spool,
     pub(super) buckets: Buckets,
     pub(super) report: Arc<dyn Report>,
+    pub(super) lost: Arc<LostOnes>,
 }
 
 impl Tools {
@@ -117,8 +119,7 @@ impl Tools {
             Err(error) => return Err(of_recording(&error)),
         };
         let count = bytes.len() as u64;
-        self.put_object(job.destination(), &item.content.path(), bytes)
-            .await?;
+        self.put_object(&job, &item.content.path(), bytes).await?;
         let marked = blocking(move || job.uploaded(&item))
             .await?
             .map_err(|error| of_recording(&error))?;
@@ -153,44 +154,47 @@ impl Tools {
         for (path, text) in texts {
             objects += 1;
             sum += text.len() as u64;
-            self.put_object(job.destination(), &path, Bytes::from(text))
-                .await?;
+            self.put_object(job, &path, Bytes::from(text)).await?;
         }
         Ok(Outcome::Done(objects, sum))
     }
 
-    async fn put_object(
-        &self,
-        destination: &Destination,
-        path: &str,
-        bytes: Bytes,
-    ) -> Result<(), Outcome> {
-        let key =
-            Key::below(&destination.prefix, path).map_err(|error| Outcome::Bucket(error.into()))?;
+    async fn put_object(&self, job: &Job, path: &str, bytes: Bytes) -> Result<(), Outcome> {
         let Destination {
             account,
             region,
-            bucket,
+            bucket: name,
+            prefix,
             ..
-        } = destination;
-        let bucket = self
-            .buckets
-            .bucket(account, region, bucket)
-            .map_err(Outcome::Bucket)?;
-        let content_type = ContentType::of_key(path);
-        bucket
-            .put(&key, bytes, content_type)
-            .await
-            .map_err(Outcome::Bucket)
+        } = job.destination();
+        let put = async {
+            let key = Key::below(prefix, path)?;
+            let bucket = self.buckets.bucket(account, region, name)?;
+            if job.has_uploads() && !bucket.has_folder(&Key::parse(prefix)?).await? {
+                return Err(BucketError::Rejected(format!(
+                    "the folder of the recording, {prefix} in the bucket {name}, was removed with what had been uploaded: bring it back, and \
+                     the rest follows"
+                )));
+            }
+            bucket.put(&key, bytes, ContentType::of_key(path)).await
+        };
+        put.await.map_err(Outcome::Bucket)
     }
 
-    async fn report(&self, id: &str, end: Finished) -> Result<Outcome, Outcome> {
+    async fn report(&self, id: &str, mut end: Finished) -> Result<Outcome, Outcome> {
+        if let Some(lost) = self.lost.get(id)
+            && !lost.is_old(self.spool.age_max_s())
+        {
+            let closing = self.lost.close(&self.buckets, &lost);
+            end.duration_ms = closing.await.map_err(Outcome::Bucket)?;
+        }
         if !self.report.finished(end).await {
             return Err(Outcome::Recording("its end could not be stored".to_owned()));
         }
-        let (spool, id) = (self.spool.clone(), id.to_owned());
-        let removed = blocking(move || spool.remove(&id)).await?;
+        let (spool, removed) = (self.spool.clone(), id.to_owned());
+        let removed = blocking(move || spool.remove(&removed)).await?;
         removed.map_err(|error| of_recording(&error))?;
+        self.lost.forget(id);
         Ok(Outcome::Done(0, 0))
     }
 }

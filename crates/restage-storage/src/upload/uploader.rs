@@ -11,6 +11,7 @@ use crate::bucket::Buckets;
 use crate::spool::{Content, Finished, Job, News, Spool, Step, locked};
 
 use super::lanes::{LaneKey, Lanes};
+use super::lost::{LostOnes, nothing_of};
 use super::perform::{Outcome, Over, Task, Tools};
 use super::{Counters, Report, UploadSettings};
 
@@ -71,13 +72,14 @@ impl Uploader {
         buckets: Buckets,
         settings: UploadSettings,
         report: Arc<dyn Report>,
-        counters: Arc<Counters>,
+        (counters, lost): (Arc<Counters>, Arc<LostOnes>),
     ) -> Self {
         Self {
             tools: Tools {
                 spool,
                 buckets,
                 report,
+                lost,
             },
             settings,
             counters,
@@ -147,7 +149,11 @@ impl Uploader {
                 );
             }
             None => {
-                self.tracked.entry(id.clone()).or_default().orphan = Some(nothing_of(&id));
+                let end = match self.tools.lost.get(&id) {
+                    Some(lost) => lost.finished(&id),
+                    None => nothing_of(&id),
+                };
+                self.tracked.entry(id.clone()).or_default().orphan = Some(end);
                 self.look(&id);
             }
         }
@@ -267,7 +273,15 @@ impl Uploader {
             _ => tracked.is_alone = false,
         }
         let is_own_fault = match &outcome {
-            Outcome::Bucket(error) => error.is_of_object(),
+            Outcome::Bucket(error) if matches!(task, Task::Report) => {
+                tracing::warn!(recording = id, %error, "the end of a recording of which nothing is left is tried again");
+                true
+            }
+            Outcome::Bucket(error) if error.is_of_object() => {
+                tracing::warn!(recording = id, %error, "an upload of a recording is tried again");
+                true
+            }
+            Outcome::Bucket(_) => false,
             Outcome::Recording(reason) => {
                 tracing::warn!(recording = id, reason, "a recording is tried again");
                 true
@@ -345,20 +359,6 @@ fn lane_of(job: &Job) -> LaneKey {
         account: destination.account.clone(),
         region: destination.region.clone(),
         bucket: destination.bucket.clone(),
-    }
-}
-
-/// The end of a recording of which nothing is in the spool.
-fn nothing_of(id: &str) -> Finished {
-    let reason = "nothing of the recording can be read in the spool".to_owned();
-    Finished {
-        recording: id.to_owned(),
-        duration_ms: 0,
-        message: Some(reason.clone()),
-        failure: Some(restage_record::journal::Failure {
-            code: crate::spool::INTERNAL_ERROR.to_owned(),
-            reason,
-        }),
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) const STORAGE_USE: &str = "SELECT \
      (SELECT COUNT(*) FROM stages s WHERE s.storage = $1 AND s.storage IS NOT NULL), \
      (SELECT COUNT(*) FROM recordings v WHERE v.storage = $1 AND v.is_final = 0)";
 // Used once, at the start.
-const UNFINISHED: &str = concat!(
+pub(crate) const UNFINISHED: &str = concat!(
     "SELECT ",
     recording::columns!(),
     " FROM recordings v WHERE v.is_final = 0"

@@ -70,6 +70,12 @@ impl Store {
         self.one(query, Recording::read).await
     }
 
+    /// The recordings that are not wholly in their buckets, of all accounts. It reads all rows that there are, which is done at a start.
+    pub async fn unfinished_recordings(&self) -> Result<Vec<Recording>, StoreError> {
+        let query = query(crate::load::recordings::UNFINISHED);
+        self.all(query, Recording::read).await
+    }
+
     /// The recordings of an account in a Region, newest first, from just before a position.
     pub async fn list_recordings(
         &self,

@@ -46,7 +46,8 @@ fn captured(draft: &mut Draft<'_>, mut row: Recording, state: Option<&JobState>)
             row.state = RecordingState::Stopping;
             row.publication = None;
             row.window_ends_at = None;
-            row.ended_at = Some(draft.context.now);
+            row.paused = false;
+            row.ended_at = Some(draft.context.now).max(row.started_at);
             draft.put_recording(row);
         }
         _ => {}

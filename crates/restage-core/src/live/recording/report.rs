@@ -32,7 +32,10 @@ pub(crate) fn started(draft: &mut Draft<'_>, job: &JobId, generation: u32) -> Ou
     if row.state.is_final() || row.started_at.is_some() {
         return Ok(Reply::Done);
     }
-    row.started_at = Some(draft.context.now);
+    let now = draft.context.now;
+    row.started_at = Some(now);
+    // A capture that was ended before it could say that it began has not ended earlier.
+    row.ended_at = row.ended_at.map(|ended| ended.max(now));
     if row.state == RecordingState::Starting {
         row.state = RecordingState::Active;
     }
@@ -91,7 +94,8 @@ fn close(draft: &mut Draft<'_>, mut row: Recording, state: RecordingState) {
     row.state = state;
     row.publication = None;
     row.window_ends_at = None;
-    row.ended_at = row.ended_at.or(Some(draft.context.now));
+    row.paused = false;
+    row.ended_at = row.ended_at.or(Some(draft.context.now)).max(row.started_at);
     draft.put_recording(row);
 }
 

@@ -1,0 +1,153 @@
+//! Recordings of which nothing can be read in the spool: their folder is gone, or its journal is. What is in the bucket is closed by what
+//! is there.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use restage_record::document::{self, End, FAILED_PATH};
+use restage_record::journal::Failure;
+use restage_record::playlist::{self, HLS_PATH, MEDIA_NAME, RENDITION};
+use tokio::sync::Semaphore;
+
+use crate::bucket::{Asked, Bucket, BucketError, Buckets, ContentType};
+use crate::key::Key;
+use crate::spool::{Destination, Finished, INTERNAL_ERROR, locked, now_s};
+
+/// Most recordings of which it is known that they are lost. The rows of others ask again at the next start.
+const LOST_MAX: usize = 10_000;
+/// Most of them that are closed at the same time.
+const CLOSING_MAX: usize = 4;
+/// Largest playlist that is read: of 30,000 segments.
+const PLAYLIST_BYTES_MAX: u64 = 2 << 20;
+const MICROSECONDS: i64 = 1_000_000;
+
+/// What is known of a recording of which nothing can be read in the spool.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    /// Where it goes.
+    pub destination: Destination,
+    /// When it started, UTC in microseconds since 1970.
+    pub started_us: i64,
+    /// When its capture ended, UTC in microseconds since 1970.
+    pub ended_us: i64,
+    /// A sentence for people: what is lost.
+    pub reason: String,
+}
+
+impl Lost {
+    /// Whether its bucket has not accepted its end for so long that it is reported without. Zero means without limit.
+    pub(super) fn is_old(&self, age_max_s: u64) -> bool {
+        let ended_s = u64::try_from(self.ended_us / MICROSECONDS).unwrap_or_default();
+        age_max_s > 0 && now_s().saturating_sub(ended_s) > age_max_s
+    }
+
+    pub(super) fn finished(&self, id: &str) -> Finished {
+        failed(id, &self.reason)
+    }
+}
+
+/// The end of a recording that no row describes.
+pub(super) fn nothing_of(id: &str) -> Finished {
+    failed(id, "nothing of the recording can be read in the spool")
+}
+
+fn failed(id: &str, reason: &str) -> Finished {
+    Finished {
+        recording: id.to_owned(),
+        duration_ms: 0,
+        message: Some(reason.to_owned()),
+        failure: Some(Failure {
+            code: INTERNAL_ERROR.to_owned(),
+            reason: reason.to_owned(),
+        }),
+    }
+}
+
+/// The recordings that are lost, until their end is reported.
+#[derive(Debug)]
+pub(crate) struct LostOnes {
+    all: Mutex<BTreeMap<String, Lost>>,
+    closing: Semaphore,
+}
+
+impl Default for LostOnes {
+    fn default() -> Self {
+        Self {
+            all: Mutex::default(),
+            closing: Semaphore::new(CLOSING_MAX),
+        }
+    }
+}
+
+impl LostOnes {
+    /// Adds one; `false`: there is no room.
+    pub(super) fn put(&self, id: &str, lost: Lost) -> bool {
+        let mut all = locked(&self.all);
+        if all.len() >= LOST_MAX && !all.contains_key(id) {
+            tracing::warn!(
+                recording = id,
+                "the end of a recording is reported after the next start"
+            );
+            return false;
+        }
+        all.insert(id.to_owned(), lost);
+        true
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<Lost> {
+        locked(&self.all).get(id).cloned()
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        locked(&self.all).remove(id);
+    }
+
+    /// Closes the playlist in the bucket, and puts the document of the failure. Returns the length of what the playlist lists, in
+    /// milliseconds. Doing it again changes nothing.
+    pub(super) async fn close(&self, buckets: &Buckets, lost: &Lost) -> Result<u64, BucketError> {
+        // The semaphore is never closed.
+        let _turn = self.closing.acquire().await.ok();
+        let Destination {
+            account,
+            region,
+            bucket,
+            prefix,
+            ..
+        } = &lost.destination;
+        let bucket = buckets.bucket(account, region, bucket)?;
+        let key = Key::below(prefix, &format!("{HLS_PATH}/{RENDITION}/{MEDIA_NAME}"))?;
+        let text = read(&bucket, &key).await?;
+        let closed = text.as_deref().and_then(playlist::close);
+        let mut duration_us = 0;
+        if let Some(closed) = closed {
+            duration_us = closed.duration_us;
+            if text.as_ref() != Some(&closed.text) {
+                let bytes = Bytes::from(closed.text);
+                bucket.put(&key, bytes, ContentType::Playlist).await?;
+            }
+        }
+        let end = End {
+            started_us: lost.started_us,
+            ended_us: lost.ended_us,
+            duration_us,
+            message: Some(&lost.reason),
+        };
+        let document = document::ended_with_failure(&lost.destination.subject(), end);
+        let key = Key::below(prefix, FAILED_PATH)?;
+        bucket.put(&key, document.into(), ContentType::Json).await?;
+        Ok(duration_us / 1_000)
+    }
+}
+
+/// The playlist in the bucket; `None` if there is none that can be read as one.
+async fn read(bucket: &Bucket, key: &Key) -> Result<Option<String>, BucketError> {
+    let object = match bucket.get(key, Asked::Whole).await {
+        Ok(object) if object.size <= PLAYLIST_BYTES_MAX => object,
+        Ok(_) | Err(BucketError::NoObject(_) | BucketError::Invalid(_)) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let pieces: Vec<Bytes> = object.bytes.try_collect().await?;
+    Ok(String::from_utf8(pieces.concat()).ok())
+}
