@@ -1,5 +1,6 @@
 /**
- * Measures what Chromium shows on bad networks, a line each. `node conformance/browser/rigs/networks.js [CODEC]`; needs root.
+ * Measures what Chromium shows on bad networks, a line each. `node conformance/browser/rigs/networks.js [CODEC [NETWORK [TIMES]]]`,
+ * where NETWORK is `halved` or `lossy`, without it both; needs root.
  *
  * Halved: 1.5 Mbit/s, then half of it, then all of it again. Lossy: 2 % of UDP packets each way, and 50 ms of round trip, for a
  * minute. `RESTAGE_BINARY` names the server's binary.
@@ -92,11 +93,12 @@ async function lossy(codec, isReplica) {
 }
 
 if (isInLab()) {
-  const codec = process.argv[2] ?? "VP8";
-  for (const isReplica of [false, true]) {
-    await halved(codec, isReplica);
-    await lossy(codec, isReplica);
-  }
+  const [codec = "VP8", network, times = "1"] = process.argv.slice(2);
+  for (let turn = 0; turn < Number(times); turn++)
+    for (const isReplica of [false, true]) {
+      if (network !== "lossy") await halved(codec, isReplica);
+      if (network !== "halved") await lossy(codec, isReplica);
+    }
 } else if (!whyNoLab()) {
   await runInLab([SELF, ...process.argv.slice(2)]);
 }

@@ -14,9 +14,9 @@ const TIMES = { throttledMs: 20_000, beginMs: 8_000, freeMs: 30_000 };
 
 if (isInLab()) {
   const codec = process.argv[2] ?? "VP8";
-  const { path, fallenS, climbedS, settled, dropped } = await overTcp(codec, TIMES);
+  const { path, fallenS, climbedS, settled, dropped, throttledBps } = await overTcp(codec, TIMES);
   console.log(
-    `${codec} over ${path}: a smaller layer after ${fallenS.toFixed(1)} s, then ${settled.fps.toFixed(1)} pictures/s of ` +
+    `${codec} over ${path}, ${throttledBps} bit/s: a smaller layer after ${fallenS.toFixed(1)} s, then ${settled.fps.toFixed(1)} pictures/s of ` +
       `heights ${settled.heights}, frozen for ${settled.frozenS.toFixed(1)} s, ${settled.concealedPercent.toFixed(1)} % of ` +
       `sound concealed; the largest again after ${climbedS.toFixed(1)} s; ${dropped} datagrams left out for connections`,
   );

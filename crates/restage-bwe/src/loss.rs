@@ -77,7 +77,16 @@ impl Losses {
 
     /// Lost packets as a share of those sent, 0 to 1, over the newest observations.
     pub(crate) fn share(&self) -> f64 {
-        let newest = self.past.iter().rev().take(PRESENT);
+        self.share_of_newest(PRESENT)
+    }
+
+    /// The same over all that are remembered, of up to 15 seconds.
+    pub(crate) fn usual_share(&self) -> f64 {
+        self.share_of_newest(OBSERVATIONS_MAX)
+    }
+
+    fn share_of_newest(&self, count: usize) -> f64 {
+        let newest = self.past.iter().rev().take(count);
         let (lost, packets) = newest.fold((0, 0), |(lost, packets), one| {
             (lost + one.lost, packets + one.packets)
         });

@@ -346,3 +346,50 @@ fn the_first_probe_is_due_with_the_first_packet_and_not_before() {
     estimator.on_sent(first, 1_000);
     assert_eq!(estimator.deadline(), Some(first));
 }
+
+/// Sends packets in a second from the epoch on, of which feedback says that they have waited for so long, and that one of `lost` (if that
+/// is not 0) is lost.
+fn hear_of(estimator: &mut Estimator, epoch: Instant, second: u32, waited_ms: i64, lost: usize) {
+    for round in 0..20 {
+        let sent = epoch + second * 1_000 * MS + round * 50 * MS;
+        let first = estimator.next_number();
+        (0..10).for_each(|_| estimator.on_sent(sent, 1_000));
+        let mut bytes = first.to_be_bytes().to_vec();
+        bytes.extend(10_u16.to_be_bytes());
+        let arrives = sent.duration_since(epoch).as_millis() as i64 + 20 + waited_ms;
+        bytes.extend(&((arrives / 64) as u32).to_be_bytes()[1..]);
+        bytes.push(0);
+        let arrived = |at: usize| lost == 0 || at % lost != 0;
+        let mut steps = Vec::new();
+        for at in 0..10 {
+            bytes.extend((u16::from(arrived(at)) << 14 | 1).to_be_bytes());
+            if arrived(at) {
+                let step = if steps.is_empty() {
+                    arrives % 64 * 4
+                } else {
+                    0
+                };
+                steps.extend((step as i16).to_be_bytes());
+            }
+        }
+        bytes.extend(steps);
+        estimator.on_feedback(sent + 40 * MS, &bytes);
+    }
+}
+
+#[test]
+fn a_path_is_clear_while_nothing_waits_there_and_little_is_lost() {
+    for (name, waited_ms, lost, is_clear) in [
+        ("nothing waits", 0, 0, true),
+        ("for a moment", 60, 0, true),
+        ("a queue that stands", 120, 0, false),
+        ("loss", 0, 5, false),
+    ] {
+        let begins = epoch();
+        let mut estimator = Estimator::new(Config::default(), begins);
+        hear_of(&mut estimator, begins, 1, 0, 0);
+        assert!(estimator.is_clear());
+        hear_of(&mut estimator, begins, 2, waited_ms, lost);
+        assert_eq!(estimator.is_clear(), is_clear, "{name}");
+    }
+}

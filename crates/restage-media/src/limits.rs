@@ -156,7 +156,7 @@ pub const PACED_BYTES_MIN: usize = 25_000;
 /// The longest time that a paced burst takes, however low the estimate is.
 pub const PACED_TIME_MAX: Duration = Duration::from_millis(200);
 /// The same on a path that has shown a limit.
-pub const PACED_BOUNDED_TIME_MAX: Duration = Duration::from_millis(400);
+pub const PACED_BOUNDED_TIME_MAX: Duration = Duration::from_millis(600);
 /// Packets of a subscriber that wait to be paced. If there are more, all leave at once.
 pub const PACED_PACKETS_MAX: usize = 512;
 /// Bytes of retransmissions that leave at once. A later request is answered as far as the path has room again.
@@ -167,6 +167,9 @@ pub const REPAIR_TIME_AT_ONCE_MAX: Duration = Duration::from_millis(200);
 pub const REPAIR_BYTES_AT_ONCE_MIN: usize = 4_000;
 /// A packet that was sent again is not sent once more before its round trip is over, or this time if that is shorter.
 pub const REPAIR_AGAIN_AFTER_MAX: Duration = Duration::from_secs(1);
+/// Where more than this share of the packets is lost, in percent, each is sent again once and not twice: a queue that overflows must not
+/// be given all of them twice.
+pub const REPAIR_TWICE_LOSS_PERCENT_MAX: u32 = 6;
 /// Packets of a subscriber of which it is remembered when they were sent again.
 pub const REPAIRS_REMEMBERED_MAX: usize = 256;
 /// How far a publisher may exceed its limit for a moment, as time at that limit. Encoders keep their rate with a buffer, mostly
@@ -213,6 +216,9 @@ pub const PAUSE_REDUCED_AFTER: Duration = Duration::from_secs(2);
 /// Where packets wait in the queue of the network for longer than this, a layer that no longer fits is left at once, and the picture
 /// stands until the key frame of the smaller one: what was still sent of it would wait too, and sound behind it.
 pub const JAM_QUEUE: Duration = Duration::from_millis(150);
+/// As long as what is sent passes without a queue and loss, a layer that does not fit by the estimate stays for this long: until then the
+/// estimate has come back from an overload that has passed, as after a probe or somebody's key frame.
+pub const KEEP_CLEAR_FOR: Duration = Duration::from_secs(3);
 /// The rate of a network is not known at first. A subscriber's pictures are not paused for this long, unless its network is
 /// overloaded.
 pub const UNPROVEN_FOR: Duration = Duration::from_secs(5);

@@ -43,6 +43,7 @@ impl Estimator {
         let mut arrived_last = None;
         // Packets of a train mostly have the same times: they are one sample of the delay.
         let mut sampled = None;
+        let mut standing: Option<Micros> = None;
         message.each(|number, arrival| {
             let Some(packet) = self.records.settle(now, number, arrival.is_some()) else {
                 return;
@@ -71,6 +72,7 @@ impl Estimator {
             }
             sampled = sample;
             let waited = self.delays.waited(arrived - packet.sent);
+            standing = Some(standing.map_or(waited, |least| least.min(waited)));
             if self.prober.disturbs(packet.sent, waited) {
                 return;
             }
@@ -78,6 +80,7 @@ impl Estimator {
                 self.detector.push(sample);
             }
         });
+        self.standing = standing.unwrap_or(self.standing);
         let Some(newest) = newest else { return };
         self.heard = Some(now);
         self.silenced = None;

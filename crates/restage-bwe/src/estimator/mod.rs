@@ -11,8 +11,8 @@ use crate::detector::{Detector, Usage};
 use crate::fallback::Fallback;
 use crate::group::Groups;
 use crate::limits::{
-    FEEDBACK_SILENCE_MAX, FEEDBACK_SILENCE_STEP, PROBE_DESIRED_PERCENT, RATE_MAX, RATE_MIN,
-    START_RATE,
+    CLEAR_LOSS_PERCENT_MAX, CLEAR_QUEUE_MAX, FEEDBACK_SILENCE_MAX, FEEDBACK_SILENCE_STEP,
+    PROBE_DESIRED_PERCENT, RATE_MAX, RATE_MIN, START_RATE,
 };
 use crate::loss::Losses;
 use crate::meter::Meter;
@@ -132,6 +132,8 @@ pub struct Estimator {
     /// When the estimate was lowered because feedback stayed away.
     silenced: Option<Micros>,
     sent_at: Micros,
+    /// The shortest wait in queues of the packets of the newest message.
+    standing: Micros,
     desired: u64,
     is_limited: bool,
     was_limited: bool,
@@ -161,6 +163,7 @@ impl Estimator {
             heard: None,
             silenced: None,
             sent_at: 0,
+            standing: 0,
             desired: 0,
             is_limited: true,
             was_limited: false,
@@ -308,9 +311,28 @@ impl Estimator {
         self.round_trips.newest().map(duration)
     }
 
+    /// Whether what is sent passes, whatever the estimate is: the newest feedback shows no queue that stands, and little is lost. An
+    /// estimate is lowered below what the path carries by every overload, also by one that has passed.
+    pub fn is_clear(&self) -> bool {
+        self.has_short_queue()
+            && self.silenced.is_none()
+            && self.losses.share() * 100.0 <= CLEAR_LOSS_PERCENT_MAX as f64
+    }
+
+    /// Whether the newest feedback shows no queue that stands.
+    pub fn has_short_queue(&self) -> bool {
+        // Pictures wait for their own packets, of which the first waits for none.
+        self.standing <= CLEAR_QUEUE_MAX.as_micros() as Micros
+    }
+
     /// Share of lost packets, 0 to 1, over about the last second.
     pub fn loss(&self) -> f64 {
         self.losses.share()
+    }
+
+    /// The same over up to 15 seconds: few single losses are in it for long.
+    pub fn usual_loss(&self) -> f64 {
+        self.losses.usual_share()
     }
 
     /// The transport-wide numbers of the packets of which feedback has said since the last call that they are lost, at most

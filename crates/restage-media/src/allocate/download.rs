@@ -170,6 +170,7 @@ impl Place {
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,
                 is_jammed: is_jammed(estimator),
+                is_clear: estimator.is_clear(),
             });
         }
         let coupled = network.coupling.sum();

@@ -1,14 +1,14 @@
 //! When a flow goes to another level.
 //!
-//! It goes down at once. It goes up when there has been room for the higher level for [`STEP_PROVEN_AFTER`], and not before
+//! It goes down at once, but while what is sent passes ([`KEEP_CLEAR_FOR`]). It goes up when there has been room for the higher level for [`STEP_PROVEN_AFTER`], and not before
 //! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
 //! next one comes after a longer time. The smallest layer is paused only when it has not fitted for a while: [`PAUSE_AFTER`](crate::limits::PAUSE_AFTER), or less.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{
-    STEP_INTERVAL_GROWTH_PERCENT, STEP_INTERVAL_MAX, STEP_INTERVAL_MIN, STEP_PROVEN_AFTER,
-    STEP_TRIAL,
+    KEEP_CLEAR_FOR, STEP_INTERVAL_GROWTH_PERCENT, STEP_INTERVAL_MAX, STEP_INTERVAL_MIN,
+    STEP_PROVEN_AFTER, STEP_TRIAL,
 };
 
 /// How many levels a flow is shown, and what has to be known for the next change. *Level* 0 is no picture, 1 the smallest that there is.
@@ -23,6 +23,8 @@ pub(super) struct Steps {
     room_since: Option<Instant>,
     /// Since when there is no room for the lowest.
     tight_since: Option<Instant>,
+    /// Since when there is no room for the present level.
+    unfit_since: Option<Instant>,
     /// When the level was raised, until that has failed or not.
     raised_at: Option<Instant>,
     /// Shortest time from a change to a higher level.
@@ -40,6 +42,7 @@ impl Steps {
             changed_at: None,
             room_since: None,
             tight_since: None,
+            unfit_since: None,
             raised_at: None,
             interval: STEP_INTERVAL_MIN,
             has_fallen: false,
@@ -57,12 +60,28 @@ impl Steps {
             self.raised_at = None;
             self.room_since = None;
             self.tight_since = None;
+            self.unfit_since = None;
         }
     }
 
     /// The subscriber wishes for something else: the next step need not wait for the time since the last one.
     pub(super) fn hurry(&mut self) {
         self.changed_at = None;
+    }
+
+    /// Whether the present level stays although only `kept` levels fit by the estimate: what is sent passes (`is_clear`), and that has not
+    /// lasted for long.
+    pub(super) fn may_stay(&mut self, now: Instant, kept: usize, is_clear: bool) -> bool {
+        if kept >= self.level {
+            self.unfit_since = None;
+            return false;
+        }
+        let since = *self.unfit_since.get_or_insert(now);
+        let stays = is_clear && now < since + KEEP_CLEAR_FOR;
+        if stays {
+            self.tight_since = None;
+        }
+        stays
     }
 
     /// Only `kept` of the present levels fit. At least so many are kept all the same, and one until none has fitted for the time
@@ -102,6 +121,7 @@ impl Steps {
         self.changed_at = Some(now);
         self.room_since = None;
         self.tight_since = None;
+        self.unfit_since = None;
     }
 
     /// Whether the time since the last change permits a step up.

@@ -24,6 +24,8 @@ pub(crate) struct Estimate {
     pub(crate) is_overused: bool,
     /// Packets wait in a long queue ([`JAM_QUEUE`](crate::limits::JAM_QUEUE)).
     pub(crate) is_jammed: bool,
+    /// What is sent passes, whatever the estimate is.
+    pub(crate) is_clear: bool,
 }
 
 /// What a peer knows of its flow. Rates are in bits per second.
@@ -147,7 +149,10 @@ impl Table {
         for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
             if row.is_shared() && row.held_until.is_none() {
                 let least = row.unproven_until.map_or(0, |_| row.first_whole());
-                row.steps.keep(now, kept, least, row.pause_after());
+                let is_clear = row.estimate.is_some_and(|estimate| estimate.is_clear);
+                if !row.steps.may_stay(now, kept, is_clear) {
+                    row.steps.keep(now, kept, least, row.pause_after());
+                }
             }
         }
         let demands: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();

@@ -58,6 +58,7 @@ struct Rig {
     kbit: u64,
     is_overused: bool,
     is_jammed: bool,
+    is_clear: bool,
     epoch: Instant,
     ms: u64,
 }
@@ -70,6 +71,7 @@ impl Rig {
             kbit,
             is_overused: false,
             is_jammed: false,
+            is_clear: false,
             epoch: epoch(),
             ms: 0,
         }
@@ -106,6 +108,7 @@ impl Rig {
                 is_coupled: flow.kbit == 0,
                 is_overused: self.is_overused,
                 is_jammed: self.is_jammed,
+                is_clear: self.is_clear,
             };
             let news = News {
                 estimate: flow.has_estimate.then_some(estimate),
@@ -526,6 +529,48 @@ fn the_only_layer_is_paused_sooner_where_sound_waits_behind_it() {
         rig.kbit = 3_000;
         rig.until(0, Some(180));
         rig.run(10_000);
+        assert_eq!(rig.height(0), Some(180));
+    }
+}
+
+#[test]
+fn what_passes_is_not_left_for_an_estimate_that_is_too_low_for_a_moment() {
+    for (is_clear, shown, later) in [(false, Some(180), Some(180)), (true, Some(360), Some(180))] {
+        let mut rig = Rig::of(3_000, &[200, 700]);
+        rig.until(0, Some(360));
+        rig.run(20_000);
+        rig.kbit = 600;
+        rig.is_clear = is_clear;
+        rig.run(2_900);
+        assert_eq!(rig.height(0), shown);
+        rig.run(300);
+        assert_eq!(rig.height(0), later, "it has lasted for three seconds");
+    }
+    // A queue ends it at once.
+    let mut rig = Rig::of(3_000, &[200, 700]);
+    rig.until(0, Some(360));
+    rig.kbit = 600;
+    rig.is_clear = true;
+    rig.run(1_000);
+    rig.is_clear = false;
+    rig.turn();
+    assert_eq!(rig.height(0), Some(180));
+}
+
+#[test]
+fn the_smallest_layer_is_not_paused_while_it_passes() {
+    let mut rig = Rig::of(3_000, &[200, 700]);
+    rig.run(10_000);
+    rig.kbit = 100;
+    rig.turn();
+    assert_eq!(rig.height(0), Some(180));
+    rig.is_clear = true;
+    // The estimate comes back from time to time.
+    for _ in 0..20 {
+        rig.kbit = 100;
+        rig.run(2_800);
+        rig.kbit = 300;
+        rig.run(200);
         assert_eq!(rig.height(0), Some(180));
     }
 }

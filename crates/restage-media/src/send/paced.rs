@@ -15,9 +15,9 @@ use crate::limits::{PACED_BOUNDED_TIME_MAX, PACED_BYTES_MIN, PACED_PACKETS_MAX, 
 
 /// The rate of a burst as a share of the estimate, in percent: so fast that the next pictures do not wait for long.
 const RATE_PERCENT: u64 = 250;
-/// The same on a path that has shown a limit: what leaves faster than it passes only fills the queue, where other packets are lost. The
-/// estimate may be a quarter below the limit.
-const RATE_BOUNDED_PERCENT: u64 = 150;
+/// The same on a path that has shown a limit: what leaves faster than it passes only fills the queue, where sound waits and packets are
+/// lost, and lowers the estimate.
+const RATE_BOUNDED_PERCENT: u64 = 100;
 
 /// Video that waits for its turn. What comes after it waits too, so that packets stay in order; audio does not wait.
 #[derive(Debug)]

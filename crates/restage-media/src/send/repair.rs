@@ -2,11 +2,14 @@
 //!
 //! A path that has lost packets because its queue is full has no room for all of them again, so what is useless is not sent: a packet
 //! whose last retransmission may still be under way, and, where room is scarce, pictures before the newest key frame.
+//!
+//! A path that loses packets without a queue (radio) loses retransmissions too, and the picture stands until the next one has come: two
+//! more round trips. There each is sent twice, as far as there is room, so that one of the two arrives.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use restage_bwe::Estimator;
+use restage_bwe::{Batch, Estimator};
 use restage_codec::MediaKind;
 
 use super::rewrite::Edit;
@@ -17,7 +20,7 @@ use crate::io::Output;
 use crate::io::datagrams::Buffers;
 use crate::limits::{
     REPAIR_AGAIN_AFTER_MAX, REPAIR_BYTES_AT_ONCE_MAX, REPAIR_BYTES_AT_ONCE_MIN,
-    REPAIR_TIME_AT_ONCE_MAX, REPAIRS_REMEMBERED_MAX,
+    REPAIR_TIME_AT_ONCE_MAX, REPAIR_TWICE_LOSS_PERCENT_MAX, REPAIRS_REMEMBERED_MAX,
 };
 use crate::packet::Packet;
 use crate::publication::history::History;
@@ -26,6 +29,10 @@ use crate::srtp::protect::Srtp;
 
 /// Share of the estimate that repairs may always use, in percent.
 const SHARE_PERCENT: u64 = 25;
+/// A path that loses at least this share of the packets counts as one that loses.
+const LOSSY: f64 = 0.005;
+/// What a retransmission costs of a stream's credit.
+const CREDIT: u32 = 100;
 
 /// What may be sent again: lost packets must not take the room of new ones on a path that is full. Beyond its share, repair uses
 /// what media leaves.
@@ -40,13 +47,16 @@ pub(super) struct Repairs {
     again: Vec<Option<Resent>>,
 }
 
+/// Retransmissions of a packet at one time, at most.
+const COPIES_MAX: usize = 2;
+
 /// A packet that was sent again.
 #[derive(Debug, Clone, Copy)]
 struct Resent {
     seq: u16,
     at: Instant,
-    /// The transport-wide number of the retransmission, if it has one of its own.
-    transport_seq: Option<u16>,
+    /// The transport-wide numbers of its retransmissions, as far as they have numbers of their own and are not known to be lost.
+    transport_seqs: [Option<u16>; COPIES_MAX],
 }
 
 impl Repairs {
@@ -83,22 +93,40 @@ impl Repairs {
         self.again.get(place)?.as_ref().filter(|one| one.seq == seq)
     }
 
-    /// Remembers that a packet is sent again now.
-    fn remember(&mut self, resent: Resent) {
+    /// Remembers that a packet is sent again now, with this transport-wide number if it has one of its own.
+    fn remember(&mut self, now: Instant, seq: u16, transport_seq: Option<u16>) {
         if self.again.is_empty() {
             self.again = vec![None; REPAIRS_REMEMBERED_MAX];
         }
-        self.again[usize::from(resent.seq) % REPAIRS_REMEMBERED_MAX] = Some(resent);
+        self.again[usize::from(seq) % REPAIRS_REMEMBERED_MAX] = Some(Resent {
+            seq,
+            at: now,
+            transport_seqs: [transport_seq, None],
+        });
     }
 
-    /// A packet with this transport-wide number is lost. If it was a retransmission, what it repeated may be sent once more at once:
-    /// its sequence number is returned.
+    /// Remembers the second retransmission of a packet.
+    fn remember_copy(&mut self, seq: u16, transport_seq: Option<u16>) {
+        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
+        let known = self.again.get_mut(place).and_then(Option::as_mut);
+        if let Some(resent) = known.filter(|one| one.seq == seq) {
+            resent.transport_seqs[COPIES_MAX - 1] = transport_seq;
+        }
+    }
+
+    /// A packet with this transport-wide number is lost. If it was the last retransmission under way of a packet, that may be sent once
+    /// more at once: its sequence number is returned.
     fn lose(&mut self, transport_seq: u16) -> Option<u16> {
         let is_it = |one: &&mut Option<Resent>| {
-            one.is_some_and(|resent| resent.transport_seq == Some(transport_seq))
+            one.is_some_and(|resent| resent.transport_seqs.contains(&Some(transport_seq)))
         };
         let lost = self.again.iter_mut().find(is_it)?;
-        lost.take().map(|resent| resent.seq)
+        let resent = lost.as_mut()?;
+        for number in &mut resent.transport_seqs {
+            number.take_if(|number| *number == transport_seq);
+        }
+        let is_last = resent.transport_seqs.iter().all(Option::is_none);
+        is_last.then(|| lost.take())?.map(|resent| resent.seq)
     }
 
     /// The packets of another publication have the same numbers.
@@ -137,7 +165,8 @@ impl Sender {
         seqs.collect()
     }
 
-    /// Sends lost packets again, if they are still known and the path and the share of retransmissions allow. Returns how many.
+    /// Sends lost packets again, if they are still known and the path and the share of retransmissions allow. Returns how many
+    /// retransmissions were sent.
     pub(crate) fn resend(
         &mut self,
         now: Instant,
@@ -149,61 +178,150 @@ impl Sender {
         let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
             return 0;
         };
-        let mut count = 0;
         let mut train = Train::new(self.path, buffers.take());
         train.is_video = true;
         self.repairs.earn(now, &mut self.estimator);
         let round_trip = self.estimator.newest_round_trip().unwrap_or_default();
         let round_trip = round_trip.min(REPAIR_AGAIN_AFTER_MAX);
-        let is_numbered = stream.config.header.is_numbered();
-        let mut batch = self.estimator.batch(now);
+        let is_twice = stream.config.header.is_numbered() && is_lossy(&self.estimator);
+        let mut round = Round {
+            now,
+            stream,
+            repairs: &mut self.repairs,
+            srtp: &self.srtp,
+            history,
+            batch: self.estimator.batch(now),
+            train,
+            count: 0,
+        };
+        let mut copied = Vec::new();
         for seq in missing {
-            if self.repairs.is_under_way(now, *seq, round_trip) {
+            if round.repairs.is_under_way(now, *seq, round_trip) {
                 continue;
             }
-            let Some((entry, packet)) = stream.sent.find(*seq, history) else {
-                continue;
-            };
-            let Some(content) = packet.part(entry.part) else {
-                continue;
-            };
-            let Some(credit) = stream.credit.checked_sub(100) else {
-                break;
-            };
-            let is_outdated = stream.start.is_some_and(|(_, start)| entry.seq < start);
-            if !self.repairs.spend(content.len(), is_outdated) {
-                match is_outdated {
-                    true => continue,
-                    false => break,
-                }
+            match round.send(*seq, buffers, outputs) {
+                Outcome::Sent { on_own_stream } if on_own_stream && is_twice => copied.push(*seq),
+                Outcome::Sent { .. } | Outcome::Skipped => {}
+                Outcome::NoRoom => break,
             }
-            stream.credit = credit;
-            let number = batch.next_number();
+        }
+        // Behind all others: what is lost together is mostly sent together.
+        for seq in copied {
+            round.copy(seq, buffers, outputs);
+        }
+        round.finish(buffers, outputs)
+    }
+}
+
+/// Whether the path loses packets now and then although nothing waits there.
+fn is_lossy(estimator: &Estimator) -> bool {
+    let most = f64::from(REPAIR_TWICE_LOSS_PERCENT_MAX) / 100.0;
+    estimator.has_short_queue() && estimator.usual_loss() >= LOSSY && estimator.loss() <= most
+}
+
+/// Retransmissions that leave at one time.
+struct Round<'a> {
+    now: Instant,
+    stream: &'a mut Stream,
+    repairs: &'a mut Repairs,
+    srtp: &'a Srtp,
+    history: &'a History,
+    batch: Batch<'a>,
+    train: Train,
+    count: u64,
+}
+
+/// What became of a packet that is to be sent again.
+enum Outcome {
+    /// It was sent, on the stream of retransmissions or as it was.
+    Sent { on_own_stream: bool },
+    /// It is not known any more, or not worth the room that is left.
+    Skipped,
+    /// No further packet may be sent.
+    NoRoom,
+}
+
+impl Round<'_> {
+    /// Sends a packet again.
+    fn send(&mut self, seq: u16, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) -> Outcome {
+        let Some((entry, packet)) = self.stream.sent.find(seq, self.history) else {
+            return Outcome::Skipped;
+        };
+        let Some(content) = packet.part(entry.part) else {
+            return Outcome::Skipped;
+        };
+        let start = self.stream.start.map(|(_, start)| start);
+        let is_outdated = start.is_some_and(|start| entry.seq < start);
+        let Some(credit) = self.stream.credit.checked_sub(CREDIT) else {
+            return Outcome::NoRoom;
+        };
+        if !self.repairs.spend(content.len(), is_outdated) {
+            return match is_outdated {
+                true => Outcome::Skipped,
+                false => Outcome::NoRoom,
+            };
+        }
+        self.stream.credit = credit;
+        let again = Again {
+            entry,
+            packet,
+            content,
+        };
+        let (on_own_stream, number) = self.write(&again, buffers, outputs);
+        self.repairs.remember(self.now, seq, number);
+        Outcome::Sent { on_own_stream }
+    }
+
+    /// Sends a packet that was just sent again once more, if there is room to spare.
+    fn copy(&mut self, seq: u16, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
+        let found = self.stream.sent.find(seq, self.history);
+        let Some((entry, packet)) = found else { return };
+        let Some(content) = packet.part(entry.part) else {
+            return;
+        };
+        let Some(credit) = self.stream.credit.checked_sub(CREDIT) else {
+            return;
+        };
+        if self.repairs.spend(content.len(), true) {
+            self.stream.credit = credit;
             let again = Again {
                 entry,
                 packet,
                 content,
             };
-            let start = train.contents.len();
-            let is_new = stream.write_again(&again, number, &self.srtp, &mut train.contents);
-            let size = train.contents.len() - start;
-            let has_number = is_new && is_numbered;
-            match has_number {
-                true => batch.push(size),
-                false => batch.push_unnumbered(size),
-            }
-            self.repairs.remember(Resent {
-                seq: *seq,
-                at: now,
-                transport_seq: has_number.then_some(number),
-            });
-            train.close(start, buffers, outputs);
-            count += 1;
+            let (_, number) = self.write(&again, buffers, outputs);
+            self.repairs.remember_copy(seq, number);
         }
-        stream.told.resent += count;
-        batch.finish();
-        train.finish(buffers, outputs);
-        count
+    }
+
+    /// Writes a retransmission. Returns whether it is on the stream for that, and its transport-wide number if it has one of its own.
+    fn write(
+        &mut self,
+        again: &Again<'_>,
+        buffers: &mut Buffers,
+        outputs: &mut VecDeque<Output>,
+    ) -> (bool, Option<u16>) {
+        let number = self.batch.next_number();
+        let start = self.train.contents.len();
+        let contents = &mut self.train.contents;
+        let is_new = self.stream.write_again(again, number, self.srtp, contents);
+        let size = self.train.contents.len() - start;
+        let has_number = is_new && self.stream.config.header.is_numbered();
+        match has_number {
+            true => self.batch.push(size),
+            false => self.batch.push_unnumbered(size),
+        }
+        self.train.close(start, buffers, outputs);
+        self.count += 1;
+        (is_new, has_number.then_some(number))
+    }
+
+    /// All of them have left. Returns how many.
+    fn finish(self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) -> u64 {
+        self.stream.told.resent += self.count;
+        self.batch.finish();
+        self.train.finish(buffers, outputs);
+        self.count
     }
 }
 

@@ -99,8 +99,9 @@ fn the_only_layer_is_thinned_to_what_decodes_and_stays() {
     for seed in 0..8 {
         let mut scene = Scene::new(Codec::Vp8, THREE, 800, seed);
         let (all, fewest) = minute(&mut scene, false);
-        // The base has 6.25 pictures a second.
-        assert!(fewest >= 5 && all.pictures > 60 * 6, "{seed}: {all:?}");
+        // The base has 6.25 pictures a second, with the middle of the temporal layers there are 12.5. What probes put before them, and what
+        // the estimate loses by that, makes nobody give them up.
+        assert!(fewest >= 5 && all.pictures > 60 * 10, "{seed}: {all:?}");
         assert_eq!((all.freezes, all.requests), (0, 0), "{seed}: {all:?}");
         assert_eq!(scene.world.links[0].dropped, 0, "{seed}");
         assert_eq!(scene.pauses(), 0, "{seed}");
@@ -134,7 +135,7 @@ fn the_only_layer_without_temporal_layers_is_paused_sound_stays_whole_and_the_vi
             let name = format!("{kbit} kbit/s, {seed}: {all:?}");
             // One try that fails, at most: probes show before that it does not fit.
             assert!((1..=2).contains(&scene.pauses()), "{name}");
-            assert!(all.requests <= 1 && all.pictures < 100, "{name}");
+            assert!(all.requests <= 1 && all.pictures < 150, "{name}");
             // Up to half of the packets that leave in the second in which the link narrows are lost.
             let lost = 60 * SOUND - all.sound;
             assert!(lost <= 15, "{name}");

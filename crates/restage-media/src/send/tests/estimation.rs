@@ -324,6 +324,33 @@ fn what_feedback_says_is_lost_is_sent_again_without_a_request_and_so_is_a_lost_r
 }
 
 #[test]
+fn where_the_path_loses_packets_each_is_sent_again_twice_and_both_must_be_lost() {
+    let mut rig = Rig::numbered(true);
+    // One of 25 is lost, and nothing waits.
+    for round in 0..40_u16 {
+        rig.send(1 + u64::from(round) * 25, &[100; 25]);
+        rig.now += 30 * MS;
+        let received: Vec<bool> = (0..25).map(|at| at != 7).collect();
+        rig.report(round * 25, &received);
+    }
+    rig.send(1_001, &[500, 600, 700]);
+    rig.now += 30 * MS;
+    assert_eq!(rig.report(1_000, &[true, false, true]), [1_002]);
+    let again = rig.resend(&[1_002]);
+    assert_eq!(again.len(), 2);
+    assert_eq!(again[0].len(), again[1].len(), "of the same packet");
+    assert_ne!(header(&again[0]).1, header(&again[1]).1);
+    let first = number(&again[0]);
+    rig.now += 30 * MS;
+    assert_eq!(rig.report(first, &[false, true]), [], "one has come");
+
+    rig.resend(&[1_003]);
+    rig.send(1_004, &[100]);
+    rig.now += 30 * MS;
+    assert_eq!(rig.report(first + 2, &[false, false, true]), [1_003]);
+}
+
+#[test]
 fn what_was_requested_before_feedback_says_that_it_is_lost_is_not_sent_twice() {
     let mut rig = Rig::numbered(true);
     rig.send(1, &[1_000; 3]);
