@@ -24,7 +24,7 @@ struct Course {
     sound: Vec<(u64, u64)>,
     /// When the last item came. Behind it the buffer waits for more.
     came_us: u64,
-    /// The delay at the end.
+    /// The delay at that time.
     delay: Duration,
     left_out: u64,
 }
@@ -99,6 +99,7 @@ fn play(arrivals: Vec<(u64, Item<u64>)>) -> Course {
             release.push(now, item);
             course.came_us = (now - begin).as_micros() as u64;
             take(&mut release, begin, now, &mut course);
+            course.delay = release.delay();
         }
         take(&mut release, begin, now, &mut course);
         assert!(release.bytes() <= RELEASE_BYTES_MAX);
@@ -108,7 +109,6 @@ fn play(arrivals: Vec<(u64, Item<u64>)>) -> Course {
                 .is_none_or(|deadline| deadline > now)
         );
     }
-    course.delay = release.delay();
     let left_out = release.left_out();
     course.left_out = left_out.times;
     course
@@ -290,6 +290,46 @@ fn the_delay_shrinks_slowly_once_the_path_is_calm() {
     let shrunk = clumped.delay - calm.delay;
     assert!((30 * MS..=50 * MS).contains(&shrunk), "{shrunk:?}");
     assert!(calm.longest_gap(70) <= 34 * MS);
+}
+
+#[test]
+fn stalls_that_are_rare_are_seen_once() {
+    // Clumps of 100 ms, and every 15 s one of 320 ms: fewer than one of a hundred.
+    let arrival = |captured: u64, _| {
+        let at = captured + PATH_US;
+        let stall = at / 15_000_000 * 15_000_000 + 5_000_000;
+        if (stall..stall + 320_000).contains(&at) {
+            stall + 320_000
+        } else {
+            at.div_ceil(100_000) * 100_000
+        }
+    };
+    let course = run(120, arrival);
+    assert!(course.longest_gap(0) > 100 * MS, "the first ones are seen");
+    assert!(
+        course.longest_gap(40) <= 70 * MS,
+        "{:?}",
+        course.longest_gap(40)
+    );
+    assert!(
+        (280 * MS..=RELEASE_DELAY_MAX).contains(&course.delay),
+        "{:?}",
+        course.delay
+    );
+    // One that happens once costs half of it, and that is forgotten by 1 ms a second.
+    let once = run(120, |captured, _| {
+        let at = captured + PATH_US;
+        if (60_000_000..60_450_000).contains(&at) {
+            60_450_000
+        } else {
+            at
+        }
+    });
+    assert!(
+        (100 * MS..=350 * MS).contains(&once.delay),
+        "{:?}",
+        once.delay
+    );
 }
 
 #[test]

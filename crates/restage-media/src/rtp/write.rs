@@ -79,54 +79,23 @@ impl HeaderForm {
     }
 
     /// Bytes of the header that [`write`](Self::write) appends.
-    pub(crate) fn length(&self, values: &Extensions, described: Option<Described<'_>>) -> usize {
-        let level = self.audio_level.is_some() && values.audio_level.is_some();
-        let rotation = self.rotation.is_some() && values.rotation.is_some();
-        let short = self.elements + 2 * (usize::from(level) + usize::from(rotation));
-        let elements = match described.filter(|_| self.descriptor.is_some()) {
-            None => short,
-            Some(described) => match described.came.length(&described.new) {
-                value if value <= ELEMENT_BYTES_MAX => short + 1 + value,
-                value => {
-                    let (bytes, end) = self.begin(Fixed::default(), values);
-                    let count = elements(&bytes[ELEMENTS_AT..end]).count();
-                    short + count + 2 + value
-                }
-            },
-        };
-        match elements {
+    pub(crate) fn length(&self, values: &Extensions) -> usize {
+        match self.elements_length(values) {
             0 => FIXED_BYTES,
             elements => ELEMENTS_AT + elements.next_multiple_of(4),
         }
     }
 
-    /// Appends a header.
-    pub(crate) fn write(
-        &self,
-        buffer: &mut Vec<u8>,
-        fixed: Fixed,
-        values: &Extensions,
-        described: Option<Described<'_>>,
-    ) {
-        let (mut bytes, end) = self.begin(fixed, values);
-        if let (Some(id), Some(described)) = (self.descriptor, described) {
-            let descriptor = described.came.write(&described.new);
-            write_described(buffer, &bytes[..end], id, &descriptor);
-            return;
-        }
-        if end == ELEMENTS_AT {
-            buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
-            return;
-        }
-        let end = end.next_multiple_of(4);
-        bytes[0] |= HAS_EXTENSION;
-        bytes[15] = ((end - ELEMENTS_AT) / 4) as u8;
-        buffer.extend_from_slice(&bytes[..end]);
+    /// Bytes of the elements, without padding.
+    #[inline]
+    fn elements_length(&self, values: &Extensions) -> usize {
+        let level = self.audio_level.is_some() && values.audio_level.is_some();
+        let rotation = self.rotation.is_some() && values.rotation.is_some();
+        self.elements + 2 * (usize::from(level) + usize::from(rotation))
     }
 
-    /// The header without a dependency descriptor, and where its elements end. It does not say yet that there are any.
-    #[inline]
-    fn begin(&self, fixed: Fixed, values: &Extensions) -> ([u8; HEADER_BYTES_MAX], usize) {
+    /// Appends a header.
+    pub(crate) fn write(&self, buffer: &mut Vec<u8>, fixed: Fixed, values: &Extensions) {
         let mut bytes = self.bytes;
         bytes[1] = u8::from(fixed.marker) << 7 | fixed.pt & 0x7f;
         bytes[2..4].copy_from_slice(&fixed.seq.to_be_bytes());
@@ -153,7 +122,54 @@ impl HeaderForm {
             [bytes[end], bytes[end + 1]] = [id << 4, turns];
             end += 2;
         }
-        (bytes, end)
+        if end == ELEMENTS_AT {
+            buffer.extend_from_slice(&bytes[..FIXED_BYTES]);
+            return;
+        }
+        let end = end.next_multiple_of(4);
+        bytes[0] |= HAS_EXTENSION;
+        bytes[15] = ((end - ELEMENTS_AT) / 4) as u8;
+        buffer.extend_from_slice(&bytes[..end]);
+    }
+
+    /// Bytes of the header that [`write_described`](Self::write_described) appends.
+    #[cold]
+    pub(crate) fn length_described(&self, values: &Extensions, described: &Described<'_>) -> usize {
+        if self.descriptor.is_none() {
+            return self.length(values);
+        }
+        let short = self.elements_length(values);
+        let elements = match described.came.length(&described.new) {
+            value if value <= ELEMENT_BYTES_MAX => short + 1 + value,
+            value => {
+                let mut begun = Vec::new();
+                self.write(&mut begun, Fixed::default(), values);
+                let own = begun.get(ELEMENTS_AT..).unwrap_or_default();
+                short + elements(own.get(..short).unwrap_or_default()).count() + 2 + value
+            }
+        };
+        ELEMENTS_AT + elements.next_multiple_of(4)
+    }
+
+    /// Appends a header with a dependency descriptor, if the subscriber takes them.
+    #[cold]
+    pub(crate) fn write_described(
+        &self,
+        buffer: &mut Vec<u8>,
+        fixed: Fixed,
+        values: &Extensions,
+        described: &Described<'_>,
+    ) {
+        let start = buffer.len();
+        self.write(buffer, fixed, values);
+        let Some(id) = self.descriptor else {
+            return;
+        };
+        let mut begun = buffer.split_off(start);
+        begun.resize(ELEMENTS_AT + self.elements_length(values), 0);
+        begun[FIXED_BYTES..FIXED_BYTES + 2].copy_from_slice(&ONE_BYTE_PROFILE);
+        let descriptor = described.came.write(&described.new);
+        append_descriptor(buffer, &begun, id, &descriptor);
     }
 }
 
@@ -162,7 +178,7 @@ const HAS_EXTENSION: u8 = 0x10;
 
 /// Appends a header that has been begun, with a dependency descriptor. One that is too long for a one-byte element makes all elements
 /// two-byte ones.
-fn write_described(buffer: &mut Vec<u8>, begun: &[u8], id: u8, descriptor: &[u8]) {
+fn append_descriptor(buffer: &mut Vec<u8>, begun: &[u8], id: u8, descriptor: &[u8]) {
     let start = buffer.len();
     if let 1..=ELEMENT_BYTES_MAX = descriptor.len() {
         buffer.extend_from_slice(begun);
@@ -231,7 +247,7 @@ mod tests {
 
     fn header(ids: &ExtensionIds, mid: &str, values: &Extensions) -> Vec<u8> {
         let mut buffer = vec![0xaa];
-        HeaderForm::new(ids, mid).write(&mut buffer, FIXED, values, None);
+        HeaderForm::new(ids, mid).write(&mut buffer, FIXED, values);
         buffer.split_off(1)
     }
 
@@ -300,7 +316,7 @@ mod tests {
                     for name in ["", "0", "abcd", "a name of twenty byt"] {
                         let written = header(&ids, name, &values).len();
                         assert_eq!(
-                            HeaderForm::new(&ids, name).length(&values, None),
+                            HeaderForm::new(&ids, name).length(&values),
                             written,
                             "{ids:?} {name}"
                         );
@@ -366,11 +382,11 @@ mod tests {
                     has_structure,
                     active: None,
                 };
-                let described = Some(Described { came, new });
+                let described = &Described { came, new };
                 let mut buffer = vec![0xaa];
-                form.write(&mut buffer, FIXED, &values, described);
+                form.write_described(&mut buffer, FIXED, &values, described);
                 let mut written = buffer.split_off(1);
-                assert_eq!(written.len(), form.length(&values, described));
+                assert_eq!(written.len(), form.length_described(&values, described));
                 profiles.push(written[12]);
                 written.extend([5; 9]);
                 let header = Header::parse(&written).unwrap();
@@ -387,11 +403,11 @@ mod tests {
                 };
                 let plain = HeaderForm::new(&plain, "v0");
                 let (mut with, mut without) = (Vec::new(), Vec::new());
-                plain.write(&mut with, FIXED, &values, described);
-                plain.write(&mut without, FIXED, &values, None);
+                plain.write_described(&mut with, FIXED, &values, described);
+                plain.write(&mut without, FIXED, &values);
                 assert_eq!(
                     (with.len(), &with),
-                    (plain.length(&values, described), &without)
+                    (plain.length_described(&values, described), &without)
                 );
             }
         }

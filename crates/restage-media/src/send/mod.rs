@@ -219,10 +219,16 @@ impl Sender {
                 transport_seq: batch.next_number(),
             };
             let config = &stream.config;
-            let (values, described) = (&packet.extensions, packet.described());
-            config
-                .header
-                .write(&mut train.contents, fixed, values, described);
+            let contents = &mut train.contents;
+            match packet.described() {
+                None => config.header.write(contents, fixed, &packet.extensions),
+                Some(described) => {
+                    let values = &packet.extensions;
+                    config
+                        .header
+                        .write_described(contents, fixed, values, &described);
+                }
+            }
             let body = train.contents.len();
             train.contents.extend_from_slice(&packet.payload);
             if let Some(edit) = &packet.edit {
@@ -386,8 +392,11 @@ fn estimation(streams: &[Option<StreamConfig>; 2]) -> Config {
 impl StreamConfig {
     /// Bytes of the packet before padding and encryption.
     fn size(&self, packet: &Outgoing) -> usize {
-        let (values, described) = (&packet.extensions, packet.described());
-        self.header.length(values, described) + packet.payload.len()
+        let header = match packet.described() {
+            None => self.header.length(&packet.extensions),
+            Some(described) => self.header.length_described(&packet.extensions, &described),
+        };
+        header + packet.payload.len()
     }
 }
 

@@ -111,7 +111,7 @@ impl Stream {
         };
         let config = &self.config;
         let none = Extensions::default();
-        config.header.write(buffer, fixed, &none, None);
+        config.header.write(buffer, fixed, &none);
         let body = buffer.len();
         header::pad(buffer, start, PADDING_BYTES);
         srtp.protect_rtp(buffer, start, body, ssrc, self.rtx_seq);

@@ -351,10 +351,15 @@ impl Stream {
         let start = buffer.len();
         let (fixed, index, is_rtx) = self.header_again(entry, number);
         let config = &self.config;
-        let described = Edit::described(entry.edit.as_ref(), packet.descriptor.as_ref());
-        config
-            .header
-            .write(buffer, fixed, &packet.extensions, described);
+        match Edit::described(entry.edit.as_ref(), packet.descriptor.as_ref()) {
+            None => config.header.write(buffer, fixed, &packet.extensions),
+            Some(described) => {
+                let values = &packet.extensions;
+                config
+                    .header
+                    .write_described(buffer, fixed, values, &described);
+            }
+        }
         let body = buffer.len();
         if is_rtx {
             // RFC 4588 §4: the original number goes before the payload.

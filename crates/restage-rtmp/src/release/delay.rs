@@ -17,6 +17,9 @@ const SHRINKAGE_US_PER_S: i64 = 1_000;
 /// It grows by so much while nothing has come for half the delay, and for this time.
 const STARVED_GROWTH_US_PER_S: i64 = 500_000;
 const STARVED_US_MIN: i64 = 150_000;
+/// An item ends a silence if it is the first for so long, and may be late by so much over the most that items are held.
+const SILENCE_US: i64 = 50_000;
+const LATE_US_MAX: i64 = 500_000;
 /// It changes in steps, so that few deadlines are put off.
 const STEP_US: i64 = 5_000;
 /// It shrinks faster at first, because the first items come late: connections start slowly.
@@ -52,6 +55,7 @@ struct Slot {
 impl Delay {
     /// Takes the transit of an item.
     pub(super) fn add(&mut self, now_us: i64, transit_us: i64) {
+        let silence_us = now_us - self.came_at_us;
         self.came_at_us = now_us;
         let number = now_us / SLOT_US;
         let has_changed = match self.slots.back_mut() {
@@ -92,9 +96,17 @@ impl Delay {
             (self.began_at_us, self.advanced_at_us) = (now_us, now_us);
             target_us
         });
-        // It is late anyway; those after it keep their distance from it.
+        // It is late anyway; those after it keep their distance from it, as far as the clumps require.
         if transit_us > *hold_us {
             *hold_us = transit_us.min(target_us).max(*hold_us);
+        }
+        // If it ends a silence that was longer than they require, the delay goes half the way: what happens again will be in time, what
+        // happens once costs less. No delay helps against a silence that is far over the most.
+        let late_us = transit_us.saturating_sub(*hold_us);
+        if late_us > 0 && silence_us >= SILENCE_US && transit_us < self.most_us + LATE_US_MAX {
+            *hold_us = (*hold_us)
+                .midpoint(transit_us.min(self.most_us))
+                .max(*hold_us);
         }
         // The path has become faster, or the encoder sent its first pictures late.
         *hold_us = self.most_us.min(*hold_us);

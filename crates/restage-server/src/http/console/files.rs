@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 44] = [
+pub(super) const FILES: [(&str, &str, &str); 45] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
