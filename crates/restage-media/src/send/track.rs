@@ -163,8 +163,8 @@ impl TrackOut {
             Change::Nothing => (&packet.payload, None),
             change => self.change(packet, change, choice),
         };
-        let descriptor = match edit {
-            Some(Edit::Descriptor(_)) => packet.descriptor.clone(),
+        let descriptor = match &packet.descriptor {
+            Some(descriptor) if self.descriptors.is_some() => Some(Arc::clone(descriptor)),
             _ => None,
         };
         Verdict::Send(Outgoing {
@@ -219,7 +219,7 @@ impl TrackOut {
     /// Whether a packet is of a stream with spatial layers that the subscriber cannot tell apart, because it takes no descriptors.
     fn is_blind_to(&self, packet: &Packet) -> bool {
         let descriptor = packet.descriptor.as_ref();
-        self.descriptors.is_none() && descriptor.is_some_and(|one| one.top().spatial > 0)
+        descriptor.is_some_and(|one| self.descriptors.is_none() && one.top().spatial > 0)
     }
 
     /// Whether a packet of the encoding that is forwarded is left out because only a part of it is to be sent. What follows takes its

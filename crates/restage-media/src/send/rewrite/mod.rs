@@ -42,8 +42,9 @@ impl Edit {
         edit: Option<&Self>,
         came: Option<&'a Arc<Descriptor>>,
     ) -> Option<Described<'a>> {
-        match (edit, came) {
-            (Some(Self::Descriptor(edit)), Some(came)) => Some(Described {
+        let came = came?;
+        match edit {
+            Some(Self::Descriptor(edit)) => Some(Described {
                 came,
                 new: edit.unpack(),
             }),
