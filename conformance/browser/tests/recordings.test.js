@@ -21,7 +21,9 @@ let ann;
 
 useScene("browser_recordings", {
   prepare: async () => {
-    stage = await createRecordedStage(stages, "Main-stage");
+    stage = await createRecordedStage(stages, "Main-stage", {
+      thumbnailConfiguration: { recordingMode: "INTERVAL", storage: ["LATEST"], targetIntervalSeconds: 2 },
+    });
     ann = await stages.token(stage, { userId: "ann" });
     const publisher = publishCard(ann.token);
     await waitForRecording(stages, stage, ann.participantId, "ACTIVE");
@@ -134,6 +136,8 @@ test("the page fits a desk and a phone, in dark and in light", async () => {
       viewport,
       colorScheme,
     });
+    const hasThumbnail = `document.querySelector("img.recording-picture")?.naturalWidth > 0`;
+    await eventually(() => page.evaluate(hasThumbnail), "the row has its thumbnail", PLAY_MS);
     await page.locator('[data-focus^="play "]').click();
     const hasPicture = `document.getElementById("player-video").currentTime > 0.5`;
     await eventually(() => page.evaluate(hasPicture), "the recording plays", PLAY_MS);
