@@ -360,6 +360,7 @@ fn what_goes_on_is_dated_no_earlier_than_the_end_of_what_was_there() {
             next_init: 1,
             duration_us: 6_000_000,
             end_us,
+            ..Resumed::default()
         };
         let going_on = RecorderConfig {
             resumed: Some(resumed),
