@@ -359,7 +359,7 @@ fn hear_of(estimator: &mut Estimator, epoch: Instant, second: u32, waited_ms: i6
         let arrives = sent.duration_since(epoch).as_millis() as i64 + 20 + waited_ms;
         bytes.extend(&((arrives / 64) as u32).to_be_bytes()[1..]);
         bytes.push(0);
-        let arrived = |at: usize| lost == 0 || at % lost != 0;
+        let arrived = |at: usize| lost == 0 || !at.is_multiple_of(lost);
         let mut steps = Vec::new();
         for at in 0..10 {
             bytes.extend((u16::from(arrived(at)) << 14 | 1).to_be_bytes());

@@ -198,6 +198,7 @@ fn a_recording_that_goes_on_keeps_its_tracks() {
             sound: true,
             pictures: Some(Codec::H264),
         },
+        ..Resumed::default()
     };
     let going_on = RecorderConfig {
         resumed: Some(resumed),
