@@ -232,3 +232,39 @@ const MAX: i128 = 1 << 58;
 const _: () = assert!(ORIGIN_STEP_US * VIDEO_TIMESCALE as i64 % 1_000_000 == 0);
 const _: () = assert!(ORIGIN_STEP_US * AUDIO_TIMESCALE as i64 % 1_000_000 == 0);
 const _: () = assert!(JUMP_US > 0);
+
+#[cfg(test)]
+mod tests {
+    use restage_codec::Codec;
+
+    use super::*;
+
+    /// The segments of a run of black pictures that ends after this time.
+    fn segments_of(length_us: i64) -> usize {
+        let anchor = Anchor {
+            steady_us: 0,
+            utc_us: 0,
+        };
+        let mut muxer = Muxer::new(anchor, 6_000_000, crate::Resumed::default());
+        let (mut outputs, mut drops) = (VecDeque::new(), Drops::default());
+        let mut cx = Context {
+            outputs: &mut outputs,
+            drops: &mut drops,
+            has_sound: true,
+            tracks: Tracks::default(),
+            ahead: None,
+            wants_key_frame: false,
+        };
+        let black = Black::new(Codec::H264).expect("there are black pictures of H.264");
+        muxer.start_run(|origin| Run::dark(origin, 1_000_000, black));
+        muxer.end_run(Some(1_000_000 + length_us), &mut cx);
+        let is_segment = |output: &&Output| matches!(output, Output::Segment(_));
+        outputs.iter().filter(is_segment).count()
+    }
+
+    #[test]
+    fn black_that_pictures_follow_at_once_is_no_segment() {
+        assert_eq!([0, 500, 1_500].map(segments_of), [0; 3]);
+        assert_eq!([3_000, 500_000].map(segments_of), [1; 2]);
+    }
+}

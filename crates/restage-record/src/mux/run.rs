@@ -16,6 +16,8 @@ const SOUND_LAG_US: i64 = 1_000_000;
 const SOUND_LAG_LEFT_US: i64 = 500_000;
 /// Sound that ends so much before the pictures of its run is followed by silence.
 const SOUND_SHORT_US: i64 = 100_000;
+/// What is shorter at the end of a run is left out: players show no segment for less than a millisecond.
+const REST_MIN_US: i64 = 2_000;
 /// How long a black picture is shown.
 const BLACK_US: i64 = 1_000_000;
 
@@ -299,7 +301,9 @@ impl Run {
         {
             audio.fill(ticks(end, AUDIO_TIMESCALE) - audio.next);
         }
-        self.cut(end, files, cx);
+        if end.saturating_sub(self.segment_us) >= REST_MIN_US {
+            self.cut(end, files, cx);
+        }
         end
     }
 

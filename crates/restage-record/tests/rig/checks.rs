@@ -12,6 +12,8 @@ const TICK_US: f64 = 25.0;
 /// Panics if the recording is not as every recording has to be.
 pub(crate) fn check(recording: &Recording) {
     check_numbers(recording);
+    let shortest = recording.lengths().into_iter().fold(f64::MAX, f64::min);
+    assert!(shortest > 0.001, "players show no segment of {shortest} s");
     for (init, segments) in runs(recording) {
         for samples in [&recording.video, &recording.audio] {
             check_track(init, &segments, samples);
