@@ -28,6 +28,8 @@ const THROTTLED_BPS = 600_000;
 const WINDOW_MS = 5_000;
 /** A busy machine may take so many times to get there. */
 const WINDOWS_MAX = 12;
+/** How often a viewer may be looked at until no key frame is asked for. */
+const LOOKS_MAX = 3;
 /** The share of samples that shows what a viewer is sent. */
 const MOST = 0.6;
 
@@ -73,11 +75,19 @@ async function published(codec, scalabilityMode, isReplica) {
   };
 }
 
-/** Waits until a page shows pictures of this height, and that further ones are decoded and none has to be asked for. */
+/**
+ * Waits until a page shows pictures of this height, and decodes further ones without asking for a key frame. One may be asked for while
+ * layers change, and where the machine has no processor for a while; pictures that cannot be decoded are asked for each time.
+ */
 async function decodes(page, height, what) {
-  const first = await shows(page, height, what);
-  const last = await shows(page, height, `${what}, further`);
-  assert.equal(last.plis, first.plis, `${what}: no key frame was asked for`);
+  const asked = [];
+  for (let tries = 0; tries < LOOKS_MAX; tries++) {
+    const first = await shows(page, height, what);
+    const last = await shows(page, height, `${what}, further`);
+    if (last.plis === first.plis) return;
+    asked.push(last.plis - first.plis);
+  }
+  assert.fail(`${what}: key frames were asked for each time: ${asked}`);
 }
 
 async function wished(codec, scalabilityMode, isReplica = false) {
