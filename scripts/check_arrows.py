@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Crate → the crates of this workspace that it may depend on.
 ARROWS = {
     "restage-api": (),
+    "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
@@ -57,7 +58,7 @@ DEV_ARROWS = {
 
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
 PURE = (
-    *("restage-api", "restage-bwe", "restage-codec", "restage-core"),
+    *("restage-api", "restage-audio", "restage-bwe", "restage-codec", "restage-core"),
     *("restage-media", "restage-record", "restage-stun", "restage-turn"),
 )
 # Crates whose only use is to reach outside.

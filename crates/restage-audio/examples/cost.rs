@@ -1,0 +1,40 @@
+//! Prints the processor time that a stream from AAC to Opus costs: `cargo run --release -p restage-audio --example cost`.
+
+use std::time::Instant;
+
+use restage_audio::limits::ACCESS_UNIT_SAMPLES;
+use restage_audio::{AacFormat, BITS_PER_S_DEFAULT, OpusPacket, Transcoder};
+
+/// 440 Hz on the left, 1 kHz on the right, at 44.1 kHz: every part has work to do.
+const TONES: &[u8] = include_bytes!("../tests/data/tones-44100-stereo.aac");
+const RATE_HZ: u32 = 44_100;
+const SECONDS: u64 = 60;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let units = access_units(TONES);
+    let mut transcoder = Transcoder::new(AacFormat::new(RATE_HZ, 2)?, BITS_PER_S_DEFAULT)?;
+    let mut packets: Vec<OpusPacket> = Vec::new();
+    let count = SECONDS * u64::from(RATE_HZ) / ACCESS_UNIT_SAMPLES as u64;
+    let begun = Instant::now();
+    for (at, unit) in (0..count).zip(units.iter().cycle()) {
+        let samples = at * ACCESS_UNIT_SAMPLES as u64;
+        let at_us = samples * 1_000_000 / u64::from(RATE_HZ);
+        transcoder.push(at_us as i64, unit, &mut packets)?;
+    }
+    let percent = begun.elapsed().as_secs_f64() / SECONDS as f64 * 100.0;
+    println!(
+        "{percent:.2} % of a core: AAC-LC, 44.1 kHz, stereo, to Opus of {BITS_PER_S_DEFAULT} bit/s"
+    );
+    Ok(())
+}
+
+/// The access units of an ADTS file (ISO/IEC 13818-7 §6.2) whose headers have no checksum.
+fn access_units(mut adts: &[u8]) -> Vec<&[u8]> {
+    let mut units = Vec::new();
+    while let [0xff, _, _, high, middle, low, _, ..] = *adts {
+        let length = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low) >> 5;
+        units.push(&adts[7..length]);
+        adts = &adts[length..];
+    }
+    units
+}
