@@ -68,6 +68,7 @@ impl Plane {
                 captured_us: None,
                 marker: false,
                 payload: vec![7; PAYLOAD].into(),
+                audio_level: None,
             };
             let order = Order::Push {
                 inlet: InletId(inlet),
