@@ -25,6 +25,7 @@ ARROWS = {
     "restage-core": (),
     "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),
+    "restage-rtmp": ("restage-codec",),
     "restage-storage": ("restage-record",),
     "restage-stun": (),
     "restage-turn": ("restage-stun",),
@@ -59,7 +60,7 @@ DEV_ARROWS = {
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
 PURE = (
     *("restage-api", "restage-audio", "restage-bwe", "restage-codec", "restage-core"),
-    *("restage-media", "restage-record", "restage-stun", "restage-turn"),
+    *("restage-media", "restage-record", "restage-rtmp", "restage-stun", "restage-turn"),
 )
 # Crates whose only use is to reach outside.
 OUTSIDE_CRATES = {

@@ -4,6 +4,7 @@
 pub mod annexb;
 mod depacketise;
 mod nal;
+mod packetise;
 mod parameter_sets;
 mod payload;
 mod sps;
@@ -11,6 +12,7 @@ mod start;
 
 pub use depacketise::{AccessUnit, depacketise};
 pub use nal::{SliceHeader, UnitType, begins_access_unit};
+pub use packetise::packetise;
 pub use parameter_sets::{
     Lead, PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_BYTES_MAX, PARAMETER_SETS_MAX, ParameterSets,
 };

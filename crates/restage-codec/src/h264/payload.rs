@@ -3,9 +3,9 @@
 use super::UnitType;
 
 /// An aggregation packet (§5.7.1).
-const STAP_A: u8 = 24;
+pub(super) const STAP_A: u8 = 24;
 /// A fragment of a unit (§5.8).
-const FU_A: u8 = 28;
+pub(super) const FU_A: u8 = 28;
 
 /// A fragment of a NAL unit, as one packet carries it (FU-A, §5.8).
 #[derive(Debug, Clone, Copy)]
