@@ -20,7 +20,7 @@ use restage_node::recording::Recordings;
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
-use restage_node::token::{Endpoints, Tokens};
+use restage_node::token::{Endpoints, IngestEndpoints, Tokens};
 use restage_storage::{Buckets, RecordingReader, Spool, SpoolError};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
@@ -260,6 +260,8 @@ impl Server {
             account: config.account_id.clone(),
             base_path,
             endpoints,
+            // No listener takes RTMP.
+            ingest_endpoints: IngestEndpoints::default(),
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
             reader: RecordingReader::new(spool, recordings.buckets().clone()),

@@ -496,7 +496,9 @@ impl Control {
         loop {
             for stage in self.inner.hub.changed().await {
                 match self.inner.store.publishing_participants(&stage).await {
-                    Ok(publishing) => {
+                    Ok(mut publishing) => {
+                        // Nobody can subscribe to one stream of a redundant ingest.
+                        publishing.retain(|row| !row.is_physical());
                         let state = {
                             let connections = self.connections();
                             stage_state(&stage, &publishing, |key| connections.muted(key))

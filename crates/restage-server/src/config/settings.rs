@@ -197,6 +197,13 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_storage_configurations: Option<u32>,
+    /// Ingest configurations per account and region [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_INGEST_CONFIGURATIONS",
+        value_name = "COUNT"
+    )]
+    pub limit_ingest_configurations: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -407,6 +414,9 @@ impl Settings {
             limit_storage_configurations: self
                 .limit_storage_configurations
                 .or(lower.limit_storage_configurations),
+            limit_ingest_configurations: self
+                .limit_ingest_configurations
+                .or(lower.limit_ingest_configurations),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),
