@@ -36,8 +36,8 @@ ARROWS = {
         *("restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
-        *("restage-api", "restage-core", "restage-media"),
-        *("restage-node", "restage-storage", "restage-store", "restage-stun"),
+        *("restage-api", "restage-audio", "restage-codec", "restage-core", "restage-media"),
+        *("restage-node", "restage-rtmp", "restage-storage", "restage-store", "restage-stun"),
     ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),

@@ -130,6 +130,15 @@ impl IngestConfiguration {
         all.map(|credential| &credential.participant).collect()
     }
 
+    /// The participant that this key stands for; `None` if it is none of its keys. All keys are compared, whichever fits, each in a time
+    /// that does not depend on where they differ.
+    pub fn participant_of(&self, key: &StreamKey) -> Option<ParticipantId> {
+        let redundant = self.redundant.iter().flatten();
+        let all = std::iter::once(&self.credential).chain(redundant);
+        let fits = |credential: &&IngestCredential| credential.key.is(key);
+        all.filter(fits).last().map(|of| of.participant.clone())
+    }
+
     /// What one of its participants has of it.
     pub fn link(&self, participant: &ParticipantId) -> IngestLink {
         let streams = self.redundant.as_ref();
