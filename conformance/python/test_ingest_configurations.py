@@ -241,6 +241,8 @@ def test_filters(fresh, stages, server):
     for members in ({}, {"filterByStageArn": other}, {"filterByState": "INACTIVE"}):
         with refused("ValidationException", 400, "nextToken"):
             listed(ivs, nextToken=token, **members)
+    with refused("ValidationException", 400, "filterByStageArn", "does not exist"):
+        listed(ivs, filterByStageArn=ARN.replace("ingest-configuration", "stage"))
     with refused("AccessDeniedException", 403, "filterByStageArn"):
         listed(ivs, filterByStageArn=one.replace(ACCOUNT, "999988887777"))
     unchecked = api.client(server, parameter_validation=False)

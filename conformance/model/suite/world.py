@@ -214,7 +214,8 @@ class World:
             return self.new_storage_configuration(region=OTHER_REGION)
         if shape.name == "IngestConfigurationArn":
             return self.new_ingest_configuration(region=OTHER_REGION)
-        return self.stage_elsewhere if shape.name in ("StageArn", "ResourceArn") else None
+        stages = ("StageArn", "ResourceArn", "IngestConfigurationStageArn")
+        return self.stage_elsewhere if shape.name in stages else None
 
     def new_encoder_configuration(self, **signing):
         """The ARN of an encoder configuration; it has a name and tags to be seen."""
@@ -299,6 +300,8 @@ MAKERS = {
     ("DeleteStorageConfiguration", "arn"): World.new_storage_configuration,
     ("DeleteIngestConfiguration", "arn"): World.new_ingest_configuration,
     ("UpdateIngestConfiguration", "arn"): World.new_ingest_configuration,
+    # RTMP needs insecureIngest.
+    ("CreateIngestConfiguration", "ingestProtocol"): lambda _: "RTMPS",
     ("TagResource", "resourceArn"): World.new_stage,
     "EncoderConfigurationArn": World.kept_encoder_configuration,
     "IngestConfigurationArn": World.kept_ingest_configuration,

@@ -55,8 +55,14 @@ fn authenticated(
     let participant = row.and_then(|row| {
         let redundant = row.redundant.iter().flatten();
         let all = std::iter::once(&row.credential).chain(redundant);
-        let fits = |credential: &&IngestCredential| credential.key.is(request.key);
-        all.filter(fits).last().map(|of| of.participant.clone())
+        let fitting = |found: Option<ParticipantId>, credential: &IngestCredential| match credential
+            .key
+            .is(request.key)
+        {
+            true => Some(credential.participant.clone()),
+            false => found,
+        };
+        all.fold(None, fitting)
     });
     row.cloned().zip(participant).ok_or_else(|| {
         let message = format!(

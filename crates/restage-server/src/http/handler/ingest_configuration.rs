@@ -95,14 +95,8 @@ pub(super) async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<Stri
             IngestFilter::Active(*state == IngestConfigurationState::Active)
         }
         Some(WireFilter::StageArn(text)) => {
-            let stage: StageArn = arn("filterByStageArn", text)?;
-            check_owner(caller, "filterByStageArn", &stage.account)?;
-            if stage.region != caller.region {
-                return Err(ApiError::validation(format!(
-                    "filterByStageArn: {stage} is in another Region than the request was signed for, which is {}",
-                    caller.region
-                )));
-            }
+            let missing = Missing::Invalid("filterByStageArn");
+            let stage = super::stage_of(app, caller, "filterByStageArn", text, missing).await?;
             IngestFilter::Stage(stage.id)
         }
     };
