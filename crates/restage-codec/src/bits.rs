@@ -66,7 +66,7 @@ impl<'a> BitReader<'a> {
         (0..count).try_fold(0, |value: u32, _| Some(value << 1 | self.bit()?))
     }
 
-    /// How many bits have been read of bytes that are read as they stand.
+    /// Number of bits that have been read of bytes that are read as they stand.
     pub(crate) fn position(&self) -> usize {
         8 * self.position - self.left as usize
     }

@@ -27,7 +27,7 @@ pub const DESCRIPTOR_BYTES_MAX: usize = 255;
 /// Bytes of a descriptor without optional fields.
 const SHORT_BYTES: usize = 3;
 
-/// What a frame is to a decode target (table A.1): it is not part of it, or, if it can be decoded, all later frames of it can be.
+/// Relation of a frame to a decode target (table A.1): it is not part of it, or, if it can be decoded, all later frames of it can be.
 const NOT_PRESENT: u32 = 0;
 const SWITCH: u32 = 2;
 

@@ -28,14 +28,14 @@ pub(super) struct Structure {
     pub(super) bits: Bits,
 }
 
-/// What frames have in common that name the same template.
+/// A template: the layers and indications of all frames that name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) layers: Layers,
     pub(super) indications: Indications,
 }
 
-/// What a frame is to each decode target: two bits for each, the first in the lowest ones.
+/// Relation of a frame to each decode target: two bits for each, the first in the lowest ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Indications(u64);
 
@@ -97,7 +97,7 @@ impl Structure {
         self.templates.get(place).copied()
     }
 
-    /// How many ids its templates have.
+    /// Number of ids that its templates have.
     pub(super) fn template_count(&self) -> u8 {
         const { assert!(TEMPLATES_MAX <= u8::MAX as usize) };
         self.templates.len() as u8
