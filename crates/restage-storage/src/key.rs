@@ -115,6 +115,11 @@ impl Key {
         &self.0
     }
 
+    /// How many names the key has, with slashes between them.
+    pub(crate) fn parts(&self) -> usize {
+        self.0.split('/').count()
+    }
+
     /// The names of the folders above the object, and the name of the object itself.
     pub(crate) fn split(&self) -> (impl Iterator<Item = &str>, &str) {
         let (folders, name) = match self.0.rsplit_once('/') {

@@ -58,15 +58,16 @@ impl LocalBucket {
         }
     }
 
-    pub(super) async fn put(&self, key: &Key, bytes: Bytes) -> Result<(), BucketError> {
-        let (state, key) = (Arc::clone(&self.state), key.clone());
-        blocking(move || state.put(&key, &bytes)).await
-    }
-
-    /// Whether there is a folder for the keys below a prefix.
-    pub(super) async fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
-        let (state, prefix) = (Arc::clone(&self.state), prefix.clone());
-        blocking(move || state.has_folder(&prefix)).await
+    /// Writes an object. The folder of `within`, a prefix of `key`, must be there; other folders are made.
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        bytes: Bytes,
+        within: Option<&Key>,
+    ) -> Result<(), BucketError> {
+        let state = Arc::clone(&self.state);
+        let (key, within) = (key.clone(), within.cloned());
+        blocking(move || state.put(&key, &bytes, within.as_ref())).await
     }
 
     pub(super) async fn get(&self, key: &Key, asked: Asked) -> Result<Object, BucketError> {
@@ -77,7 +78,7 @@ impl LocalBucket {
 }
 
 impl State {
-    fn put(&self, key: &Key, bytes: &[u8]) -> Result<(), BucketError> {
+    fn put(&self, key: &Key, bytes: &[u8], within: Option<&Key>) -> Result<(), BucketError> {
         let lock = || {
             self.probing
                 .lock()
@@ -92,8 +93,16 @@ impl State {
         if free < FREE_BYTES_MIN.saturating_add(bytes.len() as u64) {
             return Err(self.full());
         }
-        let (folders, name) = key.split();
+        let (mut folders, name) = key.split();
         let mut folder = bucket;
+        if let Some(within) = within {
+            for part in folders.by_ref().take(within.parts()) {
+                folder = folder.subfolder(part).map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound => self.removed(within),
+                    _ => fault(error),
+                })?;
+            }
+        }
         for part in folders {
             folder = folder.subfolder_or_make(part).map_err(fault)?;
         }
@@ -114,18 +123,6 @@ impl State {
             folder = folder.subfolder(part).map_err(fault)?;
         }
         folder.open_file(name).map_err(fault)
-    }
-
-    fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
-        let mut folder = self.open_bucket(false)?;
-        for part in prefix.as_str().split('/') {
-            folder = match folder.subfolder(part) {
-                Ok(folder) => folder,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(self.fault(&error, prefix.as_str())),
-            };
-        }
-        Ok(true)
     }
 
     fn open_bucket(&self, makes: bool) -> Result<Folder, BucketError> {
@@ -156,6 +153,14 @@ impl State {
             )),
             _ => self.fault(&error, ""),
         })
+    }
+
+    fn removed(&self, within: &Key) -> BucketError {
+        BucketError::Rejected(format!(
+            "the folder of the recording, {within} in the bucket {}, was removed with what had been uploaded: bring it back, and \
+             the rest follows",
+            self.name
+        ))
     }
 
     fn full(&self) -> BucketError {

@@ -258,6 +258,19 @@ impl Bucket {
         bytes: Bytes,
         content_type: ContentType,
     ) -> Result<(), BucketError> {
+        self.put_within(None, key, bytes, content_type).await
+    }
+
+    /// Writes an object as [`Bucket::put`] does, if the folder of `within`, a prefix of `key`, is there. One that was removed is
+    /// not made again: the check and the write go through one handle, so nobody can remove it between them. S3 has no folders,
+    /// so there the object is always written.
+    pub(crate) async fn put_within(
+        &self,
+        within: Option<&Key>,
+        key: &Key,
+        bytes: Bytes,
+        content_type: ContentType,
+    ) -> Result<(), BucketError> {
         if bytes.len() as u64 > OBJECT_BYTES_MAX {
             return Err(BucketError::Rejected(format!(
                 "{key} has {} bytes, more than {OBJECT_BYTES_MAX}: record with a lower bitrate or shorter segments",
@@ -265,16 +278,8 @@ impl Bucket {
             )));
         }
         match &*self.0 {
-            Kind::Local(bucket) => bucket.put(key, bytes).await,
+            Kind::Local(bucket) => bucket.put(key, bytes, within).await,
             Kind::S3(bucket) => bucket.put(key, bytes, content_type).await,
-        }
-    }
-
-    /// Whether the folder is there in which the objects below a prefix are. S3 has no folders, so there it always is.
-    pub(crate) async fn has_folder(&self, prefix: &Key) -> Result<bool, BucketError> {
-        match &*self.0 {
-            Kind::Local(bucket) => bucket.has_folder(prefix).await,
-            Kind::S3(_) => Ok(true),
         }
     }
 

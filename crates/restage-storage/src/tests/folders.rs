@@ -84,6 +84,35 @@ async fn a_bucket_that_is_removed_is_made_by_a_probe_alone() {
 }
 
 #[tokio::test]
+async fn an_object_within_a_folder_that_is_removed_is_refused_and_the_folder_is_not_made() {
+    let place = Place::new();
+    let buckets = place.buckets(&Crash::never().gate());
+    buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap();
+    let bucket = buckets.bucket(ACCOUNT, REGION, BUCKET).unwrap();
+    let (within, key) = (Key::parse("a/b").unwrap(), Key::parse("a/b/c/d").unwrap());
+    let put = || {
+        bucket.put_within(
+            Some(&within),
+            &key,
+            b"text".as_slice().into(),
+            ContentType::Text,
+        )
+    };
+    for made in ["", "a"] {
+        std::fs::create_dir_all(place.root().join(BUCKET).join(made)).unwrap();
+        let error = put().await.unwrap_err();
+        assert!(
+            matches!(&error, BucketError::Rejected(text) if text.contains("a/b in the bucket")),
+            "{error:?}"
+        );
+        assert!(!place.root().join(BUCKET).join("a/b").exists());
+    }
+    std::fs::create_dir(place.root().join(BUCKET).join("a/b")).unwrap();
+    put().await.unwrap();
+    assert!(place.root().join(BUCKET).join("a/b/c/d").exists());
+}
+
+#[tokio::test]
 async fn a_recording_whose_folder_is_removed_waits_for_it() {
     let place = Place::new();
     let buckets = place.buckets(&Crash::never().gate());

@@ -170,13 +170,15 @@ impl Tools {
         let put = async {
             let key = Key::below(prefix, path)?;
             let bucket = self.buckets.bucket(account, region, name)?;
-            if job.has_uploads() && !bucket.has_folder(&Key::parse(prefix)?).await? {
-                return Err(BucketError::Rejected(format!(
-                    "the folder of the recording, {prefix} in the bucket {name}, was removed with what had been uploaded: bring it back, and \
-                     the rest follows"
-                )));
-            }
-            bucket.put(&key, bytes, ContentType::of_key(path)).await
+            // What was uploaded is not left behind in a folder that somebody removed.
+            let within = match job.has_uploads() {
+                true => Some(Key::parse(prefix)?),
+                false => None,
+            };
+            let content_type = ContentType::of_key(path);
+            bucket
+                .put_within(within.as_ref(), &key, bytes, content_type)
+                .await
         };
         put.await.map_err(Outcome::Bucket)
     }
