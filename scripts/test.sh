@@ -82,7 +82,7 @@ cargo test --workspace --locked --quiet --no-run
 # The steps from here on are functions: they run beside each other.
 
 rust_tests() {
-    cargo test --workspace --locked --quiet
+    cargo test --workspace --locked --quiet --no-fail-fast
 }
 
 forward_cost() {
