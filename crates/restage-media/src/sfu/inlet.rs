@@ -171,7 +171,10 @@ impl External {
             marker: pushed.marker,
             payload: Arc::clone(&pushed.payload),
             arrived: now,
-            extensions: Extensions::default(),
+            extensions: Extensions {
+                audio_level: pushed.audio_level.map(|level| level.clamp(-127, 0)),
+                ..Extensions::default()
+            },
             dependency: None,
         };
         if let Some(captured_us) = pushed.captured_us {

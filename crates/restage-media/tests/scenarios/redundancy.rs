@@ -35,6 +35,7 @@ fn who_has_no_redundant_audio_gets_the_newest_block_of_each_packet() {
             captured_us: None,
             marker: false,
             payload: payload.as_slice().into(),
+            audio_level: None,
         };
         world.input(Input::Push {
             inlet: InletId(5),

@@ -41,6 +41,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         limit_public_keys: Some(1),
         limit_encoder_configurations: Some(1),
         limit_storage_configurations: Some(1),
+        limit_ingest_configurations: Some(1),
         limit_publishers_per_stage: Some(1),
         limit_subscribers_per_stage: Some(1),
         limit_replications_per_participant: Some(1),
