@@ -271,6 +271,7 @@ impl Server {
         };
         let tls = secure.as_ref().map(Secure::tls);
         let connections = rtmp::Connections::default();
+        let counters = rtmp::Counters::default();
         let encoders = [(rtmp_listener, None), (rtmps_listener, tls.cloned())];
         let ingest = encoders.into_iter().filter_map(|(socket, tls)| {
             Some(rtmp::Listener {
@@ -279,6 +280,7 @@ impl Server {
                 control: control.clone(),
                 limits: rtmp::rules(&config.limits),
                 connections: connections.clone(),
+                counters: counters.clone(),
             })
         });
         let ingest = ingest.collect();
@@ -307,7 +309,12 @@ impl Server {
             reader: RecordingReader::new(recordings.spool_slot(), recordings.buckets().clone()),
             links: RecordingLinks::new(&token_secret, &public_url),
             seats: Arc::new(RecordingSeats::default()),
-            metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
+            metrics: Metrics::of(
+                &control,
+                &recordings,
+                &counters,
+                secure.as_ref().map(Secure::tls),
+            ),
             recordings,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,

@@ -1,15 +1,20 @@
 //! Ingest: encoders that publish with a stream key. Their media does not come by a peer of the media plane, but by an inlet that the
 //! caller feeds.
 
+mod redundant;
+mod switch;
+
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
-use restage_core::row::{ConnectionKind, IngestProtocol, StageEventError, StreamKey};
+use restage_core::row::{
+    ConnectionKind, IngestConfigurationId, IngestProtocol, StageEventError, StreamKey,
+};
 use restage_core::{CloseReason, Reply};
-use restage_media::{Format, GoneReason, InletId, InletPacket, Published};
+use restage_media::{Format, GoneReason, InletId, InletPacket, MediaKind, Published};
 use restage_store::system::{clock, ids};
 use tokio::sync::{oneshot, watch};
 
@@ -18,7 +23,9 @@ use super::join::JOINS;
 use super::report::About;
 use super::trouble::Trouble;
 use super::{Control, Failure};
-use crate::media::{InletCounts, InletWriter};
+use crate::media::{InletCounts, InletWriter, push_all};
+pub(super) use redundant::RedundantIngests;
+use redundant::{Member, virtual_publication};
 
 /// How long the rules have to decide whether an encoder may publish.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -40,6 +47,11 @@ impl IngestError {
             message: message.into(),
         }
     }
+}
+
+/// The media plane cannot take it.
+fn internal(error: impl std::fmt::Display) -> IngestError {
+    IngestError::new(StageEventError::InternalServerException, error.to_string())
 }
 
 impl From<Failure> for IngestError {
@@ -76,13 +88,27 @@ pub(super) struct IngestEnd {
     pub(super) close: watch::Sender<Option<IngestClose>>,
 }
 
+/// A picture of one layer, or sound: packets of one time, which belong together.
+#[derive(Clone, Debug)]
+pub struct IngestItem {
+    /// Sound or pictures.
+    pub kind: MediaKind,
+    /// A picture at which decoding can start.
+    pub is_key: bool,
+    /// Its packets, at least one.
+    pub packets: Vec<InletPacket>,
+}
+
 /// An encoder that publishes. When this is dropped, its connection is closed.
 pub struct Ingest {
     control: Control,
     connection: ConnectionId,
+    configuration: IngestConfigurationId,
     stage: StageId,
     participant: ParticipantId,
     writer: InletWriter,
+    /// Its part in a redundant ingest, if it is a stream of one.
+    member: Option<Member>,
     closed: watch::Receiver<Option<IngestClose>>,
     is_over: bool,
 }
@@ -140,9 +166,7 @@ impl Control {
                 "the server has no processor time left for another stream; try again in a moment";
             return Err(IngestError::new(StageEventError::QuotaExceeded, message));
         }
-        let writer = self.inner.media.open_inlet().await.map_err(|error| {
-            IngestError::new(StageEventError::InternalServerException, error.to_string())
-        })?;
+        let writer = self.inner.media.open_inlet().await.map_err(internal)?;
         let connection = ids::connection();
         let (close, closed) = watch::channel(None);
         let inlet = writer.inlet();
@@ -159,9 +183,11 @@ impl Control {
         let mut ingest = Ingest {
             control: self.clone(),
             connection: connection.clone(),
+            configuration: configuration.clone(),
             stage,
             participant,
             writer,
+            member: None,
             closed,
             is_over: false,
         };
@@ -177,16 +203,19 @@ impl Control {
                 participant: row,
             }) => {
                 if let Some(live) = self.connections().get_mut(&connection) {
-                    live.session = Some(session);
+                    live.session = Some(session.clone());
                 }
                 // The key was given to another participant, or the configuration another stage, in between.
                 if row.id != ingest.participant || row.stage != ingest.stage {
                     (ingest.stage, ingest.participant) = (row.stage, row.id);
                     let message = "the ingest configuration was changed meanwhile; try again";
-                    return Err(IngestError::new(
-                        StageEventError::InternalServerException,
-                        message,
-                    ));
+                    return Err(internal(message));
+                }
+                let streams = row.ingest.and_then(|link| link.redundant);
+                if let Some(streams) = streams {
+                    let key = virtual_publication(&session, &streams);
+                    let member = self.join_redundant((&ingest.stage, key), inlet).await?;
+                    ingest.member = Some(member);
                 }
                 Ok(ingest)
             }
@@ -235,6 +264,11 @@ impl Ingest {
         &self.participant
     }
 
+    /// The ingest configuration whose key it has.
+    pub fn configuration(&self) -> &IngestConfigurationId {
+        &self.configuration
+    }
+
     /// The stage that it publishes to.
     pub fn stage(&self) -> &StageId {
         &self.stage
@@ -246,6 +280,9 @@ impl Ingest {
         self.control
             .connections()
             .sends(&self.connection, published);
+        if let Some(member) = &self.member {
+            member.begin(formats.clone()).await;
+        }
         self.writer.begin(formats).await;
     }
 
@@ -262,10 +299,13 @@ impl Ingest {
         }
     }
 
-    /// Hands packets on, at most [`PUSH_PACKETS_MAX`](restage_media::limits::PUSH_PACKETS_MAX), without waiting. `false`: there was no
-    /// room, and they are dropped.
-    pub fn push(&self, packets: Vec<InletPacket>) -> bool {
-        self.writer.push(packets)
+    /// Hands pictures and sound on, without waiting. What finds no room is dropped and counted.
+    pub fn push(&self, items: Vec<IngestItem>) {
+        if let Some(member) = &self.member {
+            member.push(&items);
+        }
+        let packets = items.into_iter().flat_map(|item| item.packets);
+        push_all(&self.writer, packets.collect());
     }
 
     /// What has become of its packets so far.
@@ -275,16 +315,22 @@ impl Ingest {
 
     /// Waits until the server ends it, and says why. It can be cancelled without loss.
     pub async fn closed(&mut self) -> IngestClose {
-        match self.closed.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or(IngestClose::Restart),
-            // The table that has the other end says the reason before it drops it.
-            Err(_) => IngestClose::Restart,
+        let own = reason_of(&mut self.closed);
+        match &mut self.member {
+            Some(member) => tokio::select! {
+                biased;
+                reason = own => reason,
+                reason = member.closed() => reason,
+            },
+            None => own.await,
         }
     }
 
     /// Ends it because of what the encoder sends.
     pub async fn fail(mut self, error: StageEventError, message: &str) {
         self.is_over = true;
+        // Subscribers go over to the other stream before the store is asked.
+        self.member = None;
         let Some(live) = self.control.connections().remove(&self.connection) else {
             return;
         };
@@ -324,6 +370,15 @@ impl Ingest {
             kind: &ConnectionKind::Publish,
             connection: Some(&self.connection),
         }
+    }
+}
+
+/// Waits until a reason is set.
+async fn reason_of(closed: &mut watch::Receiver<Option<IngestClose>>) -> IngestClose {
+    match closed.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or(IngestClose::Restart),
+        // The table that has the other end says the reason before it drops it.
+        Err(_) => IngestClose::Restart,
     }
 }
 

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
@@ -58,7 +59,8 @@ use ended::Endings;
 pub use hub::StageState;
 use hub::{Hub, publication_of, stage_state};
 pub use if_match::IfMatch;
-pub use ingest::{Ingest, IngestClose, IngestError};
+use ingest::RedundantIngests;
+pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 pub use mute::MuteError;
@@ -139,6 +141,9 @@ struct Inner {
     wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
     /// Requests for statistics under way.
     measurements: Semaphore,
+    redundant: RedundantIngests,
+    /// How often subscribers of redundant ingests have gone over to the other stream.
+    switches: Counter,
 }
 
 impl Inner {
@@ -172,6 +177,8 @@ impl Control {
             joins: Mutex::new(Buckets::default()),
             wishes: Mutex::new(Buckets::default()),
             measurements: Semaphore::new(statistics::MEASUREMENTS_MAX),
+            redundant: RedundantIngests::default(),
+            switches: Counter::default(),
         };
         Self {
             inner: Arc::new(inner),

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use restage_media::limits::PUSH_PACKETS_MAX;
 use restage_media::{Format, InletId, InletPacket, PeerId, PublicationId};
 
 use super::worker::{Order, WorkerHandle};
@@ -144,6 +145,17 @@ impl InletWriter {
             dropped: read(&self.shared.dropped),
             keyframes_wanted: read(&self.shared.keyframes_wanted),
         }
+    }
+}
+
+/// Hands any number of packets to an inlet, as [`InletWriter::push`] does with some.
+pub(crate) fn push_all(inlet: &InletWriter, mut packets: Vec<InletPacket>) {
+    while packets.len() > PUSH_PACKETS_MAX {
+        let rest = packets.split_off(PUSH_PACKETS_MAX);
+        inlet.push(std::mem::replace(&mut packets, rest));
+    }
+    if !packets.is_empty() {
+        inlet.push(packets);
     }
 }
 

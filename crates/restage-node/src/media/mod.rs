@@ -34,6 +34,7 @@ use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use counters::WorkerStats;
+pub(crate) use inlet::push_all;
 pub use inlet::{INLET_QUEUE_BYTES_MAX, INLET_QUEUES_BYTES_MAX, InletCounts, InletWriter};
 pub use places::{Audience, MediaPlaces};
 pub use restage_media::Role;

@@ -1,8 +1,11 @@
 //! RTMP and RTMPS: encoders connect, and what they send is published.
 //!
 //! Each connection is a task; the protocol itself is restage-rtmp. The number of connections is bounded in total and for each client
-//! ([`Admission`]), and so is what each of them holds.
+//! ([`Connections`]), and so is what each of them holds.
 
+mod connections;
+mod counters;
+mod publishing;
 mod session;
 mod sound;
 mod stream;
@@ -10,8 +13,8 @@ mod words;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -20,12 +23,14 @@ use restage_core::row::IngestProtocol;
 use restage_node::control::{Control, publish_limits};
 use restage_node::media::PublishLimits;
 use restage_node::seldom::Seldom;
-use restage_rtmp::{Admission, RuleLimits};
+use restage_rtmp::RuleLimits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::tls::Tls;
+pub(crate) use connections::Connections;
+pub(crate) use counters::Counters;
 use session::Serving;
 
 /// The port of RTMP where its URL names none.
@@ -34,47 +39,11 @@ const RTMP_PORT: u16 = 1935;
 const TLS_MAX: Duration = Duration::from_secs(5);
 /// Pause after the kernel refused a connection, for example because the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait in the kernel to be accepted.
+const BACKLOG: u32 = 1_024;
 /// Bytes that the kernel keeps of a connection until they are read. More would hide from the encoder that the server is slow, and make the
 /// stream late instead.
 const RECEIVE_BUFFER_BYTES: u32 = 256 << 10;
-
-/// The connections of all listeners.
-#[derive(Clone, Default)]
-pub(crate) struct Connections(Arc<Mutex<Admission>>);
-
-/// A place among the connections; it is free again when this is dropped.
-struct Place {
-    connections: Connections,
-    address: IpAddr,
-}
-
-impl Connections {
-    fn admit(&self, address: IpAddr) -> Option<Place> {
-        let admitted = self.lock().admit(address);
-        if let Err(crowded) = admitted {
-            static CROWDED: Seldom = Seldom::new();
-            if let Some(kept_back) = CROWDED.admit() {
-                tracing::warn!("an encoder was refused: {crowded}{kept_back}");
-            }
-            return None;
-        }
-        let connections = self.clone();
-        Some(Place {
-            connections,
-            address,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Admission> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.connections.lock().leave(self.address);
-    }
-}
 
 /// What a listener needs.
 pub(crate) struct Listener {
@@ -84,6 +53,7 @@ pub(crate) struct Listener {
     pub(crate) control: Control,
     pub(crate) limits: RuleLimits,
     pub(crate) connections: Connections,
+    pub(crate) counters: Counters,
 }
 
 /// Listens at an address.
@@ -99,7 +69,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Connections inherit it.
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.bind(address)?;
-    socket.listen(restage_rtmp::limits::CONNECTIONS_MAX as u32)
+    socket.listen(BACKLOG)
 }
 
 /// The URL for encoders, as stages name it: the host of the public URL with the port of the listener. `None` if the public URL has no host.
@@ -151,7 +121,7 @@ impl Listener {
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr, stopped: watch::Receiver<()>) {
-        let Some(place) = self.connections.admit(peer.ip()) else {
+        let Some((place, ended)) = self.connections.admit(peer.ip()) else {
             return;
         };
         // What is sent is short and waited for.
@@ -164,19 +134,24 @@ impl Listener {
                 Some(_) => IngestProtocol::Rtmps,
                 None => IngestProtocol::Rtmp,
             },
+            counters: self.counters.clone(),
         };
         tokio::spawn(async move {
-            match tls {
-                Some(tls) => match timeout(TLS_MAX, tls.handshake(stream)).await {
-                    Ok(Ok(stream)) => session::run(stream, serving, stopped).await,
-                    Ok(Err(error)) => {
-                        tracing::debug!(%error, client = %peer.ip(), "an RTMPS connection ended");
-                    }
-                    Err(_) => tls.note_unfinished(),
-                },
-                None => session::run(stream, serving, stopped).await,
+            let serve = async {
+                match tls {
+                    Some(tls) => match timeout(TLS_MAX, tls.handshake(stream)).await {
+                        Ok(Ok(stream)) => session::run(stream, serving, place, stopped).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "an RTMPS connection ended"),
+                        Err(_) => tls.note_unfinished(),
+                    },
+                    None => session::run(stream, serving, place, stopped).await,
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                // It makes room for another client.
+                _ = ended => {}
             }
-            drop(place);
         });
     }
 }
@@ -234,18 +209,5 @@ mod tests {
             let found = endpoint_at(public_url, port, is_secure);
             assert_eq!(found.as_deref(), Some(endpoint));
         }
-    }
-
-    #[test]
-    fn a_place_is_free_again_when_its_connection_has_ended() {
-        let connections = Connections::default();
-        let address = IpAddr::from([192, 0, 2, 1]);
-        let most = restage_rtmp::limits::CONNECTIONS_PER_CLIENT_MAX;
-        let places: Vec<_> = (0..most)
-            .map(|_| connections.admit(address).unwrap())
-            .collect();
-        assert!(connections.admit(address).is_none());
-        drop(places);
-        assert!(connections.admit(address).is_some());
     }
 }

@@ -3,32 +3,37 @@
 use std::future::pending;
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
 use restage_core::row::{IngestProtocol, StageEventError, StreamKey};
-use restage_media::limits::PUSH_PACKETS_MAX;
-use restage_node::control::{Control, Ingest, IngestClose, IngestError};
-use restage_rtmp::{End, Event, HANDSHAKE_RANDOM_BYTES, Refusal, RuleLimits, Session};
+use restage_node::control::{Control, IngestClose};
+use restage_rtmp::{End, Event, Fault, HANDSHAKE_RANDOM_BYTES, Refusal, RuleLimits, Session};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
-use super::stream::Stream;
+use super::connections::Place;
+use super::counters::Counters;
+use super::publishing::Publishing;
+use super::words;
 
 /// Bytes of one read from the socket.
 const READ_BYTES: usize = 16 << 10;
 /// How long an encoder may take to read what is sent to it.
 const WRITE_MAX: Duration = Duration::from_secs(5);
-/// How long an encoder with a wrong stream key waits for the answer, so that keys are not tried quickly.
-const WRONG_KEY_DELAY: Duration = Duration::from_secs(1);
+/// When an encoder with a wrong stream key is answered, counted from its question: always the same, so that the time tells nothing and keys
+/// are not tried quickly.
+const WRONG_KEY_ANSWER: Duration = Duration::from_secs(1);
 /// How long what comes after the end is read and dropped. A connection that is closed with something unread is reset, and its encoder
 /// would not read why it has ended.
-const LINGER_MAX: Duration = Duration::from_secs(2);
+const LINGER_MAX: Duration = Duration::from_secs(1);
 
-/// What every connection is served with.
+/// What every connection of a listener is served with.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) control: Control,
     pub(super) limits: RuleLimits,
     pub(super) protocol: IngestProtocol,
+    pub(super) counters: Counters,
 }
 
 /// What happens next on a connection.
@@ -40,30 +45,32 @@ enum Next {
     Stopping,
 }
 
-/// A stream that was accepted.
-struct Publishing {
-    ingest: Ingest,
-    stream: Stream,
-    is_established: bool,
-}
-
 struct Conversation<S> {
     socket: S,
     session: Session,
     serving: Serving,
+    place: Place,
     publishing: Option<Box<Publishing>>,
+    bytes: Counter,
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn run<S>(socket: S, serving: Serving, mut stopped: watch::Receiver<()>)
-where
+pub(super) async fn run<S>(
+    socket: S,
+    serving: Serving,
+    place: Place,
+    mut stopped: watch::Receiver<()>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let random: [u8; HANDSHAKE_RANDOM_BYTES] = rand::random();
+    serving.counters.connected(serving.protocol);
     let mut conversation = Conversation {
         socket,
         session: Session::new(now(), &random),
+        bytes: serving.counters.bytes(serving.protocol),
         serving,
+        place,
         publishing: None,
     };
     conversation.converse(&mut stopped).await;
@@ -77,7 +84,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         while !self.session.is_over() {
             match self.next(&mut buffer, stopped).await {
                 Next::Read(0) => return,
-                Next::Read(count) => self.receive(&buffer[..count]).await,
+                Next::Read(count) => {
+                    self.bytes.inc_by(count as u64);
+                    self.receive(&buffer[..count]).await;
+                }
                 Next::Sound(result) => {
                     let taken = self.publishing.as_mut();
                     let taken = taken.map_or(Ok(()), |it| it.stream.take_opus(now(), result));
@@ -102,16 +112,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 None => pending().await,
             }
         };
-        let mut publishing = self.publishing.as_mut();
+        let publishing = self.publishing.as_deref_mut();
         let from_server = async {
-            match &mut publishing {
-                Some(publishing) => {
-                    let Publishing { ingest, stream, .. } = &mut ***publishing;
-                    tokio::select! {
-                        reason = ingest.closed() => Next::Closed(reason),
-                        result = stream.next_sound() => Next::Sound(result),
-                    }
-                }
+            match publishing {
+                Some(Publishing { ingest, stream, .. }) => tokio::select! {
+                    reason = ingest.closed() => Next::Closed(reason),
+                    result = stream.next_sound() => Next::Sound(result),
+                },
                 None => pending().await,
             }
         };
@@ -125,14 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let stream = self
-            .publishing
-            .as_ref()
-            .and_then(|it| it.stream.next_deadline());
-        [self.session.next_deadline(), stream]
-            .into_iter()
-            .flatten()
-            .min()
+        let stream = self.publishing.as_ref().map(|it| it.next_deadline());
+        let deadlines = [self.session.next_deadline(), stream];
+        deadlines.into_iter().flatten().min()
     }
 
     async fn receive(&mut self, mut bytes: &[u8]) {
@@ -142,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                     let key = StreamKey::given(publish.key.expose());
                     self.publish(key).await;
                 }
-                Event::End(end) => self.ended(&end),
+                Event::End(end) => self.ended(&end).await,
                 event => {
                     let taken = self.publishing.as_mut();
                     let taken = taken.map_or(Ok(()), |it| it.stream.take(now(), event));
@@ -155,30 +157,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     /// The encoder asks to publish.
     async fn publish(&mut self, key: StreamKey) {
+        let answer_at = tokio::time::Instant::now() + WRONG_KEY_ANSWER;
+        let refusal = match self.try_publish(key).await {
+            Ok(publishing) => {
+                self.publishing = Some(Box::new(publishing));
+                self.session.accept(now());
+                return;
+            }
+            Err(refusal) => refusal,
+        };
+        if refusal == Refusal::InvalidStreamKey {
+            self.place.note_wrong_key();
+            sleep_until(answer_at).await;
+        }
+        self.refuse(&refusal);
+    }
+
+    async fn try_publish(&mut self, key: StreamKey) -> Result<Publishing, Refusal> {
         let Serving {
             control,
             limits,
             protocol,
-        } = self.serving.clone();
-        match control.start_ingest(key, protocol).await {
-            Ok(ingest) => {
-                let stage = ingest.stage();
-                tracing::info!(%stage, participant = %ingest.participant(), "an encoder publishes");
-                let stream = Stream::new(now(), limits);
-                self.publishing = Some(Box::new(Publishing {
-                    ingest,
-                    stream,
-                    is_established: false,
-                }));
-                self.session.accept(now());
-            }
-            Err(error) => {
-                if error.code == Some(StageEventError::InvalidStreamKey) {
-                    sleep(WRONG_KEY_DELAY).await;
-                }
-                self.session.refuse(&refusal_of(error));
-            }
+            counters,
+        } = &self.serving;
+        if self.place.guesses_keys() {
+            return Err(Refusal::InvalidStreamKey);
         }
+        if !self.place.publish() {
+            let reason = "the server takes no more streams by RTMP".to_owned();
+            return Err(Refusal::QuotaExceeded { reason });
+        }
+        let ingest = control.start_ingest(key, *protocol).await;
+        let ingest = ingest.map_err(words::of_start)?;
+        tracing::info!(
+            stage = %ingest.stage(),
+            participant = %ingest.participant(),
+            configuration = %ingest.configuration(),
+            "an encoder publishes"
+        );
+        Ok(Publishing::new(
+            now(),
+            ingest,
+            *limits,
+            *protocol,
+            counters.clone(),
+        ))
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.serving.counters.refused(refusal);
+        self.session.refuse(refusal);
     }
 
     /// Ends the stream if it breaks a rule.
@@ -186,17 +214,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let Err(refusal) = outcome else {
             return;
         };
-        self.session.refuse(&refusal);
+        self.refuse(&refusal);
         if let Some(publishing) = self.publishing.take() {
-            let message = refusal.to_string();
-            publishing.ingest.fail(error_of(&refusal), &message).await;
+            publishing.fail(&refusal).await;
         }
     }
 
     async fn look_at_time(&mut self) {
         let now = now();
         if let Some(Event::End(end)) = self.session.handle_time(now) {
-            self.ended(&end);
+            self.ended(&end).await;
         }
         let taken = self.publishing.as_mut();
         let taken = taken.map_or(Ok(()), |it| it.stream.handle_time(now));
@@ -205,51 +232,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
 
     /// Hands on what is due.
     async fn send_due(&mut self) {
-        let Some(publishing) = &mut self.publishing else {
-            return;
-        };
-        let Publishing {
-            ingest,
-            stream,
-            is_established,
-        } = &mut **publishing;
-        if let Some(formats) = stream.take_formats() {
-            ingest.begin(formats).await;
-        }
-        loop {
-            let mut packets = stream.due(now());
-            if packets.is_empty() {
-                break;
-            }
-            while packets.len() > PUSH_PACKETS_MAX {
-                let rest = packets.split_off(PUSH_PACKETS_MAX);
-                ingest.push(std::mem::replace(&mut packets, rest));
-            }
-            ingest.push(packets);
-        }
-        if stream.has_begun && !std::mem::replace(is_established, true) {
-            ingest.establish().await;
+        if let Some(publishing) = &mut self.publishing {
+            publishing.send_due(now()).await;
         }
     }
 
     /// The server ends the stream.
     fn close(&mut self, reason: &IngestClose) {
-        let reason = match reason {
-            IngestClose::Rules(reason) => super::words::of_rules(*reason).to_owned(),
-            IngestClose::Media(reason) => reason.to_string(),
-            IngestClose::Restart => "the server restarts; connect again in a moment".to_owned(),
-        };
-        self.session.refuse(&Refusal::Ended { reason });
-        self.publishing = None;
+        let limits = &self.serving.control.rules().limits;
+        let refusal = words::of_close(reason, limits);
+        // Whoever has not asked for anything yet is not refused.
+        if self.publishing.take().is_some() {
+            self.serving.counters.refused(&refusal);
+        }
+        self.session.refuse(&refusal);
     }
 
-    fn ended(&mut self, end: &End) {
-        if let Some(publishing) = self.publishing.take() {
-            let counts = publishing.ingest.counts();
-            let participant = publishing.ingest.participant();
-            tracing::info!(%participant, ?end, ?counts, "an encoder has ended its stream");
-        } else if let End::Fault(fault) = end {
-            tracing::debug!(%fault, "an RTMP connection ended");
+    /// The encoder ends its stream, or is at fault.
+    async fn ended(&mut self, end: &End) {
+        let Some(publishing) = self.publishing.take() else {
+            if let End::Fault(fault) = end {
+                tracing::debug!(%fault, "an RTMP connection ended");
+            }
+            return;
+        };
+        match end {
+            // As when its network is lost: it is gone, which is no error.
+            End::Fault(fault) if *fault != Fault::Silence => {
+                let refusal = fault.refusal();
+                self.serving.counters.refused(&refusal);
+                publishing.fail(&refusal).await;
+            }
+            _ => publishing.log_end(),
         }
     }
 
@@ -280,22 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     }
 }
 
-/// The refusal that the encoder is sent.
-fn refusal_of(error: IngestError) -> Refusal {
-    match error.code {
-        Some(StageEventError::InvalidStreamKey) => Refusal::InvalidStreamKey,
-        Some(StageEventError::InvalidProtocol) => Refusal::InvalidProtocol,
-        Some(StageEventError::ReuseOfStreamKey) => Refusal::ReuseOfStreamKey,
-        Some(StageEventError::QuotaExceeded) => Refusal::QuotaExceeded,
-        Some(StageEventError::InternalServerException) => Refusal::InternalServerException,
-        _ => Refusal::Ended {
-            reason: error.message,
-        },
-    }
-}
-
-/// The error of the history.
-fn error_of(refusal: &Refusal) -> StageEventError {
+/// The error that the history has for a refusal of the rules for streams.
+pub(super) fn error_of(refusal: &Refusal) -> StageEventError {
     match refusal {
         Refusal::BFramePresent => StageEventError::BFramePresent,
         Refusal::BitrateExceeded { .. } => StageEventError::BitrateExceeded,

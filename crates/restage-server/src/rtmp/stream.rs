@@ -1,12 +1,12 @@
 //! The media of one stream: from the events of RTMP to the packets of its inlet.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use restage_audio::{AacFormat, OpusPacket};
 use restage_codec::h264::packetise;
 use restage_codec::{Codec, MediaKind};
-use restage_media::limits::PUSH_PACKETS_MAX;
 use restage_media::{Format, InletPacket};
+use restage_node::control::IngestItem;
 use restage_rtmp::limits::TRACKS_MAX;
 use restage_rtmp::{
     AudioCodec, AudioFrame, AvcConfig, Event, Item, Refusal, Release, RuleLimits, Rules,
@@ -22,16 +22,17 @@ const SOUND: usize = 0;
 const PICTURES: usize = 1;
 /// Ticks of RTP in a second.
 const SOUND_RATE: i64 = 48_000;
-const PICTURE_RATE: i64 = 90_000;
+const PICTURE_RATE: u64 = 90_000;
+/// Most pictures and packets of sound that are handed on at once.
+const DUE_MAX: usize = 64;
 /// Added to all times of a stream, so that none is negative, although the delay of the sound's filters is subtracted.
 const BEGIN_US: i64 = 10_000_000;
 
 /// A picture or sound that waits until it is due.
 enum Media {
+    /// With the time at which it is shown.
     Picture {
-        layer: u8,
         at_us: i64,
-        is_key: bool,
         payloads: Vec<Vec<u8>>,
     },
     Sound(OpusPacket),
@@ -136,12 +137,7 @@ impl Stream {
             timestamp_us: frame.timestamp_us,
             is_key: frame.is_key,
             bytes: payloads.iter().map(Vec::len).sum(),
-            value: Media::Picture {
-                layer: frame.layer,
-                at_us,
-                is_key: frame.is_key,
-                payloads,
-            },
+            value: Media::Picture { at_us, payloads },
         };
         self.release.push(now, item);
     }
@@ -196,35 +192,32 @@ impl Stream {
         Some(vec![Format::new(Codec::Opus, &opus).ok()?, h264.ok()?])
     }
 
-    /// The packets that are due now, at most [`PUSH_PACKETS_MAX`]; none if nothing is due. Call it until it returns none.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<InletPacket> {
-        let mut packets = Vec::new();
-        while packets.len() < PUSH_PACKETS_MAX / 2
+    /// What is due now, at most [`DUE_MAX`]; nothing if nothing is due. Call it until it returns none.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<IngestItem> {
+        let mut items = Vec::new();
+        while items.len() < DUE_MAX
             && let Some(item) = self.release.pop(now)
         {
+            // Nobody can be told of it before the formats are known.
+            if !self.has_formats {
+                continue;
+            }
             match item.value {
-                // Nobody can be told of it before the formats are known.
-                _ if !self.has_formats => {}
-                Media::Sound(sound) => packets.extend(self.sound_packet(sound)),
-                Media::Picture {
-                    layer,
-                    at_us,
-                    is_key,
-                    payloads,
-                } => {
-                    self.has_begun |= is_key;
-                    self.add_picture(layer, at_us, payloads, &mut packets);
+                Media::Sound(sound) => items.extend(self.sound_item(sound)),
+                Media::Picture { at_us, payloads } => {
+                    self.has_begun |= item.is_key;
+                    items.extend(self.picture_item(item.layer, at_us, item.is_key, payloads));
                 }
             }
         }
-        packets
+        items
     }
 
-    fn sound_packet(&mut self, sound: OpusPacket) -> Option<InletPacket> {
+    fn sound_item(&mut self, sound: OpusPacket) -> Option<IngestItem> {
         let timestamp = sound.timestamp + BEGIN_US * (SOUND_RATE / 1_000) / 1_000;
         let sequence = self.sound_sequence;
         self.sound_sequence += 1;
-        Some(InletPacket {
+        let packet = InletPacket {
             format: SOUND,
             layer: 0,
             sequence,
@@ -233,26 +226,29 @@ impl Stream {
             marker: false,
             payload: sound.payload.into(),
             audio_level: Some(sound.level),
+        };
+        Some(IngestItem {
+            kind: MediaKind::Audio,
+            is_key: false,
+            packets: vec![packet],
         })
     }
 
-    fn add_picture(
+    fn picture_item(
         &mut self,
         layer: u8,
         at_us: i64,
+        is_key: bool,
         payloads: Vec<Vec<u8>>,
-        packets: &mut Vec<InletPacket>,
-    ) {
+    ) -> Option<IngestItem> {
         let captured_us = u64::try_from(at_us.saturating_add(BEGIN_US)).unwrap_or(0);
-        let timestamp = captured_us.saturating_mul(PICTURE_RATE as u64 / 1_000) / 1_000;
-        let last = payloads.len().saturating_sub(1);
-        for (place, payload) in payloads.into_iter().enumerate() {
-            let Some(next) = self.picture_sequences.get_mut(usize::from(layer)) else {
-                return;
-            };
+        let timestamp = captured_us.saturating_mul(PICTURE_RATE / 1_000) / 1_000;
+        let next = self.picture_sequences.get_mut(usize::from(layer))?;
+        let last = payloads.len().checked_sub(1)?;
+        let packets = payloads.into_iter().enumerate().map(|(place, payload)| {
             let sequence = *next;
             *next += 1;
-            packets.push(InletPacket {
+            InletPacket {
                 format: PICTURES,
                 layer,
                 sequence,
@@ -261,8 +257,13 @@ impl Stream {
                 marker: place == last,
                 payload: payload.into(),
                 audio_level: None,
-            });
-        }
+            }
+        });
+        Some(IngestItem {
+            kind: MediaKind::Video,
+            is_key,
+            packets: packets.collect(),
+        })
     }
 
     /// Looks at the time.
@@ -274,9 +275,22 @@ impl Stream {
     }
 
     /// When [`due`](Self::due) and [`handle_time`](Self::handle_time) are to be called.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [self.rules.next_deadline(), self.release.next_deadline()];
-        deadlines.into_iter().flatten().min()
+    pub(super) fn next_deadline(&self) -> Instant {
+        let rules = self.rules.next_deadline();
+        let release = self.release.next_deadline();
+        release.map_or(rules, |release| release.min(rules))
+    }
+
+    /// By how much it is held back.
+    pub(super) fn delay(&self) -> Duration {
+        self.release.delay()
+    }
+
+    /// What has been left out so far: pictures, and packets of sound.
+    pub(super) fn left_out(&self) -> (u64, u64) {
+        let late = self.release.left_out();
+        let unmade = self.sound.as_ref().map_or(0, |sound| sound.left_out);
+        (late.pictures, late.sound + unmade)
     }
 }
 

@@ -1,16 +1,63 @@
-//! Why the rules end a stream, in words for the person at the encoder.
+//! What the control plane says, in words for the person at the encoder.
 
-use restage_core::CloseReason;
+use restage_core::row::StageEventError;
+use restage_core::{CloseReason, Limits};
+use restage_media::{Excess, GoneReason};
+use restage_node::control::{IngestClose, IngestError, publish_limits};
+use restage_rtmp::Refusal;
 
-pub(super) const fn of_rules(reason: CloseReason) -> &'static str {
+/// Why an encoder may not publish.
+pub(super) fn of_start(error: IngestError) -> Refusal {
+    let reason = error.message;
+    match error.code {
+        Some(StageEventError::InvalidStreamKey) => Refusal::InvalidStreamKey,
+        Some(StageEventError::InvalidProtocol) => Refusal::InvalidProtocol,
+        Some(StageEventError::ReuseOfStreamKey) => Refusal::ReuseOfStreamKey,
+        Some(StageEventError::QuotaExceeded) => Refusal::QuotaExceeded { reason },
+        Some(StageEventError::InternalServerException) => Refusal::InternalServerException,
+        Some(_) => Refusal::InvalidInput { reason },
+        None => Refusal::Ended { reason },
+    }
+}
+
+/// Why a stream is ended.
+pub(super) fn of_close(reason: &IngestClose, limits: &Limits) -> Refusal {
+    let ended = |reason: &str| Refusal::Ended {
+        reason: reason.to_owned(),
+    };
     match reason {
-        CloseReason::Replaced => "another stream took its place",
-        CloseReason::Disconnected => "the participant was disconnected by DisconnectParticipant",
-        CloseReason::StageDeleted => "the stage was deleted",
-        CloseReason::SessionEnded => "the stage session has ended",
-        CloseReason::LimitExceeded => "it lasted as long as a stream may",
-        CloseReason::PublisherLeft
-        | CloseReason::ReplicationStopped
-        | CloseReason::CapabilityLost => "it may not publish any more",
+        IngestClose::Rules(reason) => match reason {
+            CloseReason::LimitExceeded => Refusal::StreamDurationExceeded {
+                seconds: limits.connection_seconds.into(),
+            },
+            CloseReason::Replaced => ended("another stream took its place"),
+            CloseReason::Disconnected => {
+                ended("the participant was disconnected by DisconnectParticipant")
+            }
+            CloseReason::StageDeleted => ended("the stage was deleted"),
+            CloseReason::SessionEnded => ended("the stage session has ended"),
+            CloseReason::PublisherLeft
+            | CloseReason::ReplicationStopped
+            | CloseReason::CapabilityLost => ended("it may not publish any more"),
+        },
+        IngestClose::Media(GoneReason::Exceeded(excess)) => of_excess(*excess, limits),
+        IngestClose::Media(_) => Refusal::InternalServerException,
+        IngestClose::Restart => ended("the server restarts; connect again in a moment"),
+    }
+}
+
+fn of_excess(excess: Excess, limits: &Limits) -> Refusal {
+    let publish = publish_limits(limits);
+    match excess {
+        Excess::PublishBitrate { bits_per_s } | Excess::DownloadBitrate { bits_per_s } => {
+            Refusal::BitrateExceeded {
+                bits_per_s,
+                most: publish.bits_per_s.unwrap_or(bits_per_s),
+            }
+        }
+        Excess::PublishResolution { size } => Refusal::ResolutionExceeded {
+            size,
+            pixels_max: publish.pixels.unwrap_or(size.pixels()),
+        },
     }
 }
