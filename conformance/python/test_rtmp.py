@@ -1,73 +1,47 @@
-"""Encoders that publish by RTMP and RTMPS: FFmpeg with a stream key, viewers in its stage and of a replica."""
+"""Encoders publish by RTMP and RTMPS with a stream key, and are watched, replicated and recorded like anybody."""
 
-import contextlib
+import json
+import re
 import socket
-import subprocess
-import threading
+import urllib.request
 
-import imageio_ffmpeg
 import pytest
 
 from support import api
 from support.api import Stages
+from support.encoder import TONE_HZ, encoding, ffmpeg, ffmpeg5, gstreamer, gstreamer_missing, running
+from support.ingest import Ingests, listening, watch
+from support.place import Place
 from support.ports import free_port
+from support.recording import check, recorded
 from support.server import Server
 from support.tls import self_signed
 from support.wait import eventually
 
 NAMES = ("restage.localhost", "localhost")
-PUBLISHED_S = 60
-PICTURE = "testsrc2=size=320x180:rate=30"
-TONE_HZ = 440
-SOUND = f"sine=frequency={TONE_HZ}:sample_rate=44100"
-H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30")
-BASELINE = (*H264, "-profile:v", "baseline", "-b:v", "500k")
-AAC = ("-c:a", "aac", "-b:a", "96k", "-ac", "2")
+SERVER_ARGUMENTS = listening()
 
 
-SERVER_ARGUMENTS = ("--rtmp", f"127.0.0.1:{free_port(socket.SOCK_STREAM)}")
+def encoders():
+    """(name, command for a URL, why it cannot run here) of every encoder."""
+    old = ffmpeg5()
+    missing = gstreamer_missing()
+    return [
+        ("ffmpeg9", ffmpeg, None),
+        ("ffmpeg5", lambda url: ffmpeg(url, program=old), None if old else "there is no FFmpeg (Debian package ffmpeg)"),
+        ("gstreamer", gstreamer, f"GStreamer lacks {missing}" if missing else None),
+    ]
 
 
-class Encoder:
-    """FFmpeg, which publishes until it is stopped."""
-
-    def __init__(self, url, *arguments, picture=PICTURE, sound=SOUND, video=BASELINE, audio=AAC):
-        inputs = ["-re", "-f", "lavfi", "-i", picture] if picture else []
-        inputs += ["-re", "-f", "lavfi", "-i", sound] if sound else []
-        outputs = [*(video if picture else ()), *(audio if sound else ()), *arguments]
-        program = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-loglevel", "info"]
-        self.process = subprocess.Popen(
-            [*program, *inputs, *outputs, "-f", "flv", url],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-        self.said = []
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        self.said.extend(self.process.stderr)
-
-    def is_over(self):
-        return self.process.poll() is not None
-
-    def told(self):
-        return "".join(self.said)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(timeout=30)
+EACH = [
+    pytest.param(command, id=name, marks=[pytest.mark.skip(reason=lacks)] if lacks else [])
+    for name, command, lacks in encoders()
+]
 
 
-@contextlib.contextmanager
-def encoding(*arguments, **more):
-    encoder = Encoder(*arguments, **more)
-    try:
-        yield encoder
-    finally:
-        encoder.stop()
+@pytest.fixture(scope="module")
+def ingests(stages):
+    return Ingests(stages)
 
 
 @pytest.fixture
@@ -79,28 +53,7 @@ def pair(stages):
         stages.ivs.delete_stage(arn=arn)
 
 
-@pytest.fixture
-def ingest(ivs, pair):
-    made = ivs.create_ingest_configuration(
-        ingestProtocol="RTMP", insecureIngest=True, stageArn=pair[0], userId="encoder"
-    )["ingestConfiguration"]
-    yield made
-    ivs.delete_ingest_configuration(arn=made["arn"], force=True)
-
-
-def endpoint(ivs, stage, protocol="rtmp"):
-    return ivs.get_stage(arn=stage)["stage"]["endpoints"][protocol]
-
-
-def state(ivs, made):
-    return ivs.get_ingest_configuration(arn=made["arn"])["ingestConfiguration"]["state"]
-
-
-def is_published(stages, stage, participant):
-    return stages.participants(stage).get(participant, {}).get("published")
-
-
-def watch(stages, media, stage, publisher):
+def see_and_hear(media, stages, stage, publisher):
     """Watches for a moment: pictures come, and the tone is heard."""
     watcher = media.watch(stages.token(stage)[1], publisher)
     eventually(lambda: watcher.frames > 30, 30, what=f"pictures: {watcher}")
@@ -108,22 +61,32 @@ def watch(stages, media, stage, publisher):
     eventually(is_tone, 30, what=f"the tone: {watcher}")
 
 
-def test_ffmpeg_publishes_and_is_watched_in_both_stages(ivs, stages, media, pair, ingest):
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("command", EACH)
+def test_an_encoder_is_watched_in_both_stages(server, ingests, stages, media, pair, command):
     source, destination = pair
-    publisher = ingest["participantId"]
-    with encoding(endpoint(ivs, source) + ingest["streamKey"]) as encoder:
-        eventually(lambda: is_published(stages, source, publisher), PUBLISHED_S, what=encoder.told())
-        assert state(ivs, ingest) == "ACTIVE"
-        assert stages.participants(source)[publisher]["protocol"] == "RTMP"
+    made = ingests.create(source)
+    publisher = made["participantId"]
+    with running(command(ingests.endpoint(source) + made["streamKey"])) as encoder:
+        ingests.published(source, publisher, encoder)
+        assert ingests.state(made) == "ACTIVE"
+        row = stages.participants(source)[publisher]
+        assert stages.participant(source, publisher)["protocol"] == "RTMP" and row["userId"] == "encoder"
         stages.replicate(source, destination, publisher)
         for stage in pair:
-            watch(stages, media, stage, publisher)
+            see_and_hear(media, stages, stage, publisher)
+        told = watch(server, stages.token(destination)[1], publisher, 3)
+        assert told["video"]["codec"] == "H264" and told["video"]["framesPerSecond"] > 20, told
+        assert told["audio"]["codec"] == "OPUS" and told["audio"]["framesPerSecond"] > 40, told
         assert not encoder.is_over(), encoder.told()
-    eventually(lambda: state(ivs, ingest) == "INACTIVE", what="it has ended")
-    assert not is_published(stages, source, publisher)
+    eventually(lambda: ingests.state(made) == "INACTIVE", what="it has ended")
+    eventually(lambda: stages.participants(source)[publisher]["state"] == "DISCONNECTED")
+    ingests.delete(made)
 
 
-def test_rtmps_is_taken_and_rtmp_refused_unless_it_is_permitted(tmp_path):
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("command", EACH)
+def test_rtmps_is_taken_and_rtmp_refused_unless_it_is_permitted(tmp_path, command):
     certificate, key = self_signed(tmp_path / "served", NAMES)
     rtmp, rtmps = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
     encrypted = Server(
@@ -135,67 +98,106 @@ def test_rtmps_is_taken_and_rtmp_refused_unless_it_is_permitted(tmp_path):
     try:
         ivs = api.client(encrypted, url=f"https://localhost:{encrypted.http_port}", trust=certificate)
         stages = Stages(ivs)
+        ingests = Ingests(stages)
         stage = stages.create("encrypted")
-        made = ivs.create_ingest_configuration(ingestProtocol="RTMPS", stageArn=stage)["ingestConfiguration"]
-        with encoding(endpoint(ivs, stage) + made["streamKey"]) as encoder:
+        made = ingests.create(stage, ingestProtocol="RTMPS", insecureIngest=False)
+        publisher = made["participantId"]
+        assert ingests.endpoint(stage).endswith(f":{rtmp}/app/")
+        with running(command(ingests.endpoint(stage, "rtmps") + made["streamKey"])) as encoder:
+            ingests.published(stage, publisher, encoder)
+            assert stages.participant(stage, publisher)["protocol"] == "RTMPS"
+            token = stages.token(stage)[1]
+            told = watch(encrypted, token, publisher, 3, trust=certificate)
+            assert told["video"]["framesPerSecond"] > 20 and told["audio"]["framesPerSecond"] > 40, told
+        eventually(lambda: ingests.state(made) == "INACTIVE", what="it has ended")
+        with running(command(ingests.endpoint(stage) + made["streamKey"])) as encoder:
             eventually(encoder.is_over, 30, what="it is refused")
-            eventually(lambda: "rtmps" in encoder.told(), what=encoder.told())
-        with encoding(endpoint(ivs, stage, "rtmps") + made["streamKey"], "-tls_verify", "0") as encoder:
-            eventually(lambda: is_published(stages, stage, made["participantId"]), PUBLISHED_S, what=encoder.told())
-            assert stages.participants(stage)[made["participantId"]]["protocol"] == "RTMPS"
+        assert ingests.errors(stage, publisher) == ["INVALID_PROTOCOL"]
+        assert made["streamKey"] not in encrypted.tail(5000)
     finally:
         encrypted.stop()
 
 
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        ({"video": (*H264, "-tune", "film", "-bf", "2")}, "B frames"),
-        ({"sound": None}, "there is no audio"),
-        ({"picture": None}, "there is no video"),
-        ({"audio": ("-c:a", "aac", "-ar", "22050")}, "22050"),
-        ({"audio": ("-c:a", "aac", "-ac", "6")}, "channels"),
-        (
-            {
-                "audio": (
-                    "-c:a",
-                    "libmp3lame",
-                )
-            },
-            "AAC-LC",
-        ),
-    ],
-)
-def test_what_breaks_a_rule_is_ended_and_the_encoder_is_told(ivs, stages, pair, ingest, more, words):
-    with encoding(endpoint(ivs, pair[0]) + ingest["streamKey"], **more) as encoder:
-        eventually(encoder.is_over, 40, what="it is ended")
-        eventually(lambda: words in encoder.told(), what=f"{words}: {encoder.told()}")
-    eventually(lambda: state(ivs, ingest) == "INACTIVE", what="it has ended")
+@pytest.mark.timeout(240)
+def test_an_encoder_and_its_replica_are_recorded(tmp_path):
+    place = Place(tmp_path, *listening(), name="test_rtmp_recorded").start()
+    try:
+        ingests = Ingests(place.stages)
+        storage = place.storage()
+        source, hall = place.stage(storage), place.stage(storage)
+        made = ingests.create(source)
+        publisher = made["participantId"]
+        with encoding(ingests.endpoint(source) + made["streamKey"]) as encoder:
+            ingests.published(source, publisher, encoder)
+            place.stages.replicate(source, hall, publisher)
+            session, other = place.stages.session(source), place.stages.session(hall)
+            rows = [
+                recorded(place.stages, stage, publisher, of, "ACTIVE") for stage, of in ((source, session), (hall, other))
+            ]
+            for row in rows:
+                place.has_segments(row["recordingS3Prefix"], 3)
+        for (stage, of), row in zip(((source, session), (hall, other)), rows, strict=True):
+            recorded(place.stages, stage, publisher, of, "STOPPED")
+            playlist = check(place.bucket, row["recordingS3Prefix"])
+            assert playlist.duration > 4 and len(playlist.inits) == 1, playlist.segments
+    finally:
+        place.server.stop()
 
 
-def test_a_wrong_key_and_one_in_use_are_refused(ivs, stages, pair, ingest, server):
-    url = endpoint(ivs, pair[0])
-    with encoding(url + ingest["streamKey"][:-1] + "-") as encoder:
-        eventually(encoder.is_over, 30, what="it is refused")
-        assert "stream key" in encoder.told()
-    with encoding(url + ingest["streamKey"]) as first:
-        eventually(lambda: is_published(stages, pair[0], ingest["participantId"]), PUBLISHED_S, what=first.told())
-        with encoding(url + ingest["streamKey"]) as second:
-            eventually(second.is_over, 30, what="it is refused")
-            assert "in use" in second.told()
-        assert not first.is_over(), "the first stays"
-    assert ingest["streamKey"] not in server.tail(5000)
+@pytest.mark.timeout(180)
+def test_tracks_of_a_multitrack_stream_are_layers(ingests, stages, media, pair):
+    stage = pair[0]
+    made = ingests.create(stage)
+    publisher = made["participantId"]
+    # The larger track comes second: the size of the pictures says which layer is which, not their order.
+    tracks = (
+        *("-filter_complex", "[0:v]split=2[a][b];[a]scale=320:180[small];[b]scale=640:360[large]"),
+        *("-map", "[small]", "-map", "[large]", "-map", "1:a"),
+        *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "30"),
+        *("-profile:v", "baseline", "-b:v:0", "200k", "-b:v:1", "700k", "-c:a", "aac", "-ac", "2"),
+    )
+    url = ingests.endpoint(stage) + made["streamKey"]
+    with encoding(url, picture="testsrc2=size=640x360:rate=30", tail=tracks) as encoder:
+        ingests.published(stage, publisher, encoder)
+        _, token = stages.token(stage)
+        events = media.events(token)
+        watcher = media.watch(token, publisher)
+        eventually(lambda: watcher.size == (640, 360), 30, what=f"the larger one: {watcher}")
+        of_type = lambda kind: [frame["payload"] for frame in events.frames if frame["type"] == kind]  # noqa: E731
+        layers = lambda: [  # noqa: E731
+            (layer["label"], layer["height"]) for layer in of_type("STAGE_STREAM_LAYERS_CHANGED")[-1]["layers"]
+        ]
+        eventually(lambda: layers() == [("low", 180), ("hi", 360)], 30, what="both are told")
+        wish = {"remoteParticipantId": publisher, "maxHeight": 180}
+        events.send(json.dumps({"type": "SUBSCRIBE_CONFIGURE", "payload": wish}))
+        eventually(lambda: watcher.size == (320, 180), 30, what=f"the smaller one: {watcher}")
+        assert not encoder.is_over(), encoder.told()
+    ingests.delete(made)
 
 
-def test_disconnect_ends_the_stream_and_unusable_is_the_key(ivs, stages, pair, ingest):
-    url = endpoint(ivs, pair[0]) + ingest["streamKey"]
-    with encoding(url) as encoder:
-        eventually(lambda: is_published(stages, pair[0], ingest["participantId"]), PUBLISHED_S, what=encoder.told())
-        ivs.disconnect_participant(stageArn=pair[0], participantId=ingest["participantId"])
-        eventually(encoder.is_over, 30, what="it is ended")
-    assert ivs.get_ingest_configuration(arn=ingest["arn"])["ingestConfiguration"].get("stageArn", "") == ""
-    with encoding(url) as encoder:
-        eventually(encoder.is_over, 30, what="it is refused")
+@pytest.mark.timeout(120)
+def test_what_is_counted_is_in_the_metrics(server, ingests, pair):
+    made = ingests.create(pair[0])
+    with encoding(ingests.endpoint(pair[0]) + made["streamKey"]) as encoder:
+        ingests.published(pair[0], made["participantId"], encoder)
+        wanted = (
+            r'^restage_rtmp_streams\{protocol="rtmp"\} 1',
+            r'^restage_rtmp_connections_total\{protocol="rtmp"\} [1-9]',
+            r'^restage_rtmp_received_bytes_total\{protocol="rtmp"\} [1-9]\d{4}',
+            r"^restage_rtmp_release_delay_seconds_count [1-9]",
+            r'^restage_rtmp_left_out_total\{kind="packets"\} 0',
+            r"^restage_ingest_switches_total 0",
+        )
+
+        def shows_all():
+            with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+                metrics = answer.read().decode()
+            for pattern in wanted:
+                assert re.search(pattern, metrics, re.MULTILINE), f"{pattern} in\n{metrics}"
+            return True
+
+        eventually(shows_all)
+    ingests.delete(made)
 
 
 def test_a_server_without_listeners_names_no_endpoints_and_rtmps_needs_tls(tmp_path):
@@ -206,7 +208,6 @@ def test_a_server_without_listeners_names_no_endpoints_and_rtmps_needs_tls(tmp_p
         assert "rtmp" not in endpoints and "rtmps" not in endpoints
     finally:
         plain.stop()
-    with pytest.raises(AssertionError, match="TLS"):
-        Server(
-            tmp_path / "refused", "--rtmps", f"127.0.0.1:{free_port(socket.SOCK_STREAM)}", name="test_rtmp_refused"
-        ).start()
+    with pytest.raises(AssertionError, match="certificate"):
+        address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+        Server(tmp_path / "refused", "--rtmps", address, name="test_rtmp_refused").start()
