@@ -28,7 +28,11 @@ def encoders():
     missing = gstreamer_missing()
     return [
         ("ffmpeg9", ffmpeg, None),
-        ("ffmpeg5", lambda url: ffmpeg(url, program=old), None if old else "there is no FFmpeg (Debian package ffmpeg)"),
+        (
+            "ffmpeg5",
+            lambda url: ffmpeg(url, program=old),
+            None if old else "there is no FFmpeg (Debian package ffmpeg)",
+        ),
         ("gstreamer", gstreamer, f"GStreamer lacks {missing}" if missing else None),
     ]
 
@@ -132,7 +136,8 @@ def test_an_encoder_and_its_replica_are_recorded(tmp_path):
             place.stages.replicate(source, hall, publisher)
             session, other = place.stages.session(source), place.stages.session(hall)
             rows = [
-                recorded(place.stages, stage, publisher, of, "ACTIVE") for stage, of in ((source, session), (hall, other))
+                recorded(place.stages, stage, publisher, of, "ACTIVE")
+                for stage, of in ((source, session), (hall, other))
             ]
             for row in rows:
                 place.has_segments(row["recordingS3Prefix"], 3)
@@ -208,6 +213,7 @@ def test_a_server_without_listeners_names_no_endpoints_and_rtmps_needs_tls(tmp_p
         assert "rtmp" not in endpoints and "rtmps" not in endpoints
     finally:
         plain.stop()
+    address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    refused = Server(tmp_path / "refused", "--rtmps", address, name="test_rtmp_refused")
     with pytest.raises(AssertionError, match="certificate"):
-        address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
-        Server(tmp_path / "refused", "--rtmps", address, name="test_rtmp_refused").start()
+        refused.start()

@@ -1,4 +1,4 @@
-"""What is not taken from encoders: each row of the service's table of errors, in the history and in the encoder's own words."""
+"""What is not taken from encoders: each row of the service's table of errors, in the history and in words."""
 
 import socket
 import urllib.request

@@ -1,6 +1,6 @@
 """GStreamer of the system publishes by RTMP: run with the system's Python.
 
-    gstreamer_rtmp.py URL | missing
+gstreamer_rtmp.py URL | missing
 """
 
 import signal

@@ -21,9 +21,10 @@ use restage_node::recording::{Recordings, SpoolHome};
 use restage_node::supervise::Parts;
 use restage_node::thumbnails::{Sandbox, Thumbnailer};
 use restage_node::token::{Endpoints, Tokens};
-use restage_storage::{Backend, Buckets, SpoolBounds, StorageSettings, spool};
-use restage_store::read::RecordedParticipant;
-use restage_store::{Store, StoreConfig};
+use restage_storage::bucket::Backend;
+use restage_storage::{Buckets, SpoolBounds, StorageSettings, spool};
+
+use restage_store::{RecordedParticipant, Store, StoreConfig};
 use tokio::time::Instant;
 
 const ACCOUNT: &str = "000000000000";

@@ -1,4 +1,4 @@
-//! Prints the processor time that a stream from AAC to Opus costs: `cargo run --release -p restage-audio --example cost`.
+//! Prints the processor time that a stream from AAC to Opus costs: `cargo run --release -p restage-audio --example sound_cost`.
 
 use restage_audio::limits::ACCESS_UNIT_SAMPLES;
 use restage_audio::{AacFormat, BITS_PER_S_DEFAULT, OpusPacket, Transcoder};
