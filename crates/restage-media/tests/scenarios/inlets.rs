@@ -56,6 +56,7 @@ impl Ingest {
             inlet: InletId(key),
             publication: PUBLICATION,
             formats: formats(ours),
+            is_limited: true,
         });
         Self {
             key: InletId(key),
@@ -298,6 +299,7 @@ fn what_a_tap_is_given_can_be_pushed_into_another_process() {
         inlet,
         publication: PUBLICATION,
         formats: formats(Codec::H264),
+        is_limited: true,
     });
     let now = home.now;
     home.clients[publisher].start(now, ClientCodec::H264);
@@ -348,6 +350,7 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
             inlet: InletId(key),
             publication: PUBLICATION,
             formats,
+            is_limited: true,
         });
     };
     let push = |world: &mut World, packets: &[InletPacket]| {
@@ -514,6 +517,7 @@ fn random_packets_do_no_harm_and_no_number_is_sent_twice() {
             inlet: InletId(9),
             publication: PUBLICATION,
             formats: formats(codec),
+            is_limited: true,
         });
         open_tap(&mut world, 7, TapLayers::All);
         for _ in 0..1_000 {

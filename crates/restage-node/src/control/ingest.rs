@@ -166,7 +166,7 @@ impl Control {
                 "the server has no processor time left for another stream; try again in a moment";
             return Err(IngestError::new(StageEventError::QuotaExceeded, message));
         }
-        let writer = self.inner.media.open_inlet().await.map_err(internal)?;
+        let writer = self.inner.media.open_inlet(false).await.map_err(internal)?;
         let connection = ids::connection();
         let (close, closed) = watch::channel(None);
         let inlet = writer.inlet();

@@ -65,6 +65,8 @@ pub(super) struct InletEnd {
     shared: Arc<Shared>,
     /// What it feeds, and the turn of the order that said so.
     pub(super) publication: Option<(PublicationId, u64)>,
+    /// Whether the limits on what a publisher sends hold for it.
+    pub(super) is_limited: bool,
     /// What it sends; taken when it begins.
     pub(super) formats: Option<Vec<Format>>,
 }
@@ -180,21 +182,26 @@ impl Media {
         let workers = &self.inner.workers;
         workers[usize::from(worker)].expect_one_more();
         let inlet = InletId((1_000 + number) * workers.len() as u64 + u64::from(worker));
-        self.open_inlet_as(inlet).await.unwrap()
+        self.open_inlet_as(inlet, true).await.unwrap()
     }
 
     /// Opens an external inlet on the worker with the fewest peers. It feeds nothing until [`publish_inlet`](Self::publish_inlet) has
-    /// said what.
+    /// said what. `is_limited` says whether the limits on what a publisher sends hold for it; otherwise the caller keeps them.
     ///
     /// # Errors
     /// The worker is shutting down.
-    pub async fn open_inlet(&self) -> Result<InletWriter, MediaError> {
+    pub async fn open_inlet(&self, is_limited: bool) -> Result<InletWriter, MediaError> {
         // Inlets and peers have their numbers from one row, and count alike for the load of a worker.
-        self.open_inlet_as(InletId(self.fresh_peer().0)).await
+        let inlet = InletId(self.fresh_peer().0);
+        self.open_inlet_as(inlet, is_limited).await
     }
 
     /// Opens an external inlet with a key that assigns it to a worker.
-    async fn open_inlet_as(&self, inlet: InletId) -> Result<InletWriter, MediaError> {
+    async fn open_inlet_as(
+        &self,
+        inlet: InletId,
+        is_limited: bool,
+    ) -> Result<InletWriter, MediaError> {
         let shared = Arc::new(Shared {
             all_queued_bytes: Arc::clone(&self.inner.pushed_bytes),
             ..Shared::default()
@@ -202,6 +209,7 @@ impl Media {
         let end = InletEnd {
             shared: Arc::clone(&shared),
             publication: None,
+            is_limited,
             formats: None,
         };
         // Made before the order is sent, so that the inlet is closed if this future is dropped.

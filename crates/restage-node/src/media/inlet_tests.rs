@@ -79,7 +79,7 @@ async fn an_inlet_begins_when_publication_and_formats_are_known() {
     for formats_first in [true, false] {
         let (media, _events) = start(2, PublishLimits::default());
         let (mut tap, _life) = tap(&media).await;
-        let inlet = media.open_inlet().await.unwrap();
+        let inlet = media.open_inlet(true).await.unwrap();
         assert!(
             inlet.push(vec![packet(SOUND, 1, 50)]),
             "it is taken, and nobody hears it"
@@ -118,7 +118,7 @@ async fn an_inlet_begins_when_publication_and_formats_are_known() {
 #[tokio::test]
 async fn an_inlet_whose_worker_does_not_keep_up_drops_and_says_so() {
     let (media, _events) = start(1, PublishLimits::default());
-    let inlet = media.open_inlet().await.unwrap();
+    let inlet = media.open_inlet(true).await.unwrap();
     inlet.begin(formats()).await;
     media.publish_inlet(inlet.inlet(), PUBLICATION).await;
     let (mut tap, _life) = tap(&media).await;
@@ -156,7 +156,7 @@ async fn an_inlet_whose_worker_does_not_keep_up_drops_and_says_so() {
 #[tokio::test]
 async fn key_frames_that_are_wanted_are_counted() {
     let (media, _events) = start(1, PublishLimits::default());
-    let inlet = media.open_inlet().await.unwrap();
+    let inlet = media.open_inlet(true).await.unwrap();
     inlet.begin(formats()).await;
     media.publish_inlet(inlet.inlet(), PUBLICATION).await;
     let (_tap, _life) = tap(&media).await;
@@ -174,7 +174,7 @@ async fn an_inlet_that_sends_too_much_ends_and_the_reason_is_told() {
         pixels: None,
     };
     let (media, mut events) = start(1, limits);
-    let inlet = media.open_inlet().await.unwrap();
+    let inlet = media.open_inlet(true).await.unwrap();
     inlet.begin(formats()).await;
     media.publish_inlet(inlet.inlet(), PUBLICATION).await;
     let gone = within("the end", async {
@@ -202,7 +202,7 @@ async fn an_inlet_that_sends_too_much_ends_and_the_reason_is_told() {
 #[tokio::test]
 async fn an_inlet_of_a_worker_that_begins_anew_ends() {
     let (media, mut events) = start(1, PublishLimits::default());
-    let inlet = media.open_inlet().await.unwrap();
+    let inlet = media.open_inlet(true).await.unwrap();
     inlet.begin(formats()).await;
     media.publish_inlet(inlet.inlet(), PUBLICATION).await;
     until("it feeds", || media.stats().inlets == 1).await;

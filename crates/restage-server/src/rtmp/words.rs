@@ -2,8 +2,7 @@
 
 use restage_core::row::StageEventError;
 use restage_core::{CloseReason, Limits};
-use restage_media::{Excess, GoneReason};
-use restage_node::control::{IngestClose, IngestError, publish_limits};
+use restage_node::control::{IngestClose, IngestError};
 use restage_rtmp::Refusal;
 
 /// Why an encoder may not publish.
@@ -40,24 +39,7 @@ pub(super) fn of_close(reason: &IngestClose, limits: &Limits) -> Refusal {
             | CloseReason::ReplicationStopped
             | CloseReason::CapabilityLost => ended("it may not publish any more"),
         },
-        IngestClose::Media(GoneReason::Exceeded(excess)) => of_excess(*excess, limits),
         IngestClose::Media(_) => Refusal::InternalServerException,
         IngestClose::Restart => ended("the server restarts; connect again in a moment"),
-    }
-}
-
-fn of_excess(excess: Excess, limits: &Limits) -> Refusal {
-    let publish = publish_limits(limits);
-    match excess {
-        Excess::PublishBitrate { bits_per_s } | Excess::DownloadBitrate { bits_per_s } => {
-            Refusal::BitrateExceeded {
-                bits_per_s,
-                most: publish.bits_per_s.unwrap_or(bits_per_s),
-            }
-        }
-        Excess::PublishResolution { size } => Refusal::ResolutionExceeded {
-            size,
-            pixels_max: publish.pixels.unwrap_or(size.pixels()),
-        },
     }
 }

@@ -115,7 +115,7 @@ impl Control {
         key: &PublicationKey,
     ) -> Result<Redundant, IngestError> {
         let media = &self.inner.media;
-        let writer = media.open_inlet().await.map_err(internal)?;
+        let writer = media.open_inlet(false).await.map_err(internal)?;
         let connection = ids::connection();
         let (close, closed) = watch::channel(None);
         let inlet = writer.inlet();

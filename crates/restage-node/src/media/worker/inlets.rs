@@ -35,11 +35,11 @@ impl Worker {
 
     /// Feeds the publication from the inlet, once both publication and formats are known.
     fn feed_from(&mut self, inlet: InletId) {
-        let beginning = self
-            .inlets
-            .get_mut(&inlet)
-            .and_then(InletEnd::take_beginning);
-        let Some((publication, turn, formats)) = beginning else {
+        let Some(end) = self.inlets.get_mut(&inlet) else {
+            return;
+        };
+        let is_limited = end.is_limited;
+        let Some((publication, turn, formats)) = end.take_beginning() else {
             return;
         };
         let at = now();
@@ -47,6 +47,7 @@ impl Worker {
             inlet,
             publication,
             formats,
+            is_limited,
         };
         self.sfu.control(at, control);
         let routes = &self.neighbours.routes;
