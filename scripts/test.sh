@@ -100,7 +100,7 @@ python_suite() {
 # The same binaries as in rust_tests: what a test is given for a database is all that differs.
 rust_tests_on_postgres() {
     cargo test --workspace --locked --quiet --no-run --message-format=json >"$WORK/artifacts"
-    python3 scripts/test_binaries.py restage-store restage-node:jobs <"$WORK/artifacts" >"$WORK/binaries"
+    python3 scripts/test_binaries.py restage-store restage-node:jobs restage-node:ingests <"$WORK/artifacts" >"$WORK/binaries"
     while read -r folder binary; do
         (cd "$folder" && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
     done <"$WORK/binaries"
