@@ -80,8 +80,8 @@ def test_an_encoder_is_watched_in_both_stages(server, ingests, stages, media, pa
         for stage in pair:
             see_and_hear(media, stages, stage, publisher)
         told = watch(server, stages.token(destination)[1], publisher, 3)
-        assert told["video"]["codec"] == "H264" and told["video"]["framesPerSecond"] > 20, told
-        assert told["audio"]["codec"] == "OPUS" and told["audio"]["framesPerSecond"] > 40, told
+        assert told["video"]["codec"] == "H.264" and told["video"]["framesPerSecond"] > 20, told
+        assert told["audio"]["codec"] == "Opus" and told["audio"]["framesPerSecond"] > 40, told
         assert not encoder.is_over(), encoder.told()
     eventually(lambda: ingests.state(made) == "INACTIVE", what="it has ended")
     eventually(lambda: stages.participants(source)[publisher]["state"] == "DISCONNECTED")

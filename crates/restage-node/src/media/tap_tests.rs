@@ -260,7 +260,7 @@ async fn a_tap_that_is_read_from_time_to_time_tells_its_end() {
     let (mut tap, life) = plane.tap().await;
     assert_eq!(tap.try_next().map(|tapped| tapped.is_some()), Ok(false));
     let (mut other, _life) = plane.tap().await;
-    plane.push(0, 1, 3).await;
+    plane.push(3);
     read_to(&mut other, plane.pushed - 1).await;
     drop(life);
     // What came before the end is given first.

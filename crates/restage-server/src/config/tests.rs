@@ -24,6 +24,8 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         acme_email: Some("e".into()),
         acme_challenge: Some(AcmeChallenge::Http),
         acme_profile: Some("p".into()),
+        rtmp: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
+        rtmps: Some(SocketAddr::from(([127, 0, 0, 1], 1))),
         media_port: Some(1),
         workers: Some(1),
         media_ip: vec![IpAddr::from([127, 0, 0, 1])],

@@ -79,7 +79,8 @@ impl Connections {
     }
 
     /// The number of connections: those that do not publish yet, and those that do.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    #[cfg(test)]
+    fn counts(&self) -> (usize, usize) {
         let table = self.lock();
         (table.admission.waiting(), table.admission.streams())
     }
