@@ -58,9 +58,8 @@ class Ingests:
         return [event["errorCode"] for event in events if event["name"] == "PUBLISH_ERROR"]
 
 
-def watch(server, token, publisher, seconds, *arguments, trust=None):
+def watch(server, token, publisher, seconds, *arguments):
     """`restage watch` for some seconds: its last figures by kind."""
-    extra = {"SSL_CERT_FILE": str(trust)} if trust else {}
     done = subprocess.run(
         [
             *(str(binary()), "watch", "--token", token, publisher),
@@ -70,7 +69,7 @@ def watch(server, token, publisher, seconds, *arguments, trust=None):
         text=True,
         timeout=seconds + 60,
         check=False,
-        env=clean_environment(**extra),
+        env=clean_environment(),
     )
     assert done.returncode == 0, f"{done.stderr}\n{server.tail()}"
     lines = [json.loads(line) for line in done.stdout.splitlines()]
