@@ -25,7 +25,7 @@ def start(directory, name, *arguments):
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory):
     """A server with the service's limits, and none for calls."""
-    started = start(tmp_path_factory.mktemp("rtmp_rules"), "test_rtmp_rules", "--limits", "aws", "--rates", "open")
+    started = start(tmp_path_factory.mktemp("rtmp_rules"), "test_rtmp_rules", "--limits", "aws", "--rate-others", "0")
     yield Ingests(Stages(api.client(started))), started
     started.stop()
 
@@ -91,7 +91,9 @@ def test_what_breaks_a_rule_is_ended_and_the_encoder_is_told(ingests, stage, mad
 
 @pytest.mark.timeout(180)
 def test_a_stream_lasts_as_long_as_it_may(tmp_path):
-    server = start(tmp_path, "test_rtmp_duration", "--limits", "aws", "--limit-connection-seconds", "8")
+    server = start(
+        tmp_path, "test_rtmp_duration", "--limits", "aws", "--rate-others", "0", "--limit-connection-seconds", "8"
+    )
     try:
         ingests = Ingests(Stages(api.client(server)))
         stage = ingests.stages.create("duration")
