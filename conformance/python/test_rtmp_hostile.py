@@ -229,7 +229,7 @@ def test_who_guesses_keys_is_slowed_down_and_then_refused(server, ingests, stage
         for thread in threads:
             thread.join(timeout=30)
     assert any(b"INVALID_STREAM_KEY" in told for told in answers), "even with a right one"
-    # Other clients are not concerned.
+    # Other clients are not concerned, while as many guess as are let in.
     with encoding(ingests.endpoint(stage) + made["streamKey"]) as encoder:
         ingests.published(stage, made["participantId"], encoder)
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
