@@ -11,8 +11,8 @@ Each starts a server of its own on loopback; `RESTAGE_BINARY` names the binary. 
 the time from the moment at which FFmpeg is given it to the moment at which the viewer has decoded it. aiortc decodes a
 picture when the next one begins to arrive, which adds 33 ms. The part of FFmpeg is measured before, without a server.
 
-`cost`: processor time of the server for one stream of 2.5 Mbit/s with AAC that was encoded before, without viewers, less
-what the idle server takes.
+`cost`: processor time of the server for one stream of 2.5 Mbit/s with AAC that was encoded before, without viewers,
+less what the idle server takes.
 
 `failover`: two encoders show the same pictures; the one that is shown is killed, or stopped without a word (`stall`).
 The gap is the longest time between two pictures at the viewer. Then it comes back, and the other one is next.
@@ -20,6 +20,7 @@ The gap is the longest time between two pictures at the viewer. Then it comes ba
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -73,6 +74,11 @@ def spread(values):
         "p99_ms": milliseconds(p99),
         "max_ms": milliseconds(ordered[-1]),
     }
+
+
+def steps(values):
+    """The differences between successive values."""
+    return [after - before for before, after in itertools.pairwise(values)]
 
 
 def flv(url):
@@ -280,19 +286,16 @@ def round_of(redundant, viewer, how, pause_s):
     if viewer.why_not():
         raise RuntimeError(f"the viewer: {viewer.why_not()}")
     pictures = viewer.pictures[begin:]
-    ats = [picture["at"] for picture in pictures]
-    gap = max(after - before for before, after in zip(ats, ats[1:], strict=False))
-    steps = [after["rtp"] - before["rtp"] for before, after in zip(pictures, pictures[1:], strict=False)]
-    counts = [picture["card"][1] for picture in pictures if picture["card"]]
-    jumps = [after - before for before, after in zip(counts, counts[1:], strict=False)]
+    timestamps = steps([picture["rtp"] for picture in pictures])
+    jumps = steps([picture["card"][1] for picture in pictures if picture["card"]])
     return {
         "shown": shown,
-        "gap_ms": milliseconds(gap),
+        "gap_ms": milliseconds(max(steps([picture["at"] for picture in pictures]))),
         "after_ms": milliseconds(others()[0]["at"] - ended_at),
         "pictures_left_out": max(0, max(jumps) - 1),
         "pictures_shown_twice": max(0, 1 - min(jumps)),
-        "rtp_goes_back": min(steps) <= 0,
-        "rtp_step_max_ms": milliseconds(max(steps) / 90_000),
+        "rtp_goes_back": min(timestamps) <= 0,
+        "rtp_step_max_ms": milliseconds(max(timestamps) / 90_000),
         "damaged": sum(picture["card"] is None for picture in pictures),
     }
 

@@ -172,11 +172,16 @@ def publish(server, key):
             text=True,
             errors="replace",
         )
-        threading.Thread(target=lambda: (sys.stdin.read(), obs.send_signal(signal.SIGINT)), daemon=True).start()
-        for line in obs.stdout:
-            # The log shows the key, as OBS is told it.
-            print(line.replace(key, "STREAM_KEY"), end="", flush=True)
-        return obs.wait(STOP_S)
+        is_asked = threading.Event()
+        # OBS would ask whether it may stop what it streams, so it is not asked politely.
+        threading.Thread(target=lambda: (sys.stdin.read(), is_asked.set(), obs.terminate()), daemon=True).start()
+        try:
+            for line in obs.stdout:
+                print(line.replace(key, "STREAM_KEY"), end="", flush=True)
+        finally:
+            obs.kill()
+            code = obs.wait(STOP_S)
+        return 0 if is_asked.is_set() else code
 
 
 def main():
@@ -188,6 +193,8 @@ def main():
         print(subprocess.run(["obs", "--version"], capture_output=True, text=True, check=True).stdout)
         return
     _, server, key, *_ = sys.argv[1:]
+    # What it has started and written goes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     code = publish(server, key)
     if code != 0:
         say(failed=f"OBS ended with {code}")
