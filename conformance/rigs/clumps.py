@@ -34,7 +34,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import imageio_ffmpeg
 
 from support import namespace
-from support.ingest import Ingest
+from support.rtmp_server import RtmpServer
 from support.seen import Seen
 from support.wait import eventually
 
@@ -160,7 +160,7 @@ def through_buffer(arguments, directory):
 
 def through_server(arguments, directory):
     """How far apart the pictures are that a viewer decodes."""
-    made = Ingest(directory, name="rig_clumps")
+    made = RtmpServer(directory, name="rig_clumps")
     try:
         with publishing(arguments, directory, ("127.0.0.1", made.port), made.keys[0]) as (encoder, relay):
             made.wait_for_publisher(lambda: encoder.poll() is not None and "see above")

@@ -37,8 +37,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 import imageio_ffmpeg
 
-from support import ingest, timed
-from support.ingest import Ingest
+from support import rtmp_server, timed
+from support.rtmp_server import RtmpServer
 from support.seen import Seen
 from support.wait import eventually
 
@@ -112,7 +112,7 @@ def encoder_alone(options):
 @contextlib.contextmanager
 def serving(name, **options):
     with tempfile.TemporaryDirectory() as directory:
-        started = Ingest(directory, name=name, **options)
+        started = RtmpServer(directory, name=name, **options)
         try:
             yield started
         finally:
@@ -194,13 +194,13 @@ def encode_card(path, seconds=20):
 
 def spent(pid, seconds, what):
     """Processor time of a process over some seconds: in total, and by the names of its threads."""
-    before, threads = ingest.processor_total(pid), ingest.processor_seconds(pid)
+    before, threads = rtmp_server.processor_total(pid), rtmp_server.processor_seconds(pid)
     began_at = time.monotonic()
     wait(seconds, lambda: None, lambda: f"cost: {what}: {time.monotonic() - began_at:.0f} s of {seconds:g}")
     elapsed = time.monotonic() - began_at
-    after = ingest.processor_seconds(pid)
+    after = rtmp_server.processor_seconds(pid)
     shares = {name: (value - threads.get(name, 0.0)) / elapsed for name, value in after.items()}
-    return (ingest.processor_total(pid) - before) / elapsed, shares
+    return (rtmp_server.processor_total(pid) - before) / elapsed, shares
 
 
 def cost(arguments):
@@ -257,7 +257,7 @@ class Redundant:
                 raise RuntimeError(f"encoder {identity} ended: {reason}\n{self.made.server.tail(10)}")
             return self.made.stages.participants(self.made.stage).get(participant, {}).get("published")
 
-        eventually(is_published, ingest.PUBLISHED_S, f"encoder {identity} publishes")
+        eventually(is_published, rtmp_server.PUBLISHED_S, f"encoder {identity} publishes")
 
     def end(self, identity, how):
         """Ends one as `how` says; returns when."""

@@ -13,7 +13,7 @@ PUBLISHED_S = 60
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-class Ingest:
+class RtmpServer:
     """`urls` are where encoders publish: one, or two if the ingest is redundant. `participant` is who is watched."""
 
     def __init__(self, directory, *arguments, is_redundant=False, name="rtmp"):
