@@ -9,13 +9,16 @@ Each starts a server of its own on loopback; `RESTAGE_BINARY` names the binary. 
 
 `latency`: FFmpeg encodes pictures that carry a number, 2.5 Mbit/s with AAC; aiortc decodes them. A picture's latency is
 the time from the moment at which FFmpeg is given it to the moment at which the viewer has decoded it. aiortc decodes a
-picture when the next one begins to arrive, which adds 33 ms. The part of FFmpeg is measured before, without a server.
+picture when the next one begins to arrive, which adds 33 ms. The part of FFmpeg is measured before, without a server;
+that of the server's release buffer, at least 100 ms, comes from its metrics.
 
 `cost`: processor time of the server for one stream of 2.5 Mbit/s with AAC that was encoded before, without viewers,
 less what the idle server takes.
 
 `failover`: two encoders show the same pictures; the one that is shown is killed, or stopped without a word (`stall`).
-The gap is the longest time between two pictures at the viewer. Then it comes back, and the other one is next.
+The gap is the longest time between two pictures at the viewer. The server goes on at the newest key frame of the other
+stream, so pictures since then are shown again, quickly: `late_*` is how late pictures were before, right after and two
+seconds after. Then the encoder comes back, and the other one is next.
 """
 
 import argparse
@@ -157,9 +160,10 @@ def latency(arguments):
                 fails = lambda: encoder.failed() or viewer.why_not()  # noqa: E731
                 seen = lambda: f"latency: {len(viewer.pictures)} pictures"  # noqa: E731
                 wait(SETTLE_S, fails, seen)
-                begin = len(viewer.pictures)
+                begin, delays = len(viewer.pictures), made.release_delay()
                 wait(arguments.seconds, fails, seen)
                 pictures = viewer.pictures[begin:]
+                delay_s, looks = (after - before for before, after in zip(delays, made.release_delay(), strict=True))
                 late_s, sounds, skipped = viewer.late_s, viewer.sounds, viewer.skipped
         finally:
             encoder.stop()
@@ -172,6 +176,7 @@ def latency(arguments):
         "what": "latency",
         **spread(taken),
         "encoder_alone": alone,
+        "release_delay_mean_ms": milliseconds(delay_s / max(1.0, looks)),
         "pictures": len(taken),
         "damaged": len(pictures) - len(read),
         "missing": counts[-1] - counts[0] + 1 - len(set(counts)),
@@ -259,6 +264,15 @@ class Redundant:
 
         eventually(is_published, rtmp_server.PUBLISHED_S, f"encoder {identity} publishes")
 
+    def late_ms(self, pictures):
+        """How late pictures were at the viewer, in the median."""
+        late = [
+            picture["at"] - self.encoders[picture["card"][0]].fed_at[picture["card"][1]]
+            for picture in pictures
+            if picture["card"] and picture["card"][1] in self.encoders[picture["card"][0]].fed_at
+        ]
+        return milliseconds(statistics.median(late)) if late else None
+
     def end(self, identity, how):
         """Ends one as `how` says; returns when."""
         self.encoders[identity].process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGSTOP)
@@ -277,12 +291,13 @@ class Redundant:
 
 def round_of(redundant, viewer, how, pause_s):
     """Ends the encoder that is shown; returns what the viewer saw of it."""
+    # The random moment of the failure, no wait for anything.
     time.sleep(pause_s)
     shown = next(picture["card"][0] for picture in reversed(viewer.pictures) if picture["card"])
     begin = max(0, len(viewer.pictures) - STEADY_PICTURES)
     ended_at = redundant.end(shown, how)
     others = lambda: [one for one in viewer.pictures[begin:] if one["card"] and one["card"][0] != shown]  # noqa: E731
-    eventually(lambda: len(others()) >= STEADY_PICTURES or viewer.why_not(), FAILOVER_S, "the other one is shown")
+    eventually(lambda: len(others()) >= 2 * STEADY_PICTURES or viewer.why_not(), FAILOVER_S, "the other one is shown")
     if viewer.why_not():
         raise RuntimeError(f"the viewer: {viewer.why_not()}")
     pictures = viewer.pictures[begin:]
@@ -293,7 +308,10 @@ def round_of(redundant, viewer, how, pause_s):
         "gap_ms": milliseconds(max(steps([picture["at"] for picture in pictures]))),
         "after_ms": milliseconds(others()[0]["at"] - ended_at),
         "pictures_left_out": max(0, max(jumps) - 1),
-        "pictures_shown_twice": max(0, 1 - min(jumps)),
+        "pictures_shown_again": max(0, 1 - min(jumps)),
+        "late_before_ms": redundant.late_ms(viewer.pictures[begin : begin + STEADY_PICTURES]),
+        "late_after_ms": redundant.late_ms(others()[:STEADY_PICTURES]),
+        "late_later_ms": redundant.late_ms(others()[-STEADY_PICTURES // 2 :]),
         "rtp_goes_back": min(timestamps) <= 0,
         "rtp_step_max_ms": milliseconds(max(timestamps) / 90_000),
         "damaged": sum(picture["card"] is None for picture in pictures),

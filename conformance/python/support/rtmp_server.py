@@ -3,6 +3,7 @@
 import os
 import pathlib
 import socket
+import urllib.request
 
 from . import api
 from .ports import free_port
@@ -47,6 +48,16 @@ class RtmpServer:
     def whep(self):
         """(URL, token) for a viewer."""
         return f"{self.server.url}/whep/{self.participant}", self.stages.token(self.stage)[1]
+
+    def metric(self, name):
+        """The sum of a metric over its labels."""
+        with urllib.request.urlopen(f"{self.server.url}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+    def release_delay(self):
+        """(sum in seconds, count): by how much the release buffer held the stream back, looked at once a second."""
+        return tuple(self.metric(f"restage_rtmp_release_delay_seconds_{part}") for part in ("sum", "count"))
 
     def stop(self):
         self.server.stop()

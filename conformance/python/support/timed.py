@@ -46,7 +46,7 @@ class TimedEncoder:
     # count of the card goes on with each.
     SCENES = 60
     # FFmpeg has started after this time. What it is given before would be late for ever.
-    START_S = 1.5
+    START_S = 3
 
     def __init__(self, target, identity=1, epoch=None, options=ENCODING):
         self.identity = identity
