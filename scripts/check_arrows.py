@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Crate → the crates of this workspace that it may depend on.
 ARROWS = {
     "restage-api": (),
+    "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
     "restage-core": (),
@@ -35,8 +36,8 @@ ARROWS = {
         *("restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
-        *("restage-api", "restage-core", "restage-media"),
-        *("restage-node", "restage-storage", "restage-store", "restage-stun"),
+        *("restage-api", "restage-audio", "restage-codec", "restage-core", "restage-media"),
+        *("restage-node", "restage-rtmp", "restage-storage", "restage-store", "restage-stun"),
     ),
     # It is published by itself and shares no code with the server.
     "restage-client": (),
@@ -58,7 +59,7 @@ DEV_ARROWS = {
 
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
 PURE = (
-    *("restage-api", "restage-bwe", "restage-codec", "restage-core"),
+    *("restage-api", "restage-audio", "restage-bwe", "restage-codec", "restage-core"),
     *("restage-media", "restage-record", "restage-rtmp", "restage-stun", "restage-turn"),
 )
 # Crates whose only use is to reach outside.

@@ -100,7 +100,7 @@ python_suite() {
 # The same binaries as in rust_tests: what a test is given for a database is all that differs.
 rust_tests_on_postgres() {
     cargo test --workspace --locked --quiet --no-run --message-format=json >"$WORK/artifacts"
-    python3 scripts/test_binaries.py restage-store restage-node:jobs <"$WORK/artifacts" >"$WORK/binaries"
+    python3 scripts/test_binaries.py restage-store restage-node:jobs restage-node:ingests <"$WORK/artifacts" >"$WORK/binaries"
     while read -r folder binary; do
         (cd "$folder" && RESTAGE_TEST_POSTGRES="$POSTGRES_URL" "$binary" --quiet </dev/null)
     done <"$WORK/binaries"
@@ -129,7 +129,8 @@ conformance_python() {
 
 conformance_on_postgres() {
     local name tests=()
-    for name in story paginator durable outbox db bad_days clock encoder_configurations storage_configurations; do
+    for name in story paginator durable outbox db bad_days clock encoder_configurations storage_configurations \
+        ingest_configurations; do
         tests+=("conformance/python/test_$name.py")
     done
     RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \

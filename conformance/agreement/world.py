@@ -11,6 +11,7 @@ CASES = pathlib.Path(__file__).with_name("cases.json")
 
 DESTINATIONS = 7
 KEYS = 5
+INGESTS = 6
 IDENTITY = 51
 
 # One more key than the server has exceeds the limit, and a fast caller exceeds the rate of tags.
@@ -18,7 +19,7 @@ SERVER_ARGUMENTS = ("--limit-public-keys", str(KEYS), "--rate-tags", "5", "--ses
 
 
 def make(server, media):
-    """Creates stages, keys and a publisher with replicas on a server that does not change from then on."""
+    """Creates stages, keys, configurations, and a publisher with replicas, on a server that does not change then."""
     ivs = api.client(server)
     stages = api.Stages(ivs)
     source = stages.create("source")
@@ -30,6 +31,8 @@ def make(server, media):
         stages.replicate(source, destination, participant)
     for _ in range(KEYS):
         KeyPair().import_into(ivs)
+    for _ in range(INGESTS):
+        ivs.create_ingest_configuration(ingestProtocol="RTMPS", stageArn=source)
     storage = ivs.create_storage_configuration(s3={"bucketName": "agreement"})["storageConfiguration"]["arn"]
     ivs.create_stage(autoParticipantRecordingConfiguration={"storageConfigurationArn": storage})
     access_key, secret = server.credentials()

@@ -58,7 +58,7 @@ def bob(server):
 
 @pytest.fixture(scope="module")
 def hers(ann, media_loop):
-    """Ann's resources: two stages, a public key, two configurations, a publisher, a replica of it."""
+    """Ann's resources: two stages, a public key, three configurations, a publisher, a replica of it."""
     stages = api.Stages(ann)
     source, destination = stages.create("source"), stages.create("destination")
     participant, token = stages.token(source)
@@ -71,6 +71,7 @@ def hers(ann, media_loop):
         "session": stages.session(source),
         "key": KeyPair().import_into(ann).arn,
         "encoder": ann.create_encoder_configuration()["encoderConfiguration"]["arn"],
+        "ingest": ann.create_ingest_configuration(ingestProtocol="RTMPS")["ingestConfiguration"]["arn"],
         "storage": ann.create_storage_configuration(s3=BUCKET)["storageConfiguration"]["arn"],
     }
     yield made
@@ -160,6 +161,17 @@ WALK = {
     "ListEncoderConfigurations": shows_nothing(lambda bob, hers: bob.list_encoder_configurations(maxResults=100)),
     "DeleteEncoderConfiguration": denied(
         lambda bob, hers: bob.delete_encoder_configuration(arn=hers["encoder"]), DENIED
+    ),
+    "CreateIngestConfiguration": denied(
+        lambda bob, hers: bob.create_ingest_configuration(ingestProtocol="RTMPS", stageArn=hers["stage"]), DENIED
+    ),
+    "GetIngestConfiguration": denied(lambda bob, hers: bob.get_ingest_configuration(arn=hers["ingest"]), DENIED),
+    "ListIngestConfigurations": shows_nothing(lambda bob, hers: bob.list_ingest_configurations(maxResults=100)),
+    "UpdateIngestConfiguration": denied(
+        lambda bob, hers: bob.update_ingest_configuration(arn=hers["ingest"], stageArn=""), DENIED
+    ),
+    "DeleteIngestConfiguration": denied(
+        lambda bob, hers: bob.delete_ingest_configuration(arn=hers["ingest"], force=True), DENIED
     ),
     # These three model no AccessDeniedException.
     "TagResource": denied(lambda bob, hers: bob.tag_resource(resourceArn=hers["stage"], tags={"a": "b"}), UNKNOWN),

@@ -240,3 +240,33 @@ def test_storage_configurations_and_what_a_stage_says_of_them(aws):
     assert aws("list-storage-configurations")["storageConfigurations"] == []
     gone = aws("get-storage-configuration", "--arn", arns[0], check=False)
     assert gone.returncode != 0 and "(ResourceNotFoundException)" in gone.stderr, gone.stderr
+
+
+def test_ingest_configurations_and_their_paginator(aws):
+    stage = aws("create-stage")["stage"]["arn"]
+    made = []
+    for name in ("cli-a", "cli-b", "cli-c"):
+        created = aws(
+            *("create-ingest-configuration", "--name", name, "--stage-arn", stage, "--user-id", "cli"),
+            *("--ingest-protocol", "RTMPS", "--attributes", "order=1", "--tags", "by=cli"),
+        )
+        made.append(created["ingestConfiguration"])
+    first = made[0]
+    assert (first["attributes"], first["tags"], first["state"]) == ({"order": "1"}, {"by": "cli"}, "INACTIVE")
+    assert aws("get-ingest-configuration", "--arn", first["arn"])["ingestConfiguration"] == first
+    page = aws("list-ingest-configurations", "--max-items", "2", "--page-size", "1")
+    assert [one["arn"] for one in page["ingestConfigurations"]] == [one["arn"] for one in made[:2]]
+    rest = aws("list-ingest-configurations", "--starting-token", page["NextToken"])
+    assert [one["arn"] for one in rest["ingestConfigurations"]] == [made[2]["arn"]] and "NextToken" not in rest
+    names = aws("list-ingest-configurations", "--filter-by-stage-arn", stage, "--query", "ingestConfigurations[].name")
+    assert names == ["cli-a", "cli-b", "cli-c"]
+    redundant = aws("update-ingest-configuration", "--arn", first["arn"], "--stage-arn", "", "--redundant-ingest")
+    assert redundant["ingestConfiguration"]["stageArn"] == ""
+    assert len(redundant["ingestConfiguration"]["redundantIngestCredentials"]) == 2
+    refused = aws("create-ingest-configuration", "--ingest-protocol", "RTMP", check=False)
+    assert refused.returncode != 0 and "(ValidationException)" in refused.stderr, refused.stderr
+    for one in made:
+        aws("delete-ingest-configuration", "--arn", one["arn"], "--force")
+    gone = aws("get-ingest-configuration", "--arn", first["arn"], check=False)
+    assert gone.returncode != 0 and "(ResourceNotFoundException)" in gone.stderr, gone.stderr
+    aws("delete-stage", "--arn", stage)

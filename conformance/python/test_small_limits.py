@@ -16,7 +16,7 @@ SERVER_ARGUMENTS = (
     *("--limit-stages", "8", "--limit-public-keys", "1", "--limit-publishers-per-stage", "2"),
     *("--limit-subscribers-per-stage", "2", "--limit-replications-per-participant", "1"),
     *("--limit-publishers", "4", "--limit-subscriptions", "3", "--limit-encoder-configurations", "1"),
-    *("--limit-storage-configurations", "1"),
+    *("--limit-storage-configurations", "1", "--limit-ingest-configurations", "1"),
 )
 
 
@@ -75,6 +75,15 @@ def test_storage_configurations(ivs):
     ivs.delete_storage_configuration(arn=arn)
     arn = ivs.create_storage_configuration(s3=s3)["storageConfiguration"]["arn"]
     ivs.delete_storage_configuration(arn=arn)
+
+
+def test_ingest_configurations(ivs):
+    arn = ivs.create_ingest_configuration(ingestProtocol="RTMPS")["ingestConfiguration"]["arn"]
+    with refused(QUOTA, 402, "Ingest configurations per account and Region", "1", "limit-ingest-configurations"):
+        ivs.create_ingest_configuration(ingestProtocol="RTMPS")
+    ivs.delete_ingest_configuration(arn=arn)
+    arn = ivs.create_ingest_configuration(ingestProtocol="RTMPS")["ingestConfiguration"]["arn"]
+    ivs.delete_ingest_configuration(arn=arn)
 
 
 def test_encoder_configurations(ivs):

@@ -27,10 +27,20 @@ def storage(ivs):
     return made["storageConfiguration"]["arn"]
 
 
-@pytest.fixture(params=["stage", "public-key", "encoder-configuration", "storage-configuration"])
-def arn(request, ivs, stages, key, encoder, storage):
+@pytest.fixture(scope="module")
+def ingest(ivs):
+    made = ivs.create_ingest_configuration(name="tagged", ingestProtocol="RTMPS")
+    return made["ingestConfiguration"]["arn"]
+
+
+KINDS = ["stage", "public-key", "encoder-configuration", "storage-configuration", "ingest-configuration"]
+
+
+@pytest.fixture(params=KINDS)
+def arn(request, ivs, stages, key, encoder, storage, ingest):
     """A resource of each kind there is, without tags."""
     kept = {"public-key": key.arn, "encoder-configuration": encoder, "storage-configuration": storage}
+    kept["ingest-configuration"] = ingest
     made = kept.get(request.param) or stages.create("tagged")
     assert tags(ivs, made) == {}
     yield made
@@ -44,6 +54,9 @@ def shown(ivs, arn):
     elif ":encoder-configuration/" in arn:
         alone = ivs.get_encoder_configuration(arn=arn)["encoderConfiguration"]
         listed = ivs.list_encoder_configurations()["encoderConfigurations"]
+    elif ":ingest-configuration/" in arn:
+        # Its list shows no tags.
+        return ivs.get_ingest_configuration(arn=arn)["ingestConfiguration"]["tags"]
     elif ":storage-configuration/" in arn:
         alone = ivs.get_storage_configuration(arn=arn)["storageConfiguration"]
         listed = ivs.list_storage_configurations()["storageConfigurations"]

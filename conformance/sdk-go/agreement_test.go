@@ -124,6 +124,11 @@ func paginator(t *testing.T, client *ivsrealtime.Client, operation string, input
 		read(asked)
 		p := ivsrealtime.NewListPublicKeysPaginator(client, asked, func(o *ivsrealtime.ListPublicKeysPaginatorOptions) { o.Limit = limit })
 		return pages{p.HasMorePages, func() (any, error) { return p.NextPage(ctx) }}
+	case "ListIngestConfigurations":
+		asked := &ivsrealtime.ListIngestConfigurationsInput{NextToken: from}
+		read(asked)
+		p := ivsrealtime.NewListIngestConfigurationsPaginator(client, asked, func(o *ivsrealtime.ListIngestConfigurationsPaginatorOptions) { o.Limit = limit })
+		return pages{p.HasMorePages, func() (any, error) { return p.NextPage(ctx) }}
 	case "ListParticipantEvents":
 		asked := &ivsrealtime.ListParticipantEventsInput{NextToken: from}
 		read(asked)

@@ -4,6 +4,7 @@
 """
 
 import json
+import pathlib
 import sys
 import threading
 
@@ -12,14 +13,9 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import GLib, Gst  # noqa: E402
 
-ELEMENTS = ("videotestsrc", "audiotestsrc", "x264enc", "voaacenc", "h264parse", "aacparse", "flvmux", "rtmp2sink")
-PICTURES = (
-    "videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=15/1 ! videoconvert "
-    "! x264enc tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max=15 bitrate=400 "
-    "! video/x-h264,profile=constrained-baseline ! h264parse ! queue ! mux. "
-)
-SOUND = "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! voaacenc ! aacparse ! queue ! mux. "
-OUTPUT = "flvmux name=mux streamable=true ! rtmp2sink name=sink"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+
+from support.gstreamer_rtmp import ELEMENTS, PIPELINE  # noqa: E402
 
 
 def main():
@@ -29,8 +25,7 @@ def main():
         print(*missing)
         sys.exit(1 if missing else 0)
     _, server, key, *_ = sys.argv[1:]
-    pipeline = Gst.parse_launch(PICTURES + SOUND + OUTPUT)
-    pipeline.get_by_name("sink").set_property("location", server + key)
+    pipeline = Gst.parse_launch(PIPELINE.format(server + key))
     loop = GLib.MainLoop()
     failed = []
 

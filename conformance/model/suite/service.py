@@ -27,6 +27,8 @@ MOST_TOGETHER = {"Video": {"height": 1_080}}
 REFERENCES = {
     "AutoParticipantRecordingStorageConfigurationArn",
     "EncoderConfigurationArn",
+    "IngestConfigurationArn",
+    "IngestConfigurationStageArn",
     "PaginationToken",
     "ParticipantId",
     "ParticipantTokenId",

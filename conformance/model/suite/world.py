@@ -49,6 +49,7 @@ class World:
         self._key_elsewhere = None
         self._kept_encoder = None
         self._kept_storage = None
+        self._kept_ingest = None
         self._disposable_key = None
         self._keeps_key = False
 
@@ -211,7 +212,10 @@ class World:
             return self.new_encoder_configuration(region=OTHER_REGION)
         if shape.name in ("StorageConfigurationArn", "AutoParticipantRecordingStorageConfigurationArn"):
             return self.new_storage_configuration(region=OTHER_REGION)
-        return self.stage_elsewhere if shape.name in ("StageArn", "ResourceArn") else None
+        if shape.name == "IngestConfigurationArn":
+            return self.new_ingest_configuration(region=OTHER_REGION)
+        stages = ("StageArn", "ResourceArn", "IngestConfigurationStageArn")
+        return self.stage_elsewhere if shape.name in stages else None
 
     def new_encoder_configuration(self, **signing):
         """The ARN of an encoder configuration; it has a name and tags to be seen."""
@@ -230,6 +234,18 @@ class World:
     def kept_storage_configuration(self):
         self._kept_storage = self._kept_storage or self.new_storage_configuration()
         return self._kept_storage
+
+    def new_ingest_configuration(self, **signing):
+        """The ARN of an ingest configuration with everything to be seen."""
+        members = {"name": "seen", "ingestProtocol": "RTMPS", "redundantIngest": True, "userId": "seen"}
+        members |= {"attributes": {"seen": "yes"}, "tags": {"team": "conformance"}}
+        if not signing:
+            members["stageArn"] = self.source
+        return self.must("CreateIngestConfiguration", members, **signing)["ingestConfiguration"]["arn"]
+
+    def kept_ingest_configuration(self):
+        self._kept_ingest = self._kept_ingest or self.new_ingest_configuration()
+        return self._kept_ingest
 
     def disposable_public_key(self):
         """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
@@ -282,8 +298,14 @@ MAKERS = {
     ("DeletePublicKey", "arn"): World.disposable_public_key,
     ("DeleteEncoderConfiguration", "arn"): World.new_encoder_configuration,
     ("DeleteStorageConfiguration", "arn"): World.new_storage_configuration,
+    ("DeleteIngestConfiguration", "arn"): World.new_ingest_configuration,
+    ("UpdateIngestConfiguration", "arn"): World.new_ingest_configuration,
+    # RTMP needs insecureIngest.
+    ("CreateIngestConfiguration", "ingestProtocol"): lambda _: "RTMPS",
     ("TagResource", "resourceArn"): World.new_stage,
     "EncoderConfigurationArn": World.kept_encoder_configuration,
+    "IngestConfigurationArn": World.kept_ingest_configuration,
+    "IngestConfigurationStageArn": lambda world: world.source,
     "PublicKeyArn": World.kept_public_key,
     "PublicKeyMaterial": lambda _: pem(),
     "ResourceArn": lambda world: world.scratch,

@@ -6,11 +6,11 @@ import socket
 import urllib.request
 
 from . import api
+from .ingest import PUBLISHED_S, Ingests
 from .ports import free_port
 from .server import Server
 from .wait import eventually
 
-PUBLISHED_S = 60
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -25,10 +25,7 @@ class RtmpServer:
         self.ivs = api.client(self.server)
         self.stages = api.Stages(self.ivs)
         self.stage = self.stages.create(name)
-        more = {"redundantIngest": True} if is_redundant else {}
-        self.made = self.ivs.create_ingest_configuration(
-            ingestProtocol="RTMP", insecureIngest=True, stageArn=self.stage, **more
-        )["ingestConfiguration"]
+        self.made = Ingests(self.stages).create(self.stage, redundantIngest=is_redundant)
         self.participant = self.made["participantId"]
         self.keys = [one["streamKey"] for one in self.made["redundantIngestCredentials"]] if is_redundant else []
         self.keys = self.keys or [self.made["streamKey"]]

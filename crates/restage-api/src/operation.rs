@@ -78,6 +78,11 @@ impl Operation {
         Self::GetStorageConfiguration,
         Self::ListStorageConfigurations,
         Self::DeleteStorageConfiguration,
+        Self::CreateIngestConfiguration,
+        Self::GetIngestConfiguration,
+        Self::ListIngestConfigurations,
+        Self::UpdateIngestConfiguration,
+        Self::DeleteIngestConfiguration,
         Self::TagResource,
         Self::UntagResource,
         Self::ListTagsForResource,
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 30);
+        assert_eq!(Operation::BUILT.len(), 35);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {

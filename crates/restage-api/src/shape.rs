@@ -18,6 +18,7 @@
 //! it is `None`; a `String` is always there and empty when there is nothing to say.
 
 mod encoder_configuration;
+mod ingest_configuration;
 mod participant;
 mod public_key;
 mod recording;

@@ -9,8 +9,8 @@ use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
 use crate::live::participant::{disconnect, exchange_token};
-use crate::live::{recording, recover, replica, tick};
-use crate::resource::{plain, stage, tag, token};
+use crate::live::{ingest, recording, recover, replica, tick};
+use crate::resource::{ingest_configuration, plain, stage, tag, token};
 
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
 pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
@@ -42,6 +42,24 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         Command::CreateParticipantToken { stage, token } => token::create(draft, stage, token),
         Command::CreateResource { row } => plain::create(draft, row),
         Command::DeleteResource { resource } => plain::delete(draft, resource),
+        Command::UpdateIngestConfiguration {
+            configuration,
+            stage,
+            redundant,
+            fresh,
+        } => {
+            let update = ingest_configuration::Update {
+                configuration,
+                stage: stage.as_ref().map(Option::as_ref),
+                redundant: *redundant,
+                fresh,
+            };
+            ingest_configuration::update(draft, &update)
+        }
+        Command::DeleteIngestConfiguration {
+            configuration,
+            force,
+        } => ingest_configuration::delete(draft, configuration, *force),
         Command::TagResource { resource, tags } => tag::tag(draft, resource, tags),
         Command::UntagResource { resource, keys } => tag::untag(draft, resource, keys),
         Command::DisconnectParticipant { stage, participant } => {
@@ -85,6 +103,20 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
                 client,
             };
             open::decide(draft, &request)
+        }
+        Command::StartIngest {
+            connection,
+            configuration,
+            key,
+            protocol,
+        } => {
+            let request = ingest::start::Request {
+                connection,
+                configuration,
+                key,
+                protocol: *protocol,
+            };
+            ingest::start::decide(draft, &request)
         }
         Command::ExchangeToken {
             connection,
@@ -191,6 +223,18 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         Command::CreateParticipantToken { stage, .. } => token::needs(stage),
         Command::CreateResource { row } => plain::needs_to_create(row),
         Command::DeleteResource { resource } => plain::needs_to_delete(resource),
+        Command::UpdateIngestConfiguration {
+            configuration,
+            stage,
+            ..
+        } => {
+            let stage = stage.as_ref().and_then(Option::as_ref);
+            ingest_configuration::needs_to_update(configuration, stage)
+        }
+        Command::DeleteIngestConfiguration { configuration, .. } => {
+            vec![ingest_configuration::needs_to_delete(&configuration.id)]
+        }
+        Command::StartIngest { configuration, .. } => ingest::start::needs(configuration),
         Command::TagResource { resource, .. } | Command::UntagResource { resource, .. } => {
             tag::needs(resource)
         }

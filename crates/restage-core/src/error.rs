@@ -1,5 +1,7 @@
 //! Refusals. They know nothing of HTTP; the edge maps each [`Fault`] to the wire.
 
+use crate::row::StageEventError;
+
 /// The kind of a refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
@@ -31,6 +33,8 @@ pub struct Error {
     pub fault: Fault,
     /// Names the member and the rule.
     pub message: String,
+    /// Of an encoder that may not publish: the code by which the service's documentation names the reason.
+    pub code: Option<StageEventError>,
 }
 
 impl Error {
@@ -39,6 +43,16 @@ impl Error {
         Self {
             fault,
             message: message.into(),
+            code: None,
+        }
+    }
+
+    /// The same refusal with the code of its reason.
+    #[must_use]
+    pub(crate) fn with_code(self, code: StageEventError) -> Self {
+        Self {
+            code: Some(code),
+            ..self
         }
     }
 }

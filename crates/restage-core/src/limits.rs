@@ -101,6 +101,8 @@ impl Rates {
 
 /// Connections that one tick ends because they have lasted too long; the next tick ends the next ones.
 pub const OVERDUE_PER_TICK_MAX: usize = 64;
+/// How much longer than the others the last stream of a redundant ingest may last while the other is away, in seconds.
+pub const REDUNDANT_GRACE_S: u32 = 600;
 /// Jobs of one stage that have not ended.
 pub const JOBS_PER_STAGE_MAX: usize = 256;
 /// Jobs that one tick starts or gives up; the next tick takes the next ones.

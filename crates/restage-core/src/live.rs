@@ -3,6 +3,7 @@
 
 pub(crate) mod claims;
 pub(crate) mod connection;
+pub(crate) mod ingest;
 pub(crate) mod participant;
 mod presence;
 mod publication;

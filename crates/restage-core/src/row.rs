@@ -5,6 +5,7 @@
 mod connection;
 mod encoder_configuration;
 mod event;
+mod ingest_configuration;
 mod job;
 mod participant;
 mod plain;
@@ -22,6 +23,10 @@ use std::collections::BTreeMap;
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
+pub use self::ingest_configuration::{
+    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestLink, IngestProtocol,
+    RedundantIngest, StreamKey,
+};
 pub use self::job::{Job, JobState, Lease};
 pub use self::participant::{Client, Participant, Protocol, Recorded, Replication};
 pub use self::plain::Plain;
@@ -63,5 +68,11 @@ plain::kinds! {
         limit: storage_configurations (open 1_000, aws 5),
         title: "Storage configurations",
         operations: "CreateStorageConfiguration", "DeleteStorageConfiguration",
+    }
+    IngestConfiguration {
+        id: IngestConfigurationId,
+        limit: ingest_configurations (open 1_000, aws 100),
+        title: "Ingest configurations",
+        operations: "CreateIngestConfiguration", "DeleteIngestConfiguration",
     }
 }

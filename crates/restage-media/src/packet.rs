@@ -290,4 +290,6 @@ pub struct InletPacket {
     pub marker: bool,
     /// The payload in the codec's RTP format: 1 to [`PAYLOAD_BYTES_MAX`](crate::limits::PAYLOAD_BYTES_MAX) bytes.
     pub payload: Arc<[u8]>,
+    /// Of sound: its loudness in −dBov, 0 to −127 (RFC 6464). Without it nobody is told who speaks.
+    pub audio_level: Option<i8>,
 }

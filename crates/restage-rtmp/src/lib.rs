@@ -31,7 +31,7 @@ mod release;
 mod rules;
 mod session;
 
-pub use admission::{Admission, Crowded};
+pub use admission::{Admission, Admitted, ConnectionNumber, Crowded, client_of};
 pub use event::{AudioConfig, AudioFrame, End, Event, Publish, StreamKey, VideoConfig, VideoFrame};
 pub use fault::Fault;
 pub use flv::{AacConfig, AudioCodec, AvcConfig, Metadata, VideoCodec, VideoUnits};

@@ -23,10 +23,12 @@ pub const OUTPUT_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a connection holds at most, its release buffer and the frame that is being handled included.
 pub const CONNECTION_BYTES_MAX: usize = 6 << 20;
 
-/// Connections at once.
-pub const CONNECTIONS_MAX: usize = 256;
-/// Connections at once of one client: of an address of IPv4, or of a network of 64 bits of IPv6.
-pub const CONNECTIONS_PER_CLIENT_MAX: usize = 16;
+/// Connections at once that publish.
+pub const STREAMS_MAX: usize = 256;
+/// Connections at once that do not publish yet.
+pub const WAITING_MAX: usize = 256;
+/// The same of one client: of an address of IPv4, or of a network of 64 bits of IPv6.
+pub const WAITING_PER_CLIENT_MAX: usize = 16;
 
 /// Values within values of AMF0.
 pub const AMF_DEPTH_MAX: usize = 8;

@@ -36,10 +36,10 @@ pub enum Refusal {
         pixels_max: u64,
     },
     /// The stream has been published for too long.
-    #[error("the stream has lasted {hours} hours, which is the most: start it again")]
+    #[error("the stream has lasted {seconds} seconds, which is the most: start it again")]
     StreamDurationExceeded {
         /// The limit.
-        hours: u64,
+        seconds: u64,
     },
     /// The sound is not AAC-LC.
     #[error("the sound is {codec}; the only audio codec is AAC-LC")]
@@ -68,9 +68,12 @@ pub enum Refusal {
     /// Another stream is being published with this key.
     #[error("the stream key is in use by another stream")]
     ReuseOfStreamKey,
-    /// The stage has no room for another publisher.
-    #[error("the stage has no room for another publisher")]
-    QuotaExceeded,
+    /// There is no room for another publisher.
+    #[error("there is no room for another publisher: {reason}")]
+    QuotaExceeded {
+        /// A clause that says what is full.
+        reason: String,
+    },
     /// The server has a fault.
     #[error("the server has a fault: try again")]
     InternalServerException,
@@ -96,7 +99,7 @@ impl Refusal {
             Self::InvalidProtocol => "INVALID_PROTOCOL",
             Self::InvalidStreamKey => "INVALID_STREAM_KEY",
             Self::ReuseOfStreamKey => "REUSE_OF_STREAM_KEY",
-            Self::QuotaExceeded => "QUOTA_EXCEEDED",
+            Self::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
             Self::InternalServerException => "INTERNAL_SERVER_EXCEPTION",
             Self::Ended { .. } => return None,
         })

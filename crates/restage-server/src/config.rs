@@ -64,6 +64,8 @@ pub enum ConfigError {
         path: PathBuf,
         source: Box<toml::de::Error>,
     },
+    #[error("rtmps = {0} needs a certificate: give --tls-cert and --tls-key, or --tls auto")]
+    RtmpsWithoutTls(SocketAddr),
     #[error("account-id must be 12 digits, not {0:?}")]
     AccountId(String),
     #[error("public-url {0}; clients are told URLs that begin with it")]
@@ -154,6 +156,10 @@ pub struct Config {
     pub retention_days: u32,
     /// Where recordings go.
     pub storage: StorageConfig,
+    /// Address at which RTMP is served.
+    pub rtmp: Option<SocketAddr>,
+    /// Address at which RTMPS is served, with the TLS of `tls`.
+    pub rtmps: Option<SocketAddr>,
     /// Address of a separate listener for metrics.
     pub metrics: Option<SocketAddr>,
     /// URL of the trace collector, without a trailing slash; `None` sends no traces.
@@ -192,6 +198,8 @@ impl Default for Config {
             thumbnails_without_sandbox: false,
             retention_days: 60,
             storage: StorageConfig::default(),
+            rtmp: None,
+            rtmps: None,
             metrics: None,
             otlp_endpoint: None,
             log_format: LogFormat::Text,
@@ -282,6 +290,8 @@ impl Settings {
                 .unwrap_or(default.thumbnails_without_sandbox),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             storage,
+            rtmp: self.rtmp,
+            rtmps: self.rtmps,
             metrics: self.metrics,
             otlp_endpoint: plain_url(self.otlp_endpoint),
             log_format: self.log_format.unwrap_or(default.log_format),
@@ -294,6 +304,9 @@ impl Settings {
         }
         if config.http.len() > HTTP_MAX || has_twins(&config.http) {
             return Err(ConfigError::Http);
+        }
+        if let (Some(address), None) = (config.rtmps, &config.tls) {
+            return Err(ConfigError::RtmpsWithoutTls(address));
         }
         if let Some(exposed) = config.http.iter().find(|http| !http.ip().is_loopback())
             && config.auth == Auth::None

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod metrics;
 pub mod panics;
 pub mod public_key;
+mod rtmp;
 pub mod run_file;
 pub mod secret_permissions;
 pub mod server;

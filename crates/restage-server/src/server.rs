@@ -20,7 +20,7 @@ use restage_node::recording::{Recordings, SpoolHome, SpoolHomeError};
 use restage_node::retention;
 use restage_node::supervise::{Ended, Parts, why};
 use restage_node::thumbnails::{Sandbox, THIS_PROGRAM, Thumbnailer};
-use restage_node::token::{Endpoints, Tokens};
+use restage_node::token::{Endpoints, IngestEndpoints, Tokens};
 use restage_storage::{Buckets, RecordingReader, spool};
 use restage_store::{Mark, Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
@@ -37,6 +37,7 @@ use crate::http::{
 };
 use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permission};
 use crate::metrics::Metrics;
+use crate::rtmp;
 use crate::secret_permissions::exposed;
 use crate::tls::{Tls, TlsError};
 
@@ -77,6 +78,11 @@ pub enum StartError {
     },
     #[error("cannot listen on {address} for metrics: {source}; give another --metrics")]
     ListenMetrics {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("cannot listen on {address} for RTMP: {source}; give another --rtmp or --rtmps")]
+    ListenRtmp {
         address: SocketAddr,
         source: std::io::Error,
     },
@@ -133,6 +139,7 @@ pub struct Server {
     candidates: Vec<SocketAddr>,
     audience: Audience,
     metrics: Option<TcpListener>,
+    ingest: Vec<rtmp::Listener>,
 }
 
 impl Server {
@@ -151,6 +158,8 @@ impl Server {
             ),
             None => None,
         };
+        let rtmp_listener = listen_for_encoders(config.rtmp)?;
+        let rtmps_listener = listen_for_encoders(config.rtmps)?;
         let places = config.media_places()?;
         let tcp = config.tcp_candidates(&places, &addresses);
         let token_secret = data.token_secret()?;
@@ -194,6 +203,14 @@ impl Server {
             .clone()
             .unwrap_or_else(|| default_url(&addresses, places.addresses[0], config.tls.is_some()));
         let endpoints = Endpoints::of(&public_url);
+        let ingest_endpoints = IngestEndpoints {
+            rtmp: rtmp_listener
+                .as_ref()
+                .and_then(|it| rtmp::endpoint(&public_url, it, false)),
+            rtmps: rtmps_listener
+                .as_ref()
+                .and_then(|it| rtmp::endpoint(&public_url, it, true)),
+        };
         // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
         let pages = page_tokens(&store, &mark, &data, &database).await?;
         let tokens = Tokens::new(&token_secret, endpoints.clone());
@@ -252,6 +269,21 @@ impl Server {
             }
             None => None,
         };
+        let tls = secure.as_ref().map(Secure::tls);
+        let connections = rtmp::Connections::default();
+        let counters = rtmp::Counters::default();
+        let encoders = [(rtmp_listener, None), (rtmps_listener, tls.cloned())];
+        let ingest = encoders.into_iter().filter_map(|(socket, tls)| {
+            Some(rtmp::Listener {
+                socket: socket?,
+                tls,
+                control: control.clone(),
+                limits: rtmp::rules(&config.limits),
+                connections: connections.clone(),
+                counters: counters.clone(),
+            })
+        });
+        let ingest = ingest.collect();
         let candidates = media.candidates();
         let ice_servers = match config.turn {
             true => IceServers::new(
@@ -271,12 +303,18 @@ impl Server {
             account: config.account_id.clone(),
             base_path,
             endpoints,
+            ingest_endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
             reader: RecordingReader::new(recordings.spool_slot(), recordings.buckets().clone()),
             links: RecordingLinks::new(&token_secret, &public_url),
             seats: Arc::new(RecordingSeats::default()),
-            metrics: Metrics::of(&control, &recordings, secure.as_ref().map(Secure::tls)),
+            metrics: Metrics::of(
+                &control,
+                &recordings,
+                &counters,
+                secure.as_ref().map(Secure::tls),
+            ),
             recordings,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
@@ -293,6 +331,7 @@ impl Server {
             candidates,
             audience: places.audience,
             metrics,
+            ingest,
         })
     }
 
@@ -356,6 +395,7 @@ impl Server {
             state,
             mut parts,
             metrics,
+            ingest,
             ..
         } = self;
         let (stop, stopped) = watch::channel(());
@@ -391,6 +431,12 @@ impl Server {
             }));
         }
         drop(shared);
+        for listener in ingest {
+            let mut stopped = stopped.clone();
+            serving.spawn(listener.serve(async move {
+                stopped.changed().await.ok();
+            }));
+        }
         let outcome = tokio::select! {
             biased;
             () = shutdown => Ok(()),
@@ -398,7 +444,7 @@ impl Server {
             reason = control.media().failed() => Err(RunError::Media(reason)),
             ended = parts.ended() => Err(RunError::from(ended)),
             Some(ended) = serving.join_next() => Err(RunError::Part {
-                part: "an HTTP listener",
+                part: "a listener",
                 reason: ended.map_or_else(why, |()| "it returned".to_owned()),
             }),
         };
@@ -448,6 +494,15 @@ fn listen(wanted: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), 
         listeners.push(listener);
     }
     Ok((listeners, addresses))
+}
+
+/// Listens for encoders.
+fn listen_for_encoders(address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let refused = |source| StartError::ListenRtmp { address, source };
+    rtmp::listen(address).map(Some).map_err(refused)
 }
 
 /// The URL for clients if none is configured: of the listener that others reach, with TLS at the usual port if one

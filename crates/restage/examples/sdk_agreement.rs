@@ -211,6 +211,13 @@ async fn walk(
                 .unwrap_or_default()
                 .to_owned())
         }
+        "ListIngestConfigurations" => {
+            let request = client.list_ingest_configurations().set_next_token(from);
+            let request = request.set_filter_by_stage_arn(of("filterByStageArn"));
+            walk!(request, size, limit, ingest_configurations, |row| row
+                .arn()
+                .to_owned())
+        }
         "ListParticipantReplicas" => {
             let request = client.list_participant_replicas().set_next_token(from);
             let request = request.set_source_stage_arn(of("sourceStageArn"));

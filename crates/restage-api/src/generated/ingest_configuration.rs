@@ -9,7 +9,7 @@ use crate::generated::constraint::{
     MAX_INGEST_CONFIGURATION_RESULTS, PAGINATION_TOKEN, STAGE_ARN, TAGS, USER_ID,
 };
 use crate::operation::{ByArn, EmptyResponse, Operation, Paged, Request};
-use crate::read::{Body, StringMap, wire_enum};
+use crate::read::{Body, Object, StringMap, fail, wire_enum};
 
 wire_enum! {
     /// The state of an ingest configuration: ACTIVE while an encoder publishes with it.
@@ -24,6 +24,45 @@ wire_enum! {
     IngestProtocol {
         Rtmp = "RTMP",
         Rtmps = "RTMPS",
+    }
+}
+
+/// The filter of a ListIngestConfigurations call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum IngestConfigurationFilter {
+    /// `filterByStageArn`: the ARN of a stage, 1–128 characters.
+    StageArn(String),
+    /// `filterByState`.
+    State(IngestConfigurationState),
+}
+
+impl IngestConfigurationFilter {
+    fn read(members: &Object<'_>) -> Result<Option<Self>, ApiError> {
+        let given: Vec<Self> = [
+            members
+                .text("filterByStageArn", &STAGE_ARN)?
+                .map(Self::StageArn),
+            members.word("filterByState")?.map(Self::State),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if given.len() > 1 {
+            let names: Vec<_> = given.iter().map(|filter| filter.as_pair().0).collect();
+            return Err(fail(
+                &names.join(" and "),
+                "cannot be combined: at most one filter may be given per request",
+            ));
+        }
+        Ok(given.into_iter().next())
+    }
+
+    /// The member's name and its value as text.
+    fn as_pair(&self) -> (&'static str, &str) {
+        match self {
+            Self::StageArn(given) => ("filterByStageArn", given.as_str()),
+            Self::State(given) => ("filterByState", given.as_str()),
+        }
     }
 }
 
@@ -55,7 +94,7 @@ impl Request for CreateIngestConfigurationRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
         let members = body.members();
-        Ok(Self {
+        Self {
             name: members
                 .text("name", &INGEST_CONFIGURATION_NAME)?
                 .unwrap_or_default(),
@@ -68,7 +107,8 @@ impl Request for CreateIngestConfigurationRequest {
             insecure_ingest: members.flag("insecureIngest")?.unwrap_or_default(),
             redundant_ingest: members.flag("redundantIngest")?.unwrap_or_default(),
             tags: members.tags("tags", &TAGS)?.unwrap_or_default(),
-        })
+        }
+        .checked()
     }
 }
 
@@ -117,10 +157,8 @@ pub struct GetIngestConfigurationResponse {
 /// Input of ListIngestConfigurations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListIngestConfigurationsRequest {
-    /// `filterByStageArn`: the ARN of a stage, 1–128 characters.
-    pub filter_by_stage_arn: Option<String>,
-    /// `filterByState`.
-    pub filter_by_state: Option<IngestConfigurationState>,
+    /// At most one of `filterByStageArn`, `filterByState`.
+    pub filter: Option<IngestConfigurationFilter>,
     /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
     /// `maxResults`: 1–100, 50 unless given.
@@ -135,8 +173,7 @@ impl Request for ListIngestConfigurationsRequest {
         let body = Body::parse(body)?;
         let members = body.members();
         Ok(Self {
-            filter_by_stage_arn: members.text("filterByStageArn", &STAGE_ARN)?,
-            filter_by_state: members.word("filterByState")?,
+            filter: IngestConfigurationFilter::read(&members)?,
             next_token: members.page_token(&PAGINATION_TOKEN)?,
             max_results: members.max_results(50, MAX_INGEST_CONFIGURATION_RESULTS)?,
         })
@@ -147,16 +184,7 @@ impl ListIngestConfigurationsRequest {
     /// The members that a page token of this request is bound to, besides account and Region.
     pub fn filters(&self) -> Vec<(&'static str, &str)> {
         let mut filters = vec![];
-        filters.extend(
-            self.filter_by_stage_arn
-                .as_ref()
-                .map(|given| ("filterByStageArn", given.as_str())),
-        );
-        filters.extend(
-            self.filter_by_state
-                .as_ref()
-                .map(|given| ("filterByState", given.as_str())),
-        );
+        filters.extend(self.filter.as_ref().map(IngestConfigurationFilter::as_pair));
         filters
     }
 }
@@ -259,8 +287,7 @@ pub struct IngestConfigurationShape {
     pub participant_id: String,
     pub state: IngestConfigurationState,
     pub user_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redundant_ingest: Option<bool>,
+    pub redundant_ingest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redundant_ingest_credentials: Option<Vec<RedundantIngestCredential>>,
     pub attributes: StringMap,
@@ -301,8 +328,7 @@ pub struct IngestConfigurationSummary {
     pub participant_id: String,
     pub state: IngestConfigurationState,
     pub user_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redundant_ingest: Option<bool>,
+    pub redundant_ingest: bool,
 }
 
 /// `RedundantIngestCredential` of the model.

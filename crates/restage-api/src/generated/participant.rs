@@ -275,8 +275,7 @@ pub struct ParticipantShape {
     /// The members `replicationType`, `replicationState`, `sourceStageArn`, `sourceSessionId`.
     #[serde(flatten)]
     pub replication: ParticipantReplication,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redundant_ingest: Option<bool>,
+    pub redundant_ingest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingest_configuration_arn: Option<String>,
 }
@@ -295,8 +294,7 @@ pub struct ParticipantSummary {
     /// The members `replicationType`, `replicationState`, `sourceStageArn`, `sourceSessionId`.
     #[serde(flatten)]
     pub replication: ParticipantReplication,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub redundant_ingest: Option<bool>,
+    pub redundant_ingest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingest_configuration_arn: Option<String>,
 }

@@ -204,7 +204,7 @@ fn participants_in_a_list() {
         published: true,
         recording_state: RecordingState::Disabled,
         replication,
-        redundant_ingest: None,
+        redundant_ingest: false,
         ingest_configuration_arn: None,
     };
     let with = |replication: Value| {
@@ -271,7 +271,7 @@ fn a_participant_has_empty_texts_for_what_is_not_known() {
         recording_state: RecordingState::Disabled,
         protocol: ParticipantProtocol::Whip,
         replication: ParticipantReplication::none(),
-        redundant_ingest: Some(false),
+        redundant_ingest: false,
         ingest_configuration_arn: Some(String::new()),
     };
     written(

@@ -55,7 +55,7 @@ fn create_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
                 redundant_ingest_credentials: Some(vec![RedundantIngestCredential {
                     participant_id: "ParticipantId".into(),
                     stream_key: "StreamKey".into(),
@@ -77,13 +77,13 @@ fn create_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: None,
+                redundant_ingest: true,
                 redundant_ingest_credentials: None,
                 attributes: map(&[]),
                 tags: map(&[]),
             },
         },
-        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "attributes": {}, "tags": {}}}"#,
+        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "redundantIngest": true, "attributes": {}, "tags": {}}}"#,
     );
 }
 
@@ -368,7 +368,7 @@ fn get_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
                 redundant_ingest_credentials: Some(vec![RedundantIngestCredential {
                     participant_id: "ParticipantId".into(),
                     stream_key: "StreamKey".into(),
@@ -390,13 +390,13 @@ fn get_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: None,
+                redundant_ingest: true,
                 redundant_ingest_credentials: None,
                 attributes: map(&[]),
                 tags: map(&[]),
             },
         },
-        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "attributes": {}, "tags": {}}}"#,
+        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "redundantIngest": true, "attributes": {}, "tags": {}}}"#,
     );
 }
 
@@ -427,7 +427,7 @@ fn get_participant() {
                     source_stage_arn: Some("StageArn".into()),
                     source_session_id: Some("StageSessionId".into()),
                 },
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
                 ingest_configuration_arn: Some("IngestConfigurationArn".into()),
             },
         },
@@ -458,11 +458,11 @@ fn get_participant() {
                     source_stage_arn: None,
                     source_session_id: None,
                 },
-                redundant_ingest: None,
+                redundant_ingest: true,
                 ingest_configuration_arn: None,
             },
         },
-        r#"{"participant": {"participantId": "ParticipantId", "userId": "UserId", "state": "DISCONNECTED", "firstJoinTime": "2026-10-02T09:15:04Z", "attributes": {}, "published": true, "ispName": "ParticipantClientAttribute", "osName": "ParticipantClientAttribute", "osVersion": "ParticipantClientAttribute", "browserName": "ParticipantClientAttribute", "browserVersion": "ParticipantClientAttribute", "sdkVersion": "ParticipantClientAttribute", "recordingS3BucketName": "ParticipantRecordingS3BucketName", "recordingS3Prefix": "ParticipantRecordingS3Prefix", "recordingState": "DISABLED", "protocol": "RTMPS", "replicationType": "NONE"}}"#,
+        r#"{"participant": {"participantId": "ParticipantId", "userId": "UserId", "state": "DISCONNECTED", "firstJoinTime": "2026-10-02T09:15:04Z", "attributes": {}, "published": true, "ispName": "ParticipantClientAttribute", "osName": "ParticipantClientAttribute", "osVersion": "ParticipantClientAttribute", "browserName": "ParticipantClientAttribute", "browserVersion": "ParticipantClientAttribute", "sdkVersion": "ParticipantClientAttribute", "recordingS3BucketName": "ParticipantRecordingS3BucketName", "recordingS3Prefix": "ParticipantRecordingS3Prefix", "recordingState": "DISABLED", "protocol": "RTMPS", "replicationType": "NONE", "redundantIngest": true}}"#,
     );
 }
 
@@ -709,7 +709,7 @@ fn list_ingest_configurations() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
             }],
             next_token: Some("PaginationToken".into()),
         },
@@ -805,7 +805,7 @@ fn list_participants() {
                     source_stage_arn: Some("StageArn".into()),
                     source_session_id: Some("StageSessionId".into()),
                 },
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
                 ingest_configuration_arn: Some("IngestConfigurationArn".into()),
             }],
             next_token: Some("PaginationToken".into()),
@@ -1032,7 +1032,7 @@ fn update_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: Some(true),
+                redundant_ingest: true,
                 redundant_ingest_credentials: Some(vec![RedundantIngestCredential {
                     participant_id: "ParticipantId".into(),
                     stream_key: "StreamKey".into(),
@@ -1054,13 +1054,13 @@ fn update_ingest_configuration() {
                 participant_id: "ParticipantId".into(),
                 state: IngestConfigurationState::Inactive,
                 user_id: "UserId".into(),
-                redundant_ingest: None,
+                redundant_ingest: true,
                 redundant_ingest_credentials: None,
                 attributes: map(&[]),
                 tags: map(&[]),
             },
         },
-        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "attributes": {}, "tags": {}}}"#,
+        r#"{"ingestConfiguration": {"name": "IngestConfigurationName", "arn": "IngestConfigurationArn", "ingestProtocol": "RTMPS", "streamKey": "StreamKey", "stageArn": "IngestConfigurationStageArn", "participantId": "ParticipantId", "state": "INACTIVE", "userId": "UserId", "redundantIngest": true, "attributes": {}, "tags": {}}}"#,
     );
 }
 

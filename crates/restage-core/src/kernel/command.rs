@@ -7,9 +7,9 @@ use strum::IntoStaticStr;
 use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, PlainId, PlainRow, Protocol,
-    RecordingFailure, RecordingId, RecordingSettings, StageEventError, StorageConfigurationId,
-    Tags,
+    Attributes, Capabilities, Client, ConnectionKind, IngestConfigurationId, IngestCredential,
+    IngestProtocol, PlainId, PlainRow, Protocol, RecordingFailure, RecordingId, RecordingSettings,
+    StageEventError, StorageConfigurationId, StreamKey, Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -138,6 +138,25 @@ pub enum Command {
         /// The resource to delete.
         resource: Arn<PlainId>,
     },
+    /// UpdateIngestConfiguration: changes an ingest configuration that nobody publishes with. `None` leaves a member as it
+    /// is.
+    UpdateIngestConfiguration {
+        /// The ingest configuration to change.
+        configuration: Arn<IngestConfigurationId>,
+        /// The stage to publish to from now on; `Some(None)` for none.
+        stage: Option<Option<StageArn>>,
+        /// Whether the ingest is redundant.
+        redundant: Option<bool>,
+        /// Fresh streams, used if the ingest becomes redundant.
+        fresh: [IngestCredential; 2],
+    },
+    /// DeleteIngestConfiguration: deletes an ingest configuration.
+    DeleteIngestConfiguration {
+        /// The ingest configuration to delete.
+        configuration: Arn<IngestConfigurationId>,
+        /// Whether its participants are disconnected first, if they publish. Otherwise it is refused.
+        force: bool,
+    },
     /// TagResource: adds tags to a resource.
     TagResource {
         /// The resource to tag.
@@ -196,6 +215,20 @@ pub enum Command {
         protocol: Protocol,
         /// The client according to its User-Agent.
         client: Client,
+    },
+    /// An encoder asks to publish with a stream key. What becomes of its connection is reported as that of every other one
+    /// is: [`ConnectionEstablished`](Self::ConnectionEstablished) when its media arrives,
+    /// [`ConnectionFailed`](Self::ConnectionFailed) and [`ConnectionExceeded`](Self::ConnectionExceeded) for its faults, and
+    /// [`ConnectionClosed`](Self::ConnectionClosed) when it is gone.
+    StartIngest {
+        /// The fresh id of the connection.
+        connection: ConnectionId,
+        /// The ingest configuration that the key names.
+        configuration: IngestConfigurationId,
+        /// The key as the encoder sent it.
+        key: StreamKey,
+        /// The protocol by which it arrived.
+        protocol: IngestProtocol,
     },
     /// The client of an open connection presents a verified token in place of the one it joined with.
     ExchangeToken {

@@ -1,7 +1,7 @@
 //! The rows that a command needs, by name. The edge loads them before the command is decided.
 
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
-use crate::row::{PlainId, PlainKind, RecordingId, StorageConfigurationId};
+use crate::row::{IngestConfigurationId, PlainId, PlainKind, RecordingId, StorageConfigurationId};
 
 /// Rows to load before deciding. Loading more never changes a decision.
 ///
@@ -37,6 +37,14 @@ pub enum Need {
     },
     /// The row of a plain resource.
     Plain(PlainId),
+    /// The ingest configuration. If it has a stage, also [`Stage`](Self::Stage) and [`Occupancy`](Self::Occupancy) of that,
+    /// [`Participant`](Self::Participant) of each of its participants there, and [`RegionCount`](Self::RegionCount) of its
+    /// account and Region.
+    Ingest(IngestConfigurationId),
+    /// The rows of the ingest configurations that publish to the stage.
+    IngestsOf(StageId),
+    /// [`Ingest`](Self::Ingest) of the ingest configuration that publishes to the stage as this participant.
+    IngestBy(StageId, ParticipantId),
     /// The public key row with this point in this account and region.
     PublicKeyPoint {
         /// The account: 12 digits.
@@ -62,6 +70,8 @@ pub enum Need {
     ///   (every subscription to it in that session, with the presence of each subscriber);
     /// - for each of those replica rows whose destination session is this stage's active session: the
     ///   participant's row in the source session and, if that row is not publishing, the audience there.
+    ///
+    /// If its row here says that it belongs to a redundant ingest, the same for each participant of that.
     Participant(StageId, ParticipantId),
     /// What decides whether a recording of this participant begins in this stage, goes on or ends: every open recording
     /// (STARTING or ACTIVE) of this participant id, whatever its stage, with its job unless that has ended; and the

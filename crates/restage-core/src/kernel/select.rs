@@ -5,8 +5,8 @@ use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::row::{
-    ConnectionKind, Job, Participant, Plain as _, PlainRow, PublicKey, RECORDING_JOB, Recording,
-    RecordingId, Replica,
+    ConnectionKind, IngestConfiguration, IngestConfigurationId, Job, Participant, Plain as _,
+    PlainRow, PublicKey, RECORDING_JOB, Recording, RecordingId, Replica,
 };
 
 impl World {
@@ -59,6 +59,16 @@ impl Selection<'_> {
                 };
                 PublicKey::of(row).is_some_and(named)
             }),
+            Need::Ingest(id) => self.ingest(id),
+            Need::IngestsOf(stage) => self.ingests(|row| row.stage.as_ref() == Some(stage)),
+            Need::IngestBy(stage, participant) => {
+                let all = self.all.plain_of::<IngestConfiguration>();
+                let here = all.filter(|row| row.stage.as_ref() == Some(stage));
+                let named = here.filter(|row| row.participants().contains(&participant));
+                for id in named.map(|row| row.id.clone()).collect::<Vec<_>>() {
+                    self.ingest(&id);
+                }
+            }
             Need::Token(stage, id) => {
                 let key = (stage.clone(), id.clone());
                 let row = self.all.tokens.get(&key).cloned();
@@ -165,6 +175,28 @@ impl Selection<'_> {
         self.rows
             .plain
             .extend(rows.map(|(id, row)| (id.clone(), row.clone())));
+    }
+
+    fn ingests(&mut self, wanted: impl Fn(&IngestConfiguration) -> bool) {
+        self.plain(|row| IngestConfiguration::of(row).is_some_and(&wanted));
+    }
+
+    fn ingest(&mut self, id: &IngestConfigurationId) {
+        let id = id.clone().into();
+        self.plain(|row| row.id() == id);
+        let row = self.all.plain.get(&id).and_then(IngestConfiguration::of);
+        let Some((row, stage)) = row.and_then(|row| Some((row, row.stage.as_ref()?))) else {
+            return;
+        };
+        self.need(&Need::Stage(stage.clone()));
+        self.need(&Need::Occupancy(stage.clone()));
+        self.need(&Need::RegionCount {
+            account: row.account.clone(),
+            region: row.region.clone(),
+        });
+        for participant in row.participants() {
+            self.everything_of(stage, participant);
+        }
     }
 
     fn session(&mut self, id: &StageSessionId) {
@@ -281,6 +313,17 @@ impl Selection<'_> {
     }
 
     fn everything_of(&mut self, stage: &StageId, id: &ParticipantId) {
+        let row = self
+            .active(stage)
+            .and_then(|session| self.all.participants.get(&(session, id.clone())));
+        let link = row.and_then(|row| row.ingest.clone());
+        self.everything_of_one(stage, id);
+        for other in link.iter().flat_map(|link| link.others(id)) {
+            self.everything_of_one(stage, other);
+        }
+    }
+
+    fn everything_of_one(&mut self, stage: &StageId, id: &ParticipantId) {
         let here = self.active(stage);
         if let Some(session) = &here {
             self.presence(session, id);

@@ -14,7 +14,8 @@ use crate::row::{
 /// How many participants a stage session has, counted over all its rows.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Occupancy {
-    /// Participants that are publishing right now, replicas included.
+    /// Participants that are publishing right now, replicas included. Of a redundant ingest its streams count, and not the
+    /// virtual participant.
     pub publishing: u64,
     /// Participants that hold a publisher's place: they are publishing, or are an ACTIVE replica (its
     /// reconnect window included), or have a publishing connection open, established or not.
@@ -115,7 +116,7 @@ impl World {
     pub fn publishing_in(&self, session: &StageSessionId) -> u64 {
         let loaded = self
             .participants_of(session)
-            .filter(|row| row.publishing)
+            .filter(|row| row.is_publisher())
             .count();
         self.occupancy
             .get(session)

@@ -1,32 +1,41 @@
 //! Presence: a participant is CONNECTED while it has a connection.
 
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
-use crate::kernel::command::Claims;
 use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
 use crate::limits::GIVEN_UP_AFTER_S;
-use crate::live::publication;
+use crate::live::{ingest, publication};
 use crate::row::{
-    Client, ConnectionKind, Participant, Protocol, Replication, StageEventError, StageEventName,
+    Attributes, Client, ConnectionKind, IngestLink, Participant, Protocol, Replication,
+    StageEventError, StageEventName,
 };
 
-/// Puts the bearer of these claims into the session, or updates its row if it is there. Records JOINED if it had no
+/// Who joins.
+pub(crate) struct Identity<'a> {
+    pub(crate) participant: &'a ParticipantId,
+    pub(crate) user_id: &'a str,
+    pub(crate) attributes: &'a Attributes,
+    /// The ingest configuration by which it publishes.
+    pub(crate) ingest: Option<&'a IngestLink>,
+}
+
+/// Puts a participant into the session, or updates its row if it is there. Records JOINED if it had no
 /// connection. A participant that joins again keeps its row.
 pub(crate) fn enter(
     draft: &mut Draft<'_>,
     session: &StageSessionId,
     stage: &StageId,
-    claims: &Claims,
+    identity: &Identity<'_>,
     client: &Client,
 ) -> Participant {
-    let known = draft.participant(session, &claims.participant).cloned();
+    let known = draft.participant(session, identity.participant).cloned();
     let returning = known.as_ref().is_some_and(|row| row.connected);
     let mut row = known.unwrap_or_else(|| Participant {
         session: session.clone(),
-        id: claims.participant.clone(),
+        id: identity.participant.clone(),
         stage: stage.clone(),
         user_id: String::new(),
-        attributes: claims.attributes.clone(),
+        attributes: Attributes::new(),
         connected: false,
         publishing: false,
         published: false,
@@ -35,14 +44,16 @@ pub(crate) fn enter(
         client: Client::default(),
         replication: Replication::None,
         recording: None,
+        ingest: None,
     });
-    row.user_id.clone_from(&claims.user_id);
-    row.attributes.clone_from(&claims.attributes);
+    identity.user_id.clone_into(&mut row.user_id);
+    row.attributes.clone_from(identity.attributes);
+    row.ingest = identity.ingest.cloned();
     row.client.clone_from(client);
     row.connected = true;
     draft.put_participant(row.clone());
     if !returning {
-        draft.record(StageEventName::Joined, session, &claims.participant);
+        draft.record(StageEventName::Joined, session, identity.participant);
     }
     row
 }
@@ -135,6 +146,8 @@ pub(crate) fn leave(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     };
     if row.connected {
         row.connected = false;
+        let gone = row.clone();
         draft.record(StageEventName::Left, session, id);
+        ingest::left(draft, session, &gone);
     }
 }

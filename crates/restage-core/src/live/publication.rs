@@ -4,7 +4,7 @@
 use crate::id::{ParticipantId, StageSessionId};
 use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
-use crate::live::{recording, replica};
+use crate::live::{ingest, recording, replica};
 use crate::row::{Participant, PublicationKey, Replication, StageEventName};
 
 /// The key of a participant's publication. A replica is a reference, so it has its source's key.
@@ -20,9 +20,9 @@ pub(crate) fn key(row: &Participant) -> PublicationKey {
 }
 
 /// Whether a participant can be watched: it is publishing, or it is away and a reconnect window runs. (The window runs
-/// while a replication is ACTIVE and its publisher does not publish.)
-pub(crate) const fn is_watchable(row: &Participant) -> bool {
-    row.publishing || row.in_replication()
+/// while a replication is ACTIVE and its publisher does not publish.) Of a redundant ingest only the virtual participant can.
+pub(crate) fn is_watchable(row: &Participant) -> bool {
+    !row.is_physical() && (row.publishing || row.in_replication())
 }
 
 /// Media is up: records PUBLISH_STARTED, begins or continues the recording, and resumes each replica whose reconnect window is running.
@@ -35,6 +35,7 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
     }
     row.publishing = true;
     row.published = true;
+    let started = row.clone();
     draft.record(StageEventName::PublishStarted, session, id);
     recording::published(draft, session, id);
     let now = draft.context.steady;
@@ -49,6 +50,7 @@ pub(crate) fn start(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partic
         }
     }
     replica::settle_source(draft, session, id);
+    ingest::started(draft, session, &started);
 }
 
 /// The publishing connection is gone: records PUBLISH_STOPPED, and ends each replication and the recording or holds them for
@@ -62,6 +64,7 @@ pub(crate) fn stop(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partici
         return;
     }
     row.publishing = false;
+    let stopped = row.clone();
     draft.record(StageEventName::PublishStopped, session, id);
     recording::unpublished(draft, session, id, 0);
     for key in draft.active_replicas(session, id) {
@@ -75,4 +78,5 @@ pub(crate) fn stop(draft: &mut Draft<'_>, session: &StageSessionId, id: &Partici
         }
     }
     replica::settle_source(draft, session, id);
+    ingest::stopped(draft, session, &stopped);
 }

@@ -36,6 +36,10 @@ pub(crate) fn published(draft: &mut Draft<'_>, session: &StageSessionId, id: &Pa
     let Some(row) = draft.participant(session, id).cloned() else {
         return;
     };
+    // Of a redundant ingest each stream is recorded.
+    if row.is_virtual() {
+        return;
+    }
     let Some(stage) = draft.stage(&row.stage).cloned() else {
         return;
     };

@@ -14,7 +14,9 @@ use crate::kernel::decision::CloseReason;
 use crate::kernel::draft::Draft;
 use crate::limits::ATTRIBUTES_BYTES_MAX;
 use crate::live::{presence, recording};
-use crate::row::{Attributes, Participant, Replica, ReplicaKey, Replication, StageEventName};
+use crate::row::{
+    Attributes, IngestLink, Participant, Replica, ReplicaKey, Replication, StageEventName,
+};
 
 /// A token's attributes with a replication's overrides put over them.
 ///
@@ -105,6 +107,10 @@ pub(crate) fn begin(
             source_session: source_session.clone(),
         },
         recording,
+        ingest: source.ingest.clone().map(|link| IngestLink {
+            redundant: None,
+            ..link
+        }),
         ..source.clone()
     });
     draft.record(StageEventName::Joined, session, id);

@@ -8,7 +8,8 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::live::{presence, recording, replica, session};
+use crate::limits::REDUNDANT_GRACE_S;
+use crate::live::{ingest, presence, recording, replica, session};
 use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
 
 pub(crate) fn needs(context: &Context) -> Vec<Need> {
@@ -73,6 +74,28 @@ fn end_overdue(draft: &mut Draft<'_>, overdue: &[&Connection]) {
     };
     let ids: Vec<&ConnectionId> = ids(false).chain(ids(true)).collect();
     for id in ids {
+        if has_grace(draft, id) {
+            continue;
+        }
         presence::exceed(draft, id, StageEventError::StreamDurationExceeded);
     }
+}
+
+/// Whether a connection may last a little longer: the only stream that a redundant ingest has left, so that the other can
+/// come back first. So the two are not ended at the same time.
+fn has_grace(draft: &Draft<'_>, id: &ConnectionId) -> bool {
+    let context = draft.context;
+    let Some(connection) = draft.connection(id) else {
+        return false;
+    };
+    let limit = context.limits.connection_seconds;
+    let grace_ends_at = connection
+        .opened_at
+        .plus_seconds(limit)
+        .plus_seconds(REDUNDANT_GRACE_S);
+    let row = draft.participant(&connection.session, &connection.participant);
+    let is_last = row.is_some_and(|row| {
+        row.is_physical() && !ingest::other_publishes(draft, &connection.session, row)
+    });
+    is_last && context.steady < grace_ends_at
 }

@@ -1,13 +1,13 @@
 //! Creates and deletes plain resources of any kind.
 
-use super::{public_key, storage_configuration};
+use super::{ingest_configuration, public_key, storage_configuration};
 use crate::arn::Arn;
 use crate::error::{Error, Fault, limit_reached};
 use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_plain;
-use crate::row::{Plain as _, PlainId, PlainRow, PublicKey};
+use crate::row::{IngestConfiguration, Plain as _, PlainId, PlainRow, PublicKey};
 
 /// The rows that creating this row needs: the number of its kind, and what the kind's own rule needs.
 pub(crate) fn needs_to_create(row: &PlainRow) -> Vec<Need> {
@@ -19,6 +19,8 @@ pub(crate) fn needs_to_create(row: &PlainRow) -> Vec<Need> {
     if let Some(row) = PublicKey::of(row) {
         needs.push(public_key::need_to_import(row));
     }
+    let ingest = IngestConfiguration::of(row);
+    needs.extend(ingest.and_then(ingest_configuration::need_to_create));
     needs
 }
 
@@ -36,6 +38,9 @@ pub(crate) fn create(draft: &mut Draft<'_>, row: &PlainRow) -> Outcome {
     if let Some(row) = PublicKey::of(row) {
         public_key::check_import(draft.given(), row)?;
     }
+    if let Some(row) = IngestConfiguration::of(row) {
+        ingest_configuration::check_creation(draft, row)?;
+    }
     let kind = row.kind();
     let (limit, field) = kind.limit(&context.limits.plain);
     let there_are = draft
@@ -52,8 +57,12 @@ pub(crate) fn create(draft: &mut Draft<'_>, row: &PlainRow) -> Outcome {
 
 pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
     let mut needs = vec![Need::Plain(resource.id.clone())];
-    if let PlainId::StorageConfiguration(id) = &resource.id {
-        needs.push(storage_configuration::need_to_delete(id));
+    match &resource.id {
+        PlainId::StorageConfiguration(id) => {
+            needs.push(storage_configuration::need_to_delete(id));
+        }
+        PlainId::IngestConfiguration(id) => needs.push(ingest_configuration::needs_to_delete(id)),
+        PlainId::PublicKey(_) | PlainId::EncoderConfiguration(_) => {}
     }
     needs
 }
@@ -61,8 +70,13 @@ pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
 /// Deletes a resource of the caller, unless a rule of its kind refuses it. What it was used for before stays valid.
 pub(crate) fn delete(draft: &mut Draft<'_>, arn: &Arn<PlainId>) -> Outcome {
     own_plain(draft, "arn", arn)?;
-    if let PlainId::StorageConfiguration(id) = &arn.id {
-        storage_configuration::check_deletion(draft, id)?;
+    match &arn.id {
+        PlainId::StorageConfiguration(id) => storage_configuration::check_deletion(draft, id)?,
+        PlainId::IngestConfiguration(id) => {
+            let arn = arn.clone().with_id(|_| id.clone());
+            return ingest_configuration::delete(draft, &arn, false);
+        }
+        PlainId::PublicKey(_) | PlainId::EncoderConfiguration(_) => {}
     }
     draft.remove_plain(&arn.id);
     Ok(Reply::Done)

@@ -5,7 +5,7 @@ use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 /// What a connection is for. A participant holds at most one of each kind at a time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ConnectionKind {
-    /// It publishes (WHIP).
+    /// It publishes (WHIP, RTMP, RTMPS).
     Publish,
     /// It watches one publisher (WHEP).
     Subscribe {

@@ -33,6 +33,10 @@ pub enum StageEventError {
     StreamDurationExceeded,
     BitrateExceeded,
     ResolutionExceeded,
+    InvalidProtocol,
+    InvalidStreamKey,
+    ReuseOfStreamKey,
+    BFramePresent,
     InvalidInput,
     InternalServerException,
 }

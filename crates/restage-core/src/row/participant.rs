@@ -1,6 +1,6 @@
 //! Participants.
 
-use super::{Attributes, RecordingId};
+use super::{Attributes, IngestLink, IngestProtocol, RecordingId, RedundantIngest};
 use crate::id::{ParticipantId, StageId, StageSessionId, Time};
 
 /// How a participant's media reaches us.
@@ -10,6 +10,19 @@ pub enum Protocol {
     Unknown,
     /// WHIP or WHEP.
     Whip,
+    /// RTMP without encryption.
+    Rtmp,
+    /// RTMP over TLS.
+    Rtmps,
+}
+
+impl From<IngestProtocol> for Protocol {
+    fn from(protocol: IngestProtocol) -> Self {
+        match protocol {
+            IngestProtocol::Rtmp => Self::Rtmp,
+            IngestProtocol::Rtmps => Self::Rtmps,
+        }
+    }
 }
 
 /// What the client said of itself in its User-Agent. A field is empty where it did not say.
@@ -82,6 +95,8 @@ pub struct Participant {
     pub replication: Replication,
     /// Its newest recording, if it was ever recorded in this session.
     pub recording: Option<Recorded>,
+    /// The ingest configuration that it publishes by, if it is one of those.
+    pub ingest: Option<IngestLink>,
 }
 
 impl Participant {
@@ -90,10 +105,16 @@ impl Participant {
         matches!(self.replication, Replication::Replica { .. })
     }
 
+    /// Whether it is one of those that publish, as they are counted: the virtual participant of a redundant ingest is not,
+    /// because its streams are.
+    pub fn is_publisher(&self) -> bool {
+        self.publishing && !self.is_virtual()
+    }
+
     /// Whether it holds a publisher's place by itself: it is publishing, or an ACTIVE replica whose publisher may
     /// come back. One whose publishing connection is open holds one as well.
-    pub const fn holds_place(&self) -> bool {
-        self.publishing || matches!(self.replication, Replication::Replica { active: true, .. })
+    pub fn holds_place(&self) -> bool {
+        self.is_publisher() || matches!(self.replication, Replication::Replica { active: true, .. })
     }
 
     /// Whether an ACTIVE replication leads out of here (SOURCE) or in (REPLICA).
@@ -102,5 +123,19 @@ impl Participant {
             self.replication,
             Replication::Source { active: true } | Replication::Replica { active: true, .. }
         )
+    }
+
+    /// Whether it is one stream of a redundant ingest: subscribers see the virtual participant instead.
+    pub fn is_physical(&self) -> bool {
+        self.streams().is_some_and(|streams| !streams.is_virtual)
+    }
+
+    /// Whether it is what subscribers see of a redundant ingest.
+    pub fn is_virtual(&self) -> bool {
+        self.streams().is_some_and(|streams| streams.is_virtual)
+    }
+
+    fn streams(&self) -> Option<&RedundantIngest> {
+        self.ingest.as_ref()?.redundant.as_ref()
     }
 }

@@ -6,6 +6,7 @@ mod exchange;
 mod failures;
 mod history;
 mod idle;
+mod ingests;
 mod jobs;
 mod limits;
 mod plain;

@@ -38,6 +38,7 @@ fn each_kind_has_a_limit_of_its_own() {
                 public_keys: 2,
                 encoder_configurations: 2,
                 storage_configurations: 2,
+                ingest_configurations: 2,
             },
             ..Limits::AWS
         };
@@ -106,6 +107,6 @@ fn the_service_has_these_limits() {
     });
     assert_eq!(
         limits.collect::<Vec<_>>(),
-        [(3, 100), (20, 1_000), (5, 1_000)]
+        [(3, 100), (20, 1_000), (5, 1_000), (100, 1_000)]
     );
 }

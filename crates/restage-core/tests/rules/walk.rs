@@ -7,19 +7,19 @@ use restage_core::command::NewStageRecording;
 use restage_core::command::{Claims, JobOutcome};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, PlainKind, PlainLimits,
-    PublicKey, RECORDING_JOB, RecordingId, RecordingSettings, StageEventError,
-    StorageConfiguration,
+    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, IngestConfiguration,
+    IngestProtocol, PlainKind, PlainLimits, PublicKey, RECORDING_JOB, RecordingId,
+    RecordingSettings, StageEventError, StorageConfiguration,
 };
 use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
 
 use crate::support::{
-    IDLE_S, REGION, Scene, attributes, create, delete, key_arn, key_row, no_bucket, plain_row,
-    recorded_to, recording_lines, storage_arn,
+    IDLE_S, REGION, Scene, attributes, create, delete, ingest_arn, ingest_row, key_arn, key_row,
+    no_bucket, plain_row, recorded_to, recording_lines, storage_arn, stream,
 };
 
 const SEEDS: u64 = 12;
-const STEPS: u32 = 1000;
+const STEPS: u32 = 1200;
 
 /// SplitMix64: small, and good enough to wander about.
 struct Random(u64);
@@ -85,7 +85,8 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     TokenRevoked resumed CapabilityLost TokenExchanged TokenInvalid StreamDurationExceeded BitrateExceeded CameBack \
                     JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob \
                     RecordingStarting RecordingActive RecordingStopping RecordingStopped RecordingFailed \
-                    Start End StartFailure EndFailure Told Finish Waited GoneOn OfReplica Paused";
+                    Start End StartFailure EndFailure Told Finish Waited GoneOn OfReplica Paused \
+                    InvalidStreamKey InvalidProtocol ReuseOfStreamKey Physical Virtual Switched Forced";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -108,6 +109,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
                 public_keys: 2,
                 encoder_configurations: 3,
                 storage_configurations: 3,
+                ingest_configurations: 4,
             },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
@@ -198,6 +200,30 @@ impl Walk {
                 }
                 Change::DeleteJob(_) => {
                     self.met.insert("JobDeleted".to_owned());
+                }
+                Change::PutParticipant(row) if row.publishing && row.ingest.is_some() => {
+                    let kinds = [
+                        (row.is_physical(), "Physical"),
+                        (row.is_virtual(), "Virtual"),
+                    ];
+                    let kinds = kinds.into_iter().filter(|(is_so, _)| *is_so);
+                    self.met.extend(kinds.map(|(_, name)| name.to_owned()));
+                }
+                Change::PutParticipant(row) if row.is_physical() && !row.publishing => {
+                    let key = (row.session.clone(), row.id.clone());
+                    let published = before
+                        .participants
+                        .get(&key)
+                        .is_some_and(|row| row.publishing);
+                    let streams = row.ingest.as_ref().and_then(|link| link.redundant.as_ref());
+                    let shown = streams.map(|streams| &streams.virtual_participant);
+                    let shown = shown.map(|id| (row.session.clone(), id.clone()));
+                    let shown = shown.and_then(|key| self.scene.world.participants.get(&key));
+                    let goes_on = published && shown.is_some_and(|row| row.publishing);
+                    self.met.extend(goes_on.then(|| "Switched".to_owned()));
+                }
+                Change::DeletePlain(_) if !step.decision.effects.is_empty() => {
+                    self.met.insert("Forced".to_owned());
                 }
                 Change::PutReplica(row) if row.active && row.window_ends_at.is_none() => {
                     let waited = before
@@ -324,7 +350,8 @@ impl Walk {
     fn exchange(&mut self) -> Option<Command> {
         let self_signed = |world: &World, row: &Connection| {
             let key = (row.stage.clone(), row.participant.clone());
-            world.tokens[&key].self_signed.is_some()
+            let token = world.tokens.get(&key);
+            token.is_some_and(|token| token.self_signed.is_some())
         };
         let any = self.random.one_in(20);
         let world = self.scene.world.clone();
@@ -623,6 +650,57 @@ impl Walk {
         }
     }
 
+    /// Ingest configurations come and go, and encoders come with their keys.
+    fn ingest(&mut self) -> Command {
+        let rows = self.scene.world.plain_of::<IngestConfiguration>();
+        let rows: Vec<_> = rows.collect();
+        let row = self.random.pick(&rows).cloned();
+        let row = row.unwrap_or_else(|| ingest_row("Gone", None, true));
+        let configuration = ingest_arn(row.id.as_str());
+        match self.random.below(16) {
+            0..3 => {
+                let (id, stage) = (self.fresh("I"), self.stage());
+                let stage = Some(stage.as_str()).filter(|_| !self.random.one_in(4));
+                let mut row = ingest_row(&id, stage, self.random.one_in(2));
+                row.insecure = self.random.one_in(2);
+                create(row)
+            }
+            3 => Command::DeleteIngestConfiguration {
+                configuration,
+                force: self.random.one_in(2),
+            },
+            4 | 5 => {
+                let stage = self.stage();
+                let stage = crate::support::arn(&stage);
+                let fresh = [self.fresh("p"), self.fresh("p")];
+                Command::UpdateIngestConfiguration {
+                    configuration,
+                    stage: match self.random.below(4) {
+                        0 => None,
+                        1 => Some(None),
+                        _ => Some(Some(stage)),
+                    },
+                    redundant: [None, None, Some(true), Some(false)][self.random.below(4)],
+                    fresh: fresh.map(|id| stream(row.id.as_str(), &id)),
+                }
+            }
+            _ => {
+                let ids = row.participants();
+                let id = ids[self.random.below(ids.len())].to_string();
+                let id = match self.random.one_in(12) {
+                    true => "wrong".to_owned(),
+                    false => id,
+                };
+                Command::StartIngest {
+                    connection: ConnectionId::new(self.fresh("c")),
+                    configuration: configuration.id,
+                    key: stream(row.id.as_str(), &id).key,
+                    protocol: [IngestProtocol::Rtmp, IngestProtocol::Rtmps][self.random.below(2)],
+                }
+            }
+        }
+    }
+
     fn command(&mut self) -> Option<Command> {
         if self.random.one_in(10) {
             return Some(self.job());
@@ -632,6 +710,9 @@ impl Walk {
         }
         if self.random.one_in(25) {
             return Some(self.storage());
+        }
+        if self.random.one_in(16) {
+            return Some(self.ingest());
         }
         let arn = crate::support::arn;
         Some(match self.random.below(100) {

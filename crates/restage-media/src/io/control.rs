@@ -123,6 +123,8 @@ pub enum Control {
         publication: PublicationId,
         /// What it may send: 1 to [`INLET_FORMATS_MAX`](crate::limits::INLET_FORMATS_MAX).
         formats: Vec<Format>,
+        /// Whether the limits on what a publisher sends hold for it. A caller that has limits of its own keeps them itself.
+        is_limited: bool,
     },
     /// The inlet is closed and feeds its publication no more.
     CloseInlet {

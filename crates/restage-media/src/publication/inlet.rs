@@ -155,6 +155,8 @@ pub(crate) struct External {
     pub(crate) feed: Feed,
     /// What it sends, if that is limited.
     pub(crate) upload: Option<Upload>,
+    /// Whether the size of its pictures is limited.
+    pub(crate) is_limited: bool,
     /// The sequence numbers of each kind and layer.
     runs: [[Run; LAYERS_MAX]; 2],
 }
@@ -184,6 +186,7 @@ impl External {
             formats,
             feed,
             upload,
+            is_limited: true,
             runs: Default::default(),
         }
     }

@@ -62,7 +62,7 @@ impl Judgement {
     }
 }
 
-/// The formats that a publisher has offered: enough to refuse a subscriber that could decode none of them before anything is
+/// The formats that a publisher has offered, or an external inlet may send: enough to refuse a subscriber that could decode none of them before anything is
 /// opened.
 #[derive(Debug, Clone)]
 pub struct Published(Arc<[Arc<Format>]>);
@@ -75,6 +75,11 @@ impl Published {
             .media()
             .flat_map(|media| media.formats.iter().cloned().map(Arc::new));
         Some(Self(formats.collect()))
+    }
+
+    /// What an external inlet sends: the formats that it is opened with.
+    pub fn of_inlet(formats: &[Format]) -> Self {
+        Self(formats.iter().cloned().map(Arc::new).collect())
     }
 
     /// The published formats, if a subscriber with this offer can decode none of them. `None` if it can decode

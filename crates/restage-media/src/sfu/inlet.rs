@@ -24,11 +24,12 @@ impl Sfu {
     pub(super) fn open_inlet(
         &mut self,
         now: Instant,
-        key: InletId,
-        publication: PublicationId,
+        (key, publication): (InletId, PublicationId),
         formats: Vec<Format>,
+        is_limited: bool,
     ) {
-        if let Err(error) = self.try_open_inlet(now, key, publication, formats) {
+        let opened = self.try_open_inlet(now, (key, publication), formats, is_limited);
+        if let Err(error) = opened {
             self.refuse_inlet(key, error);
         }
     }
@@ -36,9 +37,9 @@ impl Sfu {
     fn try_open_inlet(
         &mut self,
         now: Instant,
-        key: InletId,
-        publication: PublicationId,
+        (key, publication): (InletId, PublicationId),
         formats: Vec<Format>,
+        is_limited: bool,
     ) -> Result<(), InletError> {
         match formats.len() {
             0 => return Err(InletError::NoFormats),
@@ -50,10 +51,11 @@ impl Sfu {
         }
         let index = self.publication(publication).ok_or(InletError::Full)?;
         let formats: Arc<[Arc<Format>]> = formats.into_iter().map(Arc::new).collect();
-        let limit = self.config.publish_bits_per_s_max;
+        let limit = self.config.publish_bits_per_s_max.filter(|_| is_limited);
         let upload = limit.map(|bits_per_s| Upload::new(now, bits_per_s));
         let feed = self.new_feed(now);
-        let external = External::new(key, Arc::clone(&formats), feed, upload);
+        let mut external = External::new(key, Arc::clone(&formats), feed, upload);
+        external.is_limited = is_limited;
         self.set_inlet(index, Inlet::External(Box::new(external)));
         self.inlet_keys.insert(key, index);
         self.learn_formats(index, &formats);
@@ -145,7 +147,9 @@ impl Sfu {
             if packet.starts_key_frame {
                 self.stats.keyframes += 1;
                 let size = external.feed.video().size(packet.encoding.layer);
-                if let Some(excess) = self.config.excess_of(size) {
+                if external.is_limited
+                    && let Some(excess) = self.config.excess_of(size)
+                {
                     return Some(excess);
                 }
             }
@@ -171,7 +175,10 @@ impl External {
             marker: pushed.marker,
             payload: Arc::clone(&pushed.payload),
             arrived: now,
-            extensions: Extensions::default(),
+            extensions: Extensions {
+                audio_level: pushed.audio_level.map(|level| level.clamp(-127, 0)),
+                ..Extensions::default()
+            },
             dependency: None,
         };
         if let Some(captured_us) = pushed.captured_us {

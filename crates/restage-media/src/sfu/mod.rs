@@ -231,7 +231,8 @@ impl Sfu {
                 inlet,
                 publication,
                 formats,
-            } => self.open_inlet(now, inlet, publication, formats),
+                is_limited,
+            } => self.open_inlet(now, (inlet, publication), formats, is_limited),
             Control::CloseInlet { inlet } => self.close_inlet(inlet),
             Control::Shed { step, turn } => self.shed(step, turn),
             Control::Close { peer } => {

@@ -18,6 +18,8 @@ use crate::taps::open_tap;
 const PUBLICATION: PublicationId = PublicationId(1);
 const AUDIO_FORMAT: usize = 0;
 const VIDEO_FORMAT: usize = 1;
+/// How loud its sound is, in −dBov.
+const LEVEL: i8 = -23;
 
 fn formats(video: Codec) -> Vec<Format> {
     let parameters = match video {
@@ -54,6 +56,7 @@ impl Ingest {
             inlet: InletId(key),
             publication: PUBLICATION,
             formats: formats(ours),
+            is_limited: true,
         });
         Self {
             key: InletId(key),
@@ -74,6 +77,7 @@ impl Ingest {
             captured_us: Some(1_000_000 + elapsed.as_micros() as u64),
             marker: packet.marker,
             payload: packet.payload,
+            audio_level: (format == AUDIO_FORMAT).then_some(LEVEL),
         }
     }
 
@@ -137,6 +141,16 @@ fn pictures_and_sound_of_an_inlet_reach_a_subscriber() {
         assert_eq!(got, pushed);
         assert!(client.audio_got().count() > 95);
         assert!(client.audio_got().all(|got| got.codec == ClientCodec::Opus));
+        assert!(client.audio_got().all(|got| got.audio_level == Some(LEVEL)));
+        let told = world.loudness.iter();
+        let levels: Vec<i8> = told
+            .filter(|(of, _)| *of == PUBLICATION)
+            .map(|(_, level)| *level)
+            .collect();
+        assert!(
+            levels.len() > 3 && levels.iter().all(|level| *level == LEVEL),
+            "{levels:?}"
+        );
         assert_eq!(world.sfu.stats().inlets, 1);
         assert!(world.inlet_errors(5).is_empty());
     }
@@ -285,6 +299,7 @@ fn what_a_tap_is_given_can_be_pushed_into_another_process() {
         inlet,
         publication: PUBLICATION,
         formats: formats(Codec::H264),
+        is_limited: true,
     });
     let now = home.now;
     home.clients[publisher].start(now, ClientCodec::H264);
@@ -304,6 +319,7 @@ fn what_a_tap_is_given_can_be_pushed_into_another_process() {
                 captured_us: Some(packet.captured_us),
                 marker: packet.marker,
                 payload: packet.payload,
+                audio_level: packet.audio_level,
             })
             .collect();
         away.input(Input::Push {
@@ -334,6 +350,7 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
             inlet: InletId(key),
             publication: PUBLICATION,
             formats,
+            is_limited: true,
         });
     };
     let push = |world: &mut World, packets: &[InletPacket]| {
@@ -354,6 +371,7 @@ fn what_cannot_be_taken_is_refused_with_the_packet_and_the_rule() {
         captured_us: None,
         marker: true,
         payload: vec![0x65; 20].into(),
+        audio_level: None,
     };
     let with = |change: fn(&mut InletPacket)| {
         let mut changed = good.clone();
@@ -499,6 +517,7 @@ fn random_packets_do_no_harm_and_no_number_is_sent_twice() {
             inlet: InletId(9),
             publication: PUBLICATION,
             formats: formats(codec),
+            is_limited: true,
         });
         open_tap(&mut world, 7, TapLayers::All);
         for _ in 0..1_000 {
@@ -565,5 +584,6 @@ fn random_packet(rng: &mut crate::support::Rng) -> InletPacket {
         captured_us: (rng.below(2) == 0).then(|| rng.next() >> rng.below(64)),
         marker: rng.below(3) == 0,
         payload: payload.into(),
+        audio_level: (rng.below(2) == 0).then(|| rng.next() as i8),
     }
 }

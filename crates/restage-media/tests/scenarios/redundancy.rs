@@ -17,6 +17,7 @@ fn who_has_no_redundant_audio_gets_the_newest_block_of_each_packet() {
         inlet: InletId(5),
         publication: PublicationId(1),
         formats: vec![Format::new(Codec::Red, "96/96").unwrap()],
+        is_limited: true,
     });
     open_tap(&mut world, 7, TapLayers::Best);
     let mut payloads: Vec<Vec<u8>> = (0..50_u8)
@@ -35,6 +36,7 @@ fn who_has_no_redundant_audio_gets_the_newest_block_of_each_packet() {
             captured_us: None,
             marker: false,
             payload: payload.as_slice().into(),
+            audio_level: None,
         };
         world.input(Input::Push {
             inlet: InletId(5),

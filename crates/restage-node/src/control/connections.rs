@@ -10,9 +10,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::ConnectionKind;
 use restage_core::{CloseReason, PublicationKey};
-use restage_media::{Download, LayerWanted, PeerId, Published, StreamState, Wish};
+use restage_media::{Download, InletId, LayerWanted, PeerId, Published, StreamState, Wish};
 use tokio::sync::{mpsc, watch};
 
+use super::ingest::IngestEnd;
 use super::streams::Streams;
 
 /// How to reach a connection.
@@ -22,6 +23,17 @@ pub(super) enum Reach {
     Peer(PeerId),
     /// An events socket.
     Socket(SocketEnd),
+    /// An encoder, whose media comes by an inlet.
+    Inlet(IngestEnd),
+}
+
+/// What feeds or receives a publication.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Attached {
+    /// A WebRTC peer.
+    Peer(PeerId),
+    /// An inlet.
+    Inlet(InletId),
 }
 
 /// The control plane's side of an events socket.
@@ -175,6 +187,10 @@ impl Connections {
             Reach::Peer(peer) => {
                 self.by_peer.insert(*peer, id.clone());
             }
+            // Inlets and peers have their numbers from one row.
+            Reach::Inlet(ingest) => {
+                self.by_peer.insert(PeerId(ingest.inlet.0), id.clone());
+            }
             Reach::Socket(_) => self
                 .sockets
                 .entry(whose.clone())
@@ -223,7 +239,7 @@ impl Connections {
             .flatten()
             .filter_map(|id| match &self.by_id.get(id)?.reach {
                 Reach::Socket(socket) => Some(socket),
-                Reach::Peer(_) => None,
+                Reach::Peer(_) | Reach::Inlet(_) => None,
             })
     }
 
@@ -422,6 +438,9 @@ impl Connections {
             Reach::Peer(peer) => {
                 self.by_peer.remove(peer);
             }
+            Reach::Inlet(ingest) => {
+                self.by_peer.remove(&PeerId(ingest.inlet.0));
+            }
             Reach::Socket(_) => leave(&mut self.sockets, &whose, id),
         }
         if let ConnectionKind::Subscribe { publisher } = &live.kind {
@@ -439,16 +458,29 @@ impl Connections {
         Some(live)
     }
 
-    /// Assigns a publication to the connection, and returns its peer and the media plane's handle.
+    /// Records what an encoder sends.
+    pub(super) fn sends(&mut self, id: &ConnectionId, published: Published) {
+        let Some(live) = self.by_id.get_mut(id) else {
+            return;
+        };
+        if live.published.replace(published).is_none() {
+            let ids = self.publishing.entry(live.participant.clone());
+            ids.or_default().push(id.clone());
+        }
+    }
+
+    /// Assigns a publication to the connection, and returns its peer or inlet, and the media plane's handle.
     pub(super) fn attach(
         &mut self,
         id: &ConnectionId,
         publication: &PublicationKey,
         fresh: impl FnOnce() -> restage_media::PublicationId,
-    ) -> Option<(PeerId, restage_media::PublicationId)> {
+    ) -> Option<(Attached, restage_media::PublicationId)> {
         let live = self.by_id.get_mut(id)?;
-        let Reach::Peer(peer) = live.reach else {
-            return None;
+        let attached = match &live.reach {
+            Reach::Peer(peer) => Attached::Peer(*peer),
+            Reach::Inlet(ingest) => Attached::Inlet(ingest.inlet),
+            Reach::Socket(_) => return None,
         };
         let earlier = live.publication.replace(publication.clone());
         let entry = self
@@ -465,7 +497,7 @@ impl Connections {
         if let Some(earlier) = earlier.filter(|earlier| earlier != publication) {
             self.release(&earlier, id);
         }
-        Some((peer, handle))
+        Some((attached, handle))
     }
 
     /// Removes and returns every connection, for the shutdown.

@@ -24,11 +24,17 @@ fn a_publication_handle_lives_as_long_as_somebody_uses_it() {
     let handle = restage_media::PublicationId(7);
     assert_eq!(
         table.attach(&one, &key, || handle),
-        Some((PeerId(1), handle))
+        Some((Attached::Peer(PeerId(1)), handle))
     );
     let unused = || restage_media::PublicationId(8);
-    assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
-    assert_eq!(table.attach(&two, &key, unused), Some((PeerId(2), handle)));
+    assert_eq!(
+        table.attach(&two, &key, unused),
+        Some((Attached::Peer(PeerId(2)), handle))
+    );
+    assert_eq!(
+        table.attach(&two, &key, unused),
+        Some((Attached::Peer(PeerId(2)), handle))
+    );
     let (tapped, life) = table.life_of(&key).unwrap();
     assert_eq!(tapped, handle);
     table.remove(&one);

@@ -25,7 +25,7 @@ use crate::token::TokenError;
 
 /// How often one participant may open connections and exchange tokens, including refused attempts. A client that
 /// subscribes to everybody on a full stage does so at once, but none does it all day.
-const JOINS: Rate = Rate {
+pub(super) const JOINS: Rate = Rate {
     per_second: 2,
     burst: 250,
 };
@@ -444,7 +444,7 @@ impl Control {
         }
         match live.reach {
             Reach::Peer(peer) => Ok((peer, live.ice_generation)),
-            Reach::Socket(_) => Err(JoinError::NoSession),
+            Reach::Socket(_) | Reach::Inlet(_) => Err(JoinError::NoSession),
         }
     }
 

@@ -9,6 +9,7 @@ mod effects;
 mod ended;
 mod hub;
 mod if_match;
+mod ingest;
 mod join;
 mod layers;
 mod media_limits;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
@@ -49,7 +51,7 @@ use crate::supervise::Parts;
 use crate::token::Tokens;
 
 pub use crate::executor::Failure;
-use connections::{Connections, Live, Reach};
+use connections::{Attached, Connections, Live, Reach};
 pub use connections::{Muted, SocketClose};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
@@ -57,6 +59,8 @@ use ended::Endings;
 pub use hub::StageState;
 use hub::{Hub, publication_of, stage_state};
 pub use if_match::IfMatch;
+use ingest::RedundantIngests;
+pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 pub use mute::MuteError;
@@ -137,6 +141,9 @@ struct Inner {
     wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
     /// Requests for statistics under way.
     measurements: Semaphore,
+    redundant: RedundantIngests,
+    /// How often subscribers of redundant ingests have gone over to the other stream.
+    switches: Counter,
 }
 
 impl Inner {
@@ -170,6 +177,8 @@ impl Control {
             joins: Mutex::new(Buckets::default()),
             wishes: Mutex::new(Buckets::default()),
             measurements: Semaphore::new(statistics::MEASUREMENTS_MAX),
+            redundant: RedundantIngests::default(),
+            switches: Counter::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -291,6 +300,9 @@ impl Control {
                 Reach::Socket(socket) => {
                     socket.close.send_replace(Some(SocketClose::Restart));
                 }
+                Reach::Inlet(ingest) => {
+                    ingest.close.send_replace(Some(IngestClose::Restart));
+                }
                 Reach::Peer(_) => self.remember(&id, &connection, Ending::of_restart()),
             }
         }
@@ -334,9 +346,15 @@ impl Control {
                 let attached = self
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
-                if let Some((peer, publication)) = attached {
-                    let control = MediaControl::Publish { peer, publication };
-                    media.control(peer, control).await;
+                match attached {
+                    Some((Attached::Peer(peer), publication)) => {
+                        let control = MediaControl::Publish { peer, publication };
+                        media.control(peer, control).await;
+                    }
+                    Some((Attached::Inlet(inlet), publication)) => {
+                        media.publish_inlet(inlet, publication).await;
+                    }
+                    None => {}
                 }
             }
             Effect::Subscribe {
@@ -346,7 +364,7 @@ impl Control {
                 let attached = self
                     .connections()
                     .attach(&connection, &publication, || media.fresh_publication());
-                if let Some((peer, publication)) = attached {
+                if let Some((Attached::Peer(peer), publication)) = attached {
                     let control = MediaControl::Subscribe { peer, publication };
                     media.control(peer, control).await;
                 }
@@ -386,6 +404,14 @@ impl Control {
             Reach::Peer(peer) => *peer,
             Reach::Socket(socket) => {
                 socket.close.send_replace(Some(SocketClose::Rules(reason)));
+                return;
+            }
+            Reach::Inlet(ingest) => {
+                if reason == CloseReason::LimitExceeded {
+                    self.tell(&About::live(&connection, &live), &Trouble::too_long(), true);
+                }
+                ingest.close.send_replace(Some(IngestClose::Rules(reason)));
+                self.inner.media.close_inlet(ingest.inlet).await;
                 return;
             }
         };
@@ -453,6 +479,10 @@ impl Control {
             }
             MediaEvent::Gone(_, reason) => {
                 let removed = self.connections().remove(&connection);
+                if let Some(Reach::Inlet(ingest)) = removed.as_ref().map(|live| &live.reach) {
+                    let reason = IngestClose::Media(reason.clone());
+                    ingest.close.send_replace(Some(reason));
+                }
                 removed.map(|live| self.lost(peer, connection, &live, &reason))
             }
         };
@@ -496,7 +526,9 @@ impl Control {
         loop {
             for stage in self.inner.hub.changed().await {
                 match self.inner.store.publishing_participants(&stage).await {
-                    Ok(publishing) => {
+                    Ok(mut publishing) => {
+                        // Nobody can subscribe to one stream of a redundant ingest.
+                        publishing.retain(|row| !row.is_physical());
                         let state = {
                             let connections = self.connections();
                             stage_state(&stage, &publishing, |key| connections.muted(key))

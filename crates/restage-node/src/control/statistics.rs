@@ -108,7 +108,7 @@ impl Control {
 fn peer(live: &Live) -> Option<PeerId> {
     match live.reach {
         Reach::Peer(peer) => Some(peer),
-        Reach::Socket(_) => None,
+        Reach::Socket(_) | Reach::Inlet(_) => None,
     }
 }
 

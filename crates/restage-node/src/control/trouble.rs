@@ -114,6 +114,30 @@ impl Trouble {
         }
     }
 
+    /// An encoder may not publish, or its stream was ended.
+    pub(super) fn of_ingest(error: StageEventError, message: String) -> Self {
+        let (code, reason) = match error {
+            StageEventError::InvalidAudioCodec => ("INVALID_AUDIO_CODEC", "audio-codec"),
+            StageEventError::InvalidVideoCodec => ("INVALID_VIDEO_CODEC", "video-codec"),
+            StageEventError::BFramePresent => ("B_FRAME_PRESENT", "b-frames"),
+            StageEventError::BitrateExceeded => ("BITRATE_EXCEEDED", "publish-bitrate"),
+            StageEventError::ResolutionExceeded => ("RESOLUTION_EXCEEDED", "publish-resolution"),
+            StageEventError::StreamDurationExceeded => ("STREAM_DURATION_EXCEEDED", "duration"),
+            StageEventError::InvalidProtocol => ("INVALID_PROTOCOL", "protocol"),
+            StageEventError::InvalidStreamKey => ("INVALID_STREAM_KEY", "stream-key"),
+            StageEventError::ReuseOfStreamKey => ("REUSE_OF_STREAM_KEY", "stream-key-in-use"),
+            StageEventError::QuotaExceeded => ("QUOTA_EXCEEDED", "quota"),
+            StageEventError::InternalServerException => ("INTERNAL", "ingest"),
+            _ => ("INVALID_INPUT", "input"),
+        };
+        Self {
+            code,
+            reason,
+            message,
+            error,
+        }
+    }
+
     /// The server failed.
     pub(super) fn internal(reason: &'static str, message: String) -> Self {
         Self {

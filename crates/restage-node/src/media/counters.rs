@@ -55,6 +55,8 @@ pub struct WorkerStats {
     pub line_datagrams_sent: u64,
     /// Datagrams for clients that do not use UDP, dropped because their connections are too slow or have ended.
     pub line_datagrams_dropped: u64,
+    /// External inlets now.
+    pub inlets: u64,
     /// Taps now.
     pub taps: u64,
     /// RTP packets handed to taps.
@@ -65,7 +67,7 @@ pub struct WorkerStats {
     pub restarts: u64,
 }
 
-const COUNT: usize = 28;
+const COUNT: usize = 29;
 
 impl WorkerStats {
     pub(super) fn of(media: &Stats) -> Self {
@@ -86,6 +88,7 @@ impl WorkerStats {
             keyframes_refused: media.keyframes_refused,
             peer_panics: media.peer_panics,
             peers_withheld: media.peers_withheld,
+            inlets: media.inlets,
             taps: media.taps,
             packets_tapped: media.packets_tapped,
             ..Self::default()
@@ -98,6 +101,7 @@ impl WorkerStats {
             peers: 0,
             publications: 0,
             peers_withheld: 0,
+            inlets: 0,
             taps: 0,
             ..self
         }
@@ -129,6 +133,7 @@ impl WorkerStats {
             feedback_dropped,
             line_datagrams_sent,
             line_datagrams_dropped,
+            inlets,
             taps,
             packets_tapped,
             tap_packets_dropped,
@@ -159,6 +164,7 @@ impl WorkerStats {
             feedback_dropped,
             line_datagrams_sent,
             line_datagrams_dropped,
+            inlets,
             taps,
             packets_tapped,
             tap_packets_dropped,

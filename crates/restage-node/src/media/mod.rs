@@ -6,6 +6,7 @@
 
 mod counters;
 mod gso;
+mod inlet;
 mod link;
 mod load;
 mod own;
@@ -33,6 +34,8 @@ use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use counters::WorkerStats;
+pub(crate) use inlet::push_all;
+pub use inlet::{INLET_QUEUE_BYTES_MAX, INLET_QUEUES_BYTES_MAX, InletCounts, InletWriter};
 pub use places::{Audience, MediaPlaces};
 pub use restage_media::Role;
 pub use restage_turn::{Credential as RelayCredential, Credentials as RelayCredentials};
@@ -60,7 +63,7 @@ pub const MEASURE_MAX: Duration = Duration::from_secs(2);
 pub enum MediaEvent {
     /// ICE and DTLS are up.
     Connected(PeerId),
-    /// The peer is gone; its key is not used again.
+    /// The peer is gone; its key is not used again. An external inlet that ends by itself counts as one.
     Gone(PeerId, GoneReason),
     /// A subscriber can decode nothing of this kind and goes on without it. The text names the published formats.
     Undecodable(PeerId, MediaKind, String),
@@ -179,6 +182,8 @@ struct Inner {
     relay: Option<Arc<Relay>>,
     /// Bytes that wait in the queues of all taps.
     tapped_bytes: Arc<AtomicUsize>,
+    /// Bytes that wait in the queues for all external inlets.
+    pushed_bytes: Arc<AtomicUsize>,
     /// An instant and its time since 1970, by which the workers tell the time of what they tap.
     epoch: (Instant, Duration),
     /// The reason, once a worker has stopped for good.
@@ -280,6 +285,7 @@ impl Media {
             connections,
             relay,
             tapped_bytes: Arc::default(),
+            pushed_bytes: Arc::default(),
             epoch: (started, since_1970),
             failed,
         };

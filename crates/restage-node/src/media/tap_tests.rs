@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use restage_media::{Codec, Format, InletId, InletPacket, MediaKind, PeerId, WorkerId, limits};
+use restage_media::{Codec, Format, InletPacket, MediaKind, WorkerId, limits};
 
 use super::super::worker::Fault;
-use super::super::{MediaEvent, MediaPlaces, MediaSettings};
+use super::super::{InletWriter, MediaEvent, MediaPlaces, MediaSettings};
 use super::*;
 
 /// Time limit of every step.
@@ -19,6 +19,8 @@ struct Plane {
     media: Media,
     _events: mpsc::Receiver<MediaEvent>,
     pushed: u64,
+    /// The inlet that feeds the publication.
+    inlet: Option<InletWriter>,
 }
 
 impl Plane {
@@ -33,29 +35,26 @@ impl Plane {
             media,
             _events: events,
             pushed: 0,
+            inlet: None,
         }
     }
 
-    async fn send(&self, worker: usize, order: Order) {
-        self.media.inner.workers[worker].send(order).await.unwrap();
-    }
-
     /// Feeds the publication from this worker, from now on.
-    async fn open_inlet(&self, worker: u16, inlet: u64) {
-        let control = Control::OpenInlet {
-            inlet: InletId(inlet),
-            publication: PUBLICATION,
-            formats: vec![Format::new(Codec::Opus, "").unwrap()],
-        };
-        let order = self.media.order(control, Reply::Nobody);
-        // As a publishing peer of this worker does.
-        let routes = self.media.inner.workers[0].routes();
-        assert!(routes.publish(WorkerId(worker), PeerId(1_000 + inlet), PUBLICATION, inlet));
-        self.send(usize::from(worker), order).await;
+    async fn open_inlet(&mut self, worker: u16, number: u64) {
+        let inlet = self.media.open_inlet_on(worker, number).await;
+        inlet
+            .begin(vec![Format::new(Codec::Opus, "").unwrap()])
+            .await;
+        self.media.publish_inlet(inlet.inlet(), PUBLICATION).await;
+        self.inlet = Some(inlet);
+        self.until("it feeds the publication", |media| {
+            media.inner.workers[0].routes().home(PUBLICATION) == Some(WorkerId(worker))
+        })
+        .await;
     }
 
     /// Pushes packets of sound with numbers that go on.
-    async fn push(&mut self, worker: usize, inlet: u64, count: u64) {
+    fn push(&mut self, count: u64) {
         let first = self.pushed;
         self.pushed += count;
         let numbers: Vec<u64> = (first..first + count).collect();
@@ -68,12 +67,10 @@ impl Plane {
                 captured_us: None,
                 marker: false,
                 payload: vec![7; PAYLOAD].into(),
+                audio_level: None,
             };
-            let order = Order::Push {
-                inlet: InletId(inlet),
-                packets: some.iter().map(packet).collect(),
-            };
-            self.send(worker, order).await;
+            let packets = some.iter().map(packet).collect();
+            assert!(self.inlet.as_ref().unwrap().push(packets), "there is room");
         }
     }
 
@@ -117,7 +114,7 @@ async fn a_tap_is_given_everything_in_order_with_the_time_of_arrival() {
     plane.open_inlet(1, 1).await;
     let (mut tap, _life) = plane.tap().await;
     assert_eq!(tap.tap.0 % 2, 1, "on the worker that feeds it");
-    plane.push(1, 1, 500).await;
+    plane.push(500);
     let mut packets = Vec::new();
     while packets.len() < 500 {
         packets.extend(within("packets", tap.next()).await.unwrap().packets);
@@ -143,7 +140,7 @@ async fn a_reader_that_stalls_slows_nobody_and_learns_what_it_has_missed() {
     let all = 3 * TAP_QUEUE_PACKETS_MAX as u64;
     // The worker takes the next packets while nobody reads the first tap; the second one is read meanwhile.
     for _ in 0..all / 512 {
-        plane.push(0, 1, 512).await;
+        plane.push(512);
         let (numbers, missed) = read_to(&mut other, plane.pushed - 1).await;
         assert_eq!(numbers.len(), 512);
         assert_eq!(missed, Missed::default());
@@ -162,7 +159,7 @@ async fn a_reader_that_stalls_slows_nobody_and_learns_what_it_has_missed() {
         numbers.extend(tapped.packets.iter().map(|packet| packet.sequence));
     }
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
-    plane.push(0, 1, 1).await;
+    plane.push(1);
     let next = within("the next packet", stalled.next()).await.unwrap();
     assert_eq!(next.packets[0].sequence, all);
     assert_eq!(next.missed.packets, all - numbers.len() as u64);
@@ -180,13 +177,13 @@ async fn a_tap_follows_its_publication_to_another_worker() {
     let mut plane = Plane::start(2);
     plane.open_inlet(0, 1).await;
     let (mut tap, _life) = plane.tap().await;
-    plane.push(0, 1, 10).await;
+    plane.push(10);
     assert_eq!(read_to(&mut tap, 9).await.0.len(), 10);
     plane.open_inlet(1, 2).await;
     // Until the other worker relays, packets have nowhere to go.
     let moved = within("a packet of the other worker", async {
         loop {
-            plane.push(1, 2, 1).await;
+            plane.push(1);
             let next = tokio::time::timeout(Duration::from_millis(20), tap.next()).await;
             if let Ok(next) = next {
                 return next.unwrap();
@@ -195,7 +192,7 @@ async fn a_tap_follows_its_publication_to_another_worker() {
     })
     .await;
     assert!(moved.packets[0].sequence >= 10);
-    plane.push(1, 2, 10).await;
+    plane.push(10);
     read_to(&mut tap, plane.pushed - 1).await;
     drop(tap);
     plane
@@ -209,7 +206,7 @@ async fn a_tap_ends_with_its_publication_and_is_closed_when_nobody_reads_it() {
     let mut plane = Plane::start(1);
     plane.open_inlet(0, 1).await;
     let (mut tap, life) = plane.tap().await;
-    plane.push(0, 1, 3).await;
+    plane.push(3);
     plane
         .until("the packets", |media| media.stats().packets_tapped == 3)
         .await;
@@ -263,7 +260,7 @@ async fn a_tap_that_is_read_from_time_to_time_tells_its_end() {
     let (mut tap, life) = plane.tap().await;
     assert_eq!(tap.try_next().map(|tapped| tapped.is_some()), Ok(false));
     let (mut other, _life) = plane.tap().await;
-    plane.push(0, 1, 3).await;
+    plane.push(3);
     read_to(&mut other, plane.pushed - 1).await;
     drop(life);
     // What came before the end is given first.

@@ -1,6 +1,7 @@
 //! One worker: a thread that owns a socket and an `Sfu` and drives them.
 
 mod care;
+mod inlets;
 mod lines;
 mod orders;
 mod rtcp;
@@ -20,13 +21,14 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, ConnectFailure, Control, LayerWanted, OfferError, PeerId, PeerStats, PublicationId,
-    Sfu, StreamState, TapId, WorkerId,
+    Config, ConnectFailure, Control, Format, InletId, LayerWanted, OfferError, PeerId, PeerStats,
+    PublicationId, Sfu, StreamState, TapId, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::counters::{Counters, WorkerStats};
 use super::gso::Trains;
+use super::inlet::{InletEnd, Push};
 use super::link::{Arrival, Link, Message};
 use super::load::{Gauge, Health};
 use super::quota::Quota;
@@ -83,16 +85,32 @@ pub(super) enum Order {
     CloseTap {
         tap: TapId,
     },
+    /// Another part of the server will feed a publication.
+    OpenInlet {
+        inlet: InletId,
+        end: InletEnd,
+    },
+    /// The formats in which the inlet sends.
+    BeginInlet {
+        inlet: InletId,
+        formats: Vec<Format>,
+    },
+    /// The publication that the inlet feeds. `turn` is that of a control.
+    PublishInlet {
+        inlet: InletId,
+        publication: PublicationId,
+        turn: u64,
+    },
+    /// Packets of an inlet.
+    Push(Push),
+    /// Nobody feeds the inlet any more. An unknown one is ignored.
+    CloseInlet {
+        inlet: InletId,
+    },
     Stop,
     /// Makes the worker fail as by a bug.
     #[cfg(test)]
     Fail(Fault),
-    /// Pushes packets into an external inlet.
-    #[cfg(test)]
-    Push {
-        inlet: restage_media::InletId,
-        packets: Vec<restage_media::InletPacket>,
-    },
 }
 
 /// The caller that waits for the outcome of a [`Control`].
@@ -133,11 +151,13 @@ impl WorkerHandle {
         self.waker.wake().map_err(|_| MediaError::Busy)
     }
 
-    /// Sends an order if the queue has room, and does not wait. One that finds no room, or no worker, is dropped.
-    pub(super) fn try_send(&self, order: Order) {
-        if self.orders.try_send(order).is_ok() {
+    /// Sends an order if the queue has room, and does not wait. One that finds no room, or no worker, is dropped: `false`.
+    pub(super) fn try_send(&self, order: Order) -> bool {
+        let is_sent = self.orders.try_send(order).is_ok();
+        if is_sent {
             self.waker.wake().ok();
         }
+        is_sent
     }
 
     /// Which worker feeds which publication.
@@ -323,6 +343,7 @@ fn start_one(
             opening: HashMap::new(),
             patching: HashMap::new(),
             taps: HashMap::new(),
+            inlets: HashMap::new(),
             tap_packets_dropped: 0,
             trains: Trains::new(),
             gauge: Gauge::new(started, Quota::of_process()),
@@ -399,6 +420,7 @@ struct Worker {
     opening: HashMap<PeerId, AnswerSender>,
     patching: HashMap<PeerId, FragmentSender>,
     taps: HashMap<TapId, TapEnd>,
+    inlets: HashMap<InletId, InletEnd>,
     /// Packets for taps that were dropped because their queues were full.
     tap_packets_dropped: u64,
     trains: Trains,

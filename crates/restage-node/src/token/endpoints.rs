@@ -8,6 +8,16 @@ pub struct Endpoints {
     pub events: String,
 }
 
+/// The URLs by which encoders reach this server, as stages name them. A URL is there only while a listener of its protocol
+/// is open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IngestEndpoints {
+    /// `rtmp://HOST[:PORT]/app/`
+    pub rtmp: Option<String>,
+    /// `rtmps://HOST:PORT/app/`
+    pub rtmps: Option<String>,
+}
+
 impl Endpoints {
     /// The endpoints below a public URL, which has no trailing slash.
     pub fn of(public_url: &str) -> Self {

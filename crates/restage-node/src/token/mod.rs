@@ -17,7 +17,7 @@ use restage_core::row::{Attributes, Capabilities};
 use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
 use serde_json::Value;
 
-pub use endpoints::Endpoints;
+pub use endpoints::{Endpoints, IngestEndpoints};
 pub use jws::SECRET_LEN;
 pub use self_signed::{Signing, Unverified};
 

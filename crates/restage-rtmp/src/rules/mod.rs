@@ -110,8 +110,8 @@ impl Rules {
         if let Some(most) = self.limits.duration_max
             && now >= self.began_at + most
         {
-            let hours = most.as_secs() / 3_600;
-            return Err(Refusal::StreamDurationExceeded { hours });
+            let seconds = most.as_secs();
+            return Err(Refusal::StreamDurationExceeded { seconds });
         }
         if now >= self.began_at + BOTH_KINDS_MAX
             && let Some(missing) = MediaKind::BOTH

@@ -239,7 +239,7 @@ fn a_stream_has_sound_and_pictures_and_lasts_no_longer_than_a_day() {
     let day = begin + Duration::from_hours(24);
     assert_eq!(rules.next_deadline(), day);
     let over = rules.handle_time(day).unwrap_err();
-    assert_eq!(over, Refusal::StreamDurationExceeded { hours: 24 });
+    assert_eq!(over, Refusal::StreamDurationExceeded { seconds: 86_400 });
 }
 
 fn take(rig: &mut Rig, rules: &mut Rules) {

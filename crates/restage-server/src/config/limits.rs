@@ -22,6 +22,9 @@ impl Settings {
                 storage_configurations: self
                     .limit_storage_configurations
                     .unwrap_or(set.plain.storage_configurations),
+                ingest_configurations: self
+                    .limit_ingest_configurations
+                    .unwrap_or(set.plain.ingest_configurations),
             },
             publishers_per_stage: self
                 .limit_publishers_per_stage

@@ -197,6 +197,13 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_storage_configurations: Option<u32>,
+    /// Ingest configurations per account and region [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_INGEST_CONFIGURATIONS",
+        value_name = "COUNT"
+    )]
+    pub limit_ingest_configurations: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -255,6 +262,12 @@ pub struct Settings {
     /// A stage session ends when nobody has published for this many seconds [default: 300]
     #[arg(long, env = "RESTAGE_SESSION_IDLE_SECONDS", value_name = "SECONDS")]
     pub session_idle_seconds: Option<u32>,
+    /// Address at which encoders publish by RTMP, such as 0.0.0.0:1935; for ingest configurations that permit it [default: none]
+    #[arg(long, env = "RESTAGE_RTMP", value_name = "ADDR")]
+    pub rtmp: Option<SocketAddr>,
+    /// Address at which encoders publish by RTMPS, such as 0.0.0.0:443; it needs TLS [default: none]
+    #[arg(long, env = "RESTAGE_RTMPS", value_name = "ADDR")]
+    pub rtmps: Option<SocketAddr>,
     /// Address of a listener for /metrics alone [default: on the HTTP listener while that is on loopback, else none]
     #[arg(long, env = "RESTAGE_METRICS", value_name = "ADDR")]
     pub metrics: Option<SocketAddr>,
@@ -416,6 +429,9 @@ impl Settings {
             limit_storage_configurations: self
                 .limit_storage_configurations
                 .or(lower.limit_storage_configurations),
+            limit_ingest_configurations: self
+                .limit_ingest_configurations
+                .or(lower.limit_ingest_configurations),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),
@@ -470,6 +486,8 @@ impl Settings {
             spool_mb: self.spool_mb.or(lower.spool_mb),
             spool_recording_mb: self.spool_recording_mb.or(lower.spool_recording_mb),
             spool_days: self.spool_days.or(lower.spool_days),
+            rtmp: self.rtmp.or(lower.rtmp),
+            rtmps: self.rtmps.or(lower.rtmps),
             metrics: self.metrics.or(lower.metrics),
             otlp_endpoint: self.otlp_endpoint.or(lower.otlp_endpoint),
             log_format: self.log_format.or(lower.log_format),

@@ -40,7 +40,7 @@ use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
 use restage_node::control::Control;
 use restage_node::recording::Recordings;
-use restage_node::token::Endpoints;
+use restage_node::token::{Endpoints, IngestEndpoints};
 use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
@@ -77,6 +77,8 @@ pub struct AppState {
     pub throttle: Throttle,
     /// The URLs in stages and tokens.
     pub endpoints: Endpoints,
+    /// The URLs of encoders in stages.
+    pub ingest_endpoints: IngestEndpoints,
     /// The path of the public URL, without a slash at its end. A proxy in front removes it.
     pub base_path: String,
     /// The console's key.

@@ -12,7 +12,7 @@ use restage_core::row::{
     Capabilities, Participant, Protocol, Replica, Replication, Stage, StageEvent, StageEventError,
     StageEventName, StageSession, TokenGrant,
 };
-use restage_core::{Claims, StageArn};
+use restage_core::{Arn, Claims, StageArn};
 use restage_store::{ParticipantRecording, RecordedParticipant};
 
 use super::{AppState, recording};
@@ -28,8 +28,8 @@ pub(super) fn stage(app: &AppState, row: &Stage) -> StageShape {
         endpoints: StageEndpoints {
             events: app.endpoints.events.clone(),
             whip: app.endpoints.whip.clone(),
-            rtmp: None,
-            rtmps: None,
+            rtmp: app.ingest_endpoints.rtmp.clone(),
+            rtmps: app.ingest_endpoints.rtmps.clone(),
         },
     }
 }
@@ -67,8 +67,11 @@ pub(super) fn participant_summary(
         published: row.published,
         recording_state: recording_state(recording.as_ref()),
         replication: replication(stage, row),
-        redundant_ingest: None,
-        ingest_configuration_arn: None,
+        redundant_ingest: row
+            .ingest
+            .as_ref()
+            .is_some_and(|link| link.redundant.is_some()),
+        ingest_configuration_arn: ingest_configuration_arn(stage, row),
     }
 }
 
@@ -100,11 +103,27 @@ pub(super) fn participant(stage: &Stage, participant: &RecordedParticipant) -> P
         protocol: match row.protocol {
             Protocol::Unknown => ParticipantProtocol::Unknown,
             Protocol::Whip => ParticipantProtocol::Whip,
+            Protocol::Rtmp => ParticipantProtocol::Rtmp,
+            Protocol::Rtmps => ParticipantProtocol::Rtmps,
         },
         replication: replication(stage, row),
-        redundant_ingest: None,
-        ingest_configuration_arn: None,
+        redundant_ingest: row
+            .ingest
+            .as_ref()
+            .is_some_and(|link| link.redundant.is_some()),
+        ingest_configuration_arn: ingest_configuration_arn(stage, row),
     }
+}
+
+/// The ARN of the ingest configuration that a participant publishes by.
+fn ingest_configuration_arn(stage: &Stage, row: &Participant) -> Option<String> {
+    let link = row.ingest.as_ref()?;
+    let arn = Arn {
+        region: stage.region.clone(),
+        account: stage.account.clone(),
+        id: link.configuration.clone(),
+    };
+    Some(arn.to_string())
 }
 
 /// DISABLED for a participant that was never recorded.
@@ -247,6 +266,10 @@ fn event_error(error: StageEventError) -> EventErrorCode {
         StageEventError::StreamDurationExceeded => EventErrorCode::StreamDurationExceeded,
         StageEventError::BitrateExceeded => EventErrorCode::BitrateExceeded,
         StageEventError::ResolutionExceeded => EventErrorCode::ResolutionExceeded,
+        StageEventError::InvalidProtocol => EventErrorCode::InvalidProtocol,
+        StageEventError::InvalidStreamKey => EventErrorCode::InvalidStreamKey,
+        StageEventError::ReuseOfStreamKey => EventErrorCode::ReuseOfStreamKey,
+        StageEventError::BFramePresent => EventErrorCode::BFramePresent,
         StageEventError::InvalidInput => EventErrorCode::InvalidInput,
         StageEventError::InternalServerException => EventErrorCode::InternalServerException,
     }

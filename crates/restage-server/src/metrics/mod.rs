@@ -29,6 +29,7 @@ use restage_node::recording::Recordings;
 use restage_store::durations;
 use tokio::sync::Mutex;
 
+use crate::rtmp;
 use crate::tls::Tls;
 
 use recording::RecordingCollector;
@@ -98,14 +99,33 @@ impl Inner {
     }
 }
 
+/// What metrics are read from, besides the store.
+struct Running {
+    media: Media,
+    recordings: Recordings,
+    encoders: rtmp::Counters,
+    ingest_switches: Counter,
+}
+
 impl Metrics {
-    /// Metrics of a server and its recordings, and of its TLS if it serves that.
-    pub fn of(control: &Control, recordings: &Recordings, tls: Option<&Arc<Tls>>) -> Self {
+    /// Metrics of a server, its recordings and its encoders, and of its TLS if it serves that.
+    pub(crate) fn of(
+        control: &Control,
+        recordings: &Recordings,
+        encoders: &rtmp::Counters,
+        tls: Option<&Arc<Tls>>,
+    ) -> Self {
+        let running = Running {
+            media: control.media().clone(),
+            recordings: recordings.clone(),
+            encoders: encoders.clone(),
+            ingest_switches: control.ingest_switches().clone(),
+        };
         Self::with(
             control.store().batch_durations(),
             control.failures().clone(),
             tls,
-            Some((control.media().clone(), recordings.clone())),
+            Some(running),
         )
     }
 
@@ -113,7 +133,7 @@ impl Metrics {
         batches: Histogram,
         failures: Failures,
         tls: Option<&Arc<Tls>>,
-        running: Option<(Media, Recordings)>,
+        running: Option<Running>,
     ) -> Self {
         let mut registry = Registry::with_prefix("restage");
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -165,7 +185,19 @@ impl Metrics {
         if let Some(tls) = tls {
             registry.register_collector(Box::new(TlsCollector(Arc::clone(tls))));
         }
-        if let Some((media, recordings)) = running {
+        if let Some(Running {
+            media,
+            recordings,
+            encoders,
+            ingest_switches,
+        }) = running
+        {
+            encoders.register(&mut registry);
+            registry.register(
+                "ingest_switches",
+                "How often subscribers of redundant ingests have gone over to the other stream",
+                ingest_switches,
+            );
             registry.register_collector(Box::new(SurveyCollector(media)));
             registry.register_collector(Box::new(RecordingCollector(recordings)));
         }

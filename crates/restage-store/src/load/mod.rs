@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{JobId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::{
-    ConnectionKind, Job, Participant, PlainRow, RECORDING_JOB, Recording, RecordingId, Replica,
-    Stage,
+    ConnectionKind, IngestConfiguration, Job, Participant, Plain as _, PlainRow, RECORDING_JOB,
+    Recording, RecordingId, Replica, Stage,
 };
 use restage_core::{Need, World};
 
@@ -35,6 +35,7 @@ pub(crate) async fn world(
     };
     loader.name_stages(needs).await?;
     loader.expand(needs).await?;
+    loader.follow_ingests().await?;
     loader.follow_replications().await?;
     loader.load_audiences().await?;
     loader.load_presences().await?;
@@ -50,6 +51,10 @@ struct Wanted {
     live: BTreeSet<StageId>,
     /// Participants whose reconnect windows are over, by source stage.
     due: BTreeSet<(StageId, ParticipantId)>,
+    /// Participants of [`Need::Ingest`], by stage.
+    ingests: BTreeSet<(StageId, ParticipantId)>,
+    /// Accounts and Regions of [`Need::Ingest`].
+    regions: BTreeSet<(String, String)>,
     /// Keys of [`Need::Participant`] in an active session.
     participants: BTreeSet<PresenceKey>,
     /// Participants whose ACTIVE replica rows are needed.
@@ -135,6 +140,16 @@ impl Loader<'_> {
                         self.world.connections.insert(row.id.clone(), row);
                     }
                 }
+                Need::Ingest(id) => {
+                    let row = rows::plain_row(self.connection, &id.clone().into()).await?;
+                    let row = row.and_then(IngestConfiguration::take);
+                    shown.extend(row.and_then(|row| self.take_ingest(row)));
+                }
+                Need::IngestBy(stage, participant) => {
+                    for row in rows::ingests_by(self.connection, stage, participant).await? {
+                        shown.extend(self.take_ingest(row));
+                    }
+                }
                 Need::JobsDue(now) => {
                     let jobs = rows::jobs_due(self.connection, *now).await?;
                     shown.extend(jobs.iter().map(|row| row.stage.clone()));
@@ -156,6 +171,7 @@ impl Loader<'_> {
                 | Need::PlainCount { .. }
                 | Need::RegionCount { .. }
                 | Need::Plain(_)
+                | Need::IngestsOf(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
                 | Need::JobsOf(_)
@@ -208,13 +224,18 @@ impl Loader<'_> {
                     self.world.plain_counts.insert(*kind, count);
                 }
                 Need::RegionCount { account, region } => {
-                    let count = rows::region_count(self.connection, account, region).await?;
-                    let key = (account.clone(), region.clone());
-                    self.world.regions.insert(key, count);
+                    self.wanted
+                        .regions
+                        .insert((account.clone(), region.clone()));
                 }
                 Need::Plain(id) => {
                     let row = rows::plain_row(self.connection, id).await?;
                     self.take_plain(row);
+                }
+                Need::IngestsOf(stage) => {
+                    for row in rows::ingests_of(self.connection, stage).await? {
+                        self.take_plain(Some(row.into()));
+                    }
                 }
                 Need::PublicKeyPoint {
                     account,
@@ -301,11 +322,19 @@ impl Loader<'_> {
                 Need::Stage(_)
                 | Need::Live(_)
                 | Need::Due { .. }
+                | Need::Ingest(_)
+                | Need::IngestBy(..)
                 | Need::Job(_)
                 | Need::JobsDue(_) => {}
             }
         }
-        for (stage, participant) in std::mem::take(&mut self.wanted.due) {
+        for (account, region) in std::mem::take(&mut self.wanted.regions) {
+            let count = rows::region_count(self.connection, &account, &region).await?;
+            self.world.regions.insert((account, region), count);
+        }
+        let mut wanted = std::mem::take(&mut self.wanted.due);
+        wanted.append(&mut self.wanted.ingests);
+        for (stage, participant) in wanted {
             self.want_participant(&stage, &participant);
         }
         for stage in std::mem::take(&mut self.wanted.live) {
@@ -353,6 +382,27 @@ impl Loader<'_> {
         for row in rows::participants_live(self.connection, &session).await? {
             self.want_participant(stage, &row.id);
             self.take_participant(row);
+        }
+        Ok(())
+    }
+
+    /// Adds the other participants of redundant ingests.
+    async fn follow_ingests(&mut self) -> Result<(), StoreError> {
+        let places = self.wanted.participants.clone();
+        for row in self.missing_participants(places.clone()).await? {
+            self.take_participant(row);
+        }
+        let rows = places
+            .iter()
+            .filter_map(|place| self.world.participants.get(place));
+        let linked: Vec<(StageId, ParticipantId)> = rows
+            .flat_map(|row| {
+                let others = row.ingest.iter().flat_map(|link| link.others(&row.id));
+                others.map(|id| (row.stage.clone(), id.clone()))
+            })
+            .collect();
+        for (stage, participant) in linked {
+            self.want_participant(&stage, &participant);
         }
         Ok(())
     }
@@ -497,6 +547,20 @@ impl Loader<'_> {
 
     fn take_plain(&mut self, row: Option<PlainRow>) {
         self.world.plain.extend(row.map(|row| (row.id(), row)));
+    }
+
+    /// Takes an ingest configuration, and wants its participants in its stage, which it returns.
+    fn take_ingest(&mut self, row: IngestConfiguration) -> Option<StageId> {
+        let stage = row.stage.clone();
+        if let Some(stage) = &stage {
+            let participants = row.participants().into_iter();
+            let places = participants.map(|id| (stage.clone(), id.clone()));
+            self.wanted.ingests.extend(places);
+            let region = (row.account.clone(), row.region.clone());
+            self.wanted.regions.insert(region);
+        }
+        self.take_plain(Some(row.into()));
+        stage
     }
 
     /// Takes jobs, and wants the recordings that they capture.

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
 use restage_core::row::{
-    Connection, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey, RecordingId, Replica,
-    Stage, StageSession, Token,
+    Connection, IngestConfiguration, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey,
+    RecordingId, Replica, Stage, StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
 
@@ -18,8 +18,8 @@ use crate::error::StoreError;
 use crate::sql::{self, Row, query};
 use crate::tables::declare::PlainTable as _;
 use crate::tables::{
-    Table as _, connection, decode, job, participant, plain, public_key, replica, session, stage,
-    token,
+    Table as _, connection, decode, ingest_configuration, job, participant, plain, public_key,
+    replica, session, stage, token,
 };
 
 /// Keys per statement. A remainder uses the smaller sizes, so that only a few statements are prepared.
@@ -172,9 +172,9 @@ pub(crate) const SUBSCRIBERS: ByKeys = ByKeys::place(
 );
 pub(crate) const OCCUPANCIES: ByKeys = ByKeys::one(
     "SELECT want.k, \
-     (SELECT COUNT(*) FROM participants p WHERE p.session = want.k AND p.publishing = 1), \
+     (SELECT COUNT(*) FROM participants p WHERE p.session = want.k AND p.publishing = 1 AND p.is_virtual = 0), \
      (SELECT COUNT(*) FROM ( \
-         SELECT p.id FROM participants p WHERE p.session = want.k AND p.publishing = 1 \
+         SELECT p.id FROM participants p WHERE p.session = want.k AND p.publishing = 1 AND p.is_virtual = 0 \
          UNION SELECT p.id FROM participants p WHERE p.session = want.k \
              AND p.replication_active = 1 AND p.replication = 'REPLICA' \
          UNION SELECT c.participant FROM connections c WHERE c.session = want.k \
@@ -429,6 +429,30 @@ pub(crate) async fn public_key_with_point(
         .bind(region)
         .bind(point)
         .row(connection, PublicKey::read_plain)
+        .await
+}
+
+/// The ingest configurations that publish to a stage.
+pub(crate) async fn ingests_of(
+    connection: &mut sql::Connection,
+    stage: &StageId,
+) -> Result<Vec<IngestConfiguration>, StoreError> {
+    query(ingest_configuration::OF_STAGE)
+        .bind(stage.as_str())
+        .rows(connection, IngestConfiguration::read)
+        .await
+}
+
+/// The ingest configurations that publish to a stage as this participant; there is at most one.
+pub(crate) async fn ingests_by(
+    connection: &mut sql::Connection,
+    stage: &StageId,
+    participant: &ParticipantId,
+) -> Result<Vec<IngestConfiguration>, StoreError> {
+    query(ingest_configuration::BY_PARTICIPANT)
+        .bind(stage.as_str())
+        .bind(participant.as_str())
+        .rows(connection, IngestConfiguration::read)
         .await
 }
 

@@ -92,7 +92,7 @@ const RULES: &[(&str, &str)] = &[
         "counts of publishers that are not their number",
         "SELECT COUNT(*) FROM stage_counts n LEFT JOIN \
          (SELECT s.account, s.region, COUNT(*) AS held FROM \
-            (SELECT p.stage, p.session, p.id FROM participants p WHERE p.publishing = 1 \
+            (SELECT p.stage, p.session, p.id FROM participants p WHERE p.publishing = 1 AND p.is_virtual = 0 \
              UNION SELECT p.stage, p.session, p.id FROM participants p \
                  WHERE p.replication_active = 1 AND p.replication = 'REPLICA' \
              UNION SELECT c.stage, c.session, c.participant FROM connections c \
@@ -124,6 +124,11 @@ const RULES: &[(&str, &str)] = &[
         "open recordings without a job that captures them",
         "SELECT COUNT(*) FROM recordings v WHERE v.is_open = 1 AND NOT EXISTS \
          (SELECT 1 FROM jobs j WHERE j.id = v.id AND j.ended_at IS NULL)",
+    ),
+    (
+        "ingest configurations whose stage is not there",
+        "SELECT COUNT(*) FROM ingest_configurations i WHERE i.stage IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM stages s WHERE s.id = i.stage)",
     ),
     (
         "stages whose storage configuration is not there",

@@ -5,9 +5,11 @@
 //! never make a page repeat or skip another row.
 
 mod counts;
+pub(crate) mod ingests;
 pub(crate) mod recordings;
 
 pub use counts::LiveCounts;
+pub use ingests::{FoundIngest, IngestFilter};
 pub use recordings::{ParticipantRecording, RecordedParticipant, RecordingFilter};
 
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};

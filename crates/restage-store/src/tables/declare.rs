@@ -125,17 +125,17 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// Declares the table of a plain resource. It names only the own fields of the kind, each a column. The others are the
+/// Declares the table of a plain resource. It names only the own fields of the kind. The others are the
 /// fields of every plain resource. The table needs an index on (account, region, created_at, id) for its list.
 macro_rules! plain_table {
     (
         $row:ident ($id:ident) in $name:literal as $alias:literal, row $what:literal, since $since:literal,
-        fields ($($field:ident),*)
+        fields ($($field:ident $(($($column:literal),+))?),*)
     ) => {
         $crate::tables::declare::table! {
             $row in $name as $alias, row $what, since $since,
             newest [concat!("SELECT COALESCE(MAX(created_at), 0) FROM ", $name)],
-            key (id), fields (account, region, name, tags, $($field,)* created_at)
+            key (id), fields (account, region, name, tags, $($field $(($($column),+))?,)* created_at)
         }
         $crate::tables::field::ids!($id);
 

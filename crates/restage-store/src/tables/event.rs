@@ -55,6 +55,10 @@ pub(crate) mod error {
         StreamDurationExceeded = "STREAM_DURATION_EXCEEDED",
         BitrateExceeded = "BITRATE_EXCEEDED",
         ResolutionExceeded = "RESOLUTION_EXCEEDED",
+        InvalidProtocol = "INVALID_PROTOCOL",
+        InvalidStreamKey = "INVALID_STREAM_KEY",
+        ReuseOfStreamKey = "REUSE_OF_STREAM_KEY",
+        BFramePresent = "B_FRAME_PRESENT",
         InvalidInput = "INVALID_INPUT",
         InternalServerException = "INTERNAL_SERVER_EXCEPTION",
     });

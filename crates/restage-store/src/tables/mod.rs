@@ -11,6 +11,7 @@ mod encoder_configuration;
 pub(crate) mod event;
 mod exchange;
 mod field;
+pub(crate) mod ingest_configuration;
 pub(crate) mod job;
 pub(crate) mod participant;
 pub(crate) mod public_key;
@@ -25,8 +26,8 @@ pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Job, Participant, PlainKind, PlainRow, PublicKey, Recording,
-    Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
+    Connection, EncoderConfiguration, IngestConfiguration, Job, Participant, PlainKind, PlainRow,
+    PublicKey, Recording, Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
 };
 
 use self::declare::PlainTable;
@@ -43,6 +44,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<PublicKey>(),
     Description::of::<EncoderConfiguration>(),
     Description::of::<StorageConfiguration>(),
+    Description::of::<IngestConfiguration>(),
     Description::bare("stage_counts", 1),
     Description::bare("deleted_stages", 1),
     Description::of::<Token>(),
@@ -76,7 +78,12 @@ macro_rules! plain_tables {
     };
 }
 
-plain_tables!(PublicKey, EncoderConfiguration, StorageConfiguration);
+plain_tables!(
+    PublicKey,
+    EncoderConfiguration,
+    StorageConfiguration,
+    IngestConfiguration
+);
 
 /// The columns of `participants`, in the order in which they are written.
 pub const PARTICIPANT_COLUMNS: &[&str] = Participant::COLUMNS;

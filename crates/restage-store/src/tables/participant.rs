@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use restage_core::id::{StageId, StageSessionId};
-use restage_core::row::{Client, Participant, Protocol, Recorded, Replication};
+use restage_core::id::{ParticipantId, StageId, StageSessionId};
+use restage_core::row::{
+    Client, IngestLink, Participant, Protocol, Recorded, RedundantIngest, Replication,
+};
 
 use super::cells::Cells;
 use super::declare::table;
@@ -17,11 +19,17 @@ table! {
     fields (
         stage, user_id, attributes, connected, publishing, published, first_joined_at, protocol, client,
         replication ("replication", "replication_active", "source_stage", "source_session"),
-        recording ("recording", "recorded_since")
+        recording ("recording", "recorded_since"),
+        ingest ("ingest", "is_virtual", "ingest_virtual", "ingest_first", "ingest_second")
     )
 }
 
-words!(Protocol { Unknown = "UNKNOWN", Whip = "WHIP" });
+words!(Protocol {
+    Unknown = "UNKNOWN",
+    Whip = "WHIP",
+    Rtmp = "RTMP",
+    Rtmps = "RTMPS"
+});
 
 /// The client's five facts as a JSON object, without the empty ones.
 impl Field for Client {
@@ -116,6 +124,50 @@ impl Field for Option<Recorded> {
             (Some(id), Some(since)) => Ok(Some(Recorded { id, since })),
             (None, None) => Ok(None),
             _ => Err(cells.corrupt("half a recording".to_owned())),
+        }
+    }
+}
+
+/// The ingest configuration, whether the participant is virtual, and the participants of a redundant ingest. All is NULL
+/// or 0 for others.
+impl Field for Option<IngestLink> {
+    fn put(&self, cells: &mut Vec<Cell>) {
+        let id = self.as_ref().map(|link| link.configuration.as_str());
+        let streams = self.as_ref().and_then(|link| link.redundant.as_ref());
+        cells.extend([
+            Cell::opt_text(id),
+            Cell::flag(streams.is_some_and(|streams| streams.is_virtual)),
+        ]);
+        let ids = streams.map(|streams| {
+            let [first, second] = &streams.physical;
+            [&streams.virtual_participant, first, second]
+        });
+        let ids = ids.map_or([None; 3], |ids| ids.map(|id| Some(id.as_str())));
+        cells.extend(ids.map(Cell::opt_text));
+    }
+
+    fn take(cells: &mut Cells<'_>) -> Result<Self, StoreError> {
+        let configuration = cells.opt_id()?;
+        let is_virtual = cells.flag()?;
+        let ids: [Option<ParticipantId>; 3] = [cells.opt_id()?, cells.opt_id()?, cells.opt_id()?];
+        let redundant = match ids {
+            [Some(virtual_participant), Some(first), Some(second)] => Some(RedundantIngest {
+                is_virtual,
+                virtual_participant,
+                physical: [first, second],
+            }),
+            [None, None, None] if !is_virtual => None,
+            _ => return Err(cells.corrupt("part of a redundant ingest".to_owned())),
+        };
+        match (configuration, redundant) {
+            (Some(configuration), redundant) => Ok(Some(IngestLink {
+                configuration,
+                redundant,
+            })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(cells.corrupt("a redundant ingest without its configuration".to_owned()))
+            }
         }
     }
 }

@@ -19,8 +19,8 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, Job, Participant, PublicKey, Recording, Replica, Stage,
-    StageEvent, StageSession, StorageConfiguration, Token,
+    Connection, EncoderConfiguration, IngestConfiguration, Job, Participant, PublicKey, Recording,
+    Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
 };
 use restage_core::{Change, World};
 
@@ -89,6 +89,9 @@ impl Bench {
             world.plain.insert(row.id.clone().into(), row.into());
         }
         for row in self.all::<StorageConfiguration>().await {
+            world.plain.insert(row.id.clone().into(), row.into());
+        }
+        for row in self.all::<IngestConfiguration>().await {
             world.plain.insert(row.id.clone().into(), row.into());
         }
         for row in self.all::<Participant>().await {

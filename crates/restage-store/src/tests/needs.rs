@@ -45,6 +45,10 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::Plain(id.clone().into()));
         needs.push(Need::StorageUse(id.clone()));
     }
+    for id in &names.ingest_configurations {
+        needs.push(Need::Plain(id.clone().into()));
+        needs.push(Need::Ingest(id.clone()));
+    }
     for now in [0, 300, 600, 1_000] {
         for idle_before in [0, 500, 1_000] {
             for opened_before in [None, Some(Time(0)), Some(Time(500))] {
@@ -72,6 +76,7 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::JobsOf(stage.clone()));
         needs.push(Need::RecordingsOf(stage.clone()));
         needs.push(Need::RecordingCount(stage.clone()));
+        needs.push(Need::IngestsOf(stage.clone()));
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Replications(stage.clone(), participant.clone()));
@@ -79,6 +84,7 @@ fn every_need(names: &Names) -> Vec<Need> {
             needs.push(Need::Participant(stage.clone(), participant.clone()));
             needs.push(Need::Audience(stage.clone(), participant.clone()));
             needs.push(Need::Recorded(stage.clone(), participant.clone()));
+            needs.push(Need::IngestBy(stage.clone(), participant.clone()));
             for destination in &names.stages {
                 needs.push(Need::Replica {
                     source: stage.clone(),

@@ -6,7 +6,7 @@ use restage_core::row::PlainKind;
 use super::{Bench, Database};
 use crate::load::{recordings, rows};
 use crate::sql::query;
-use crate::tables::{plain, public_key, purge, write};
+use crate::tables::{ingest_configuration, plain, public_key, purge, write};
 use crate::writer::retention;
 use crate::{outbox, read};
 
@@ -98,6 +98,28 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("recordings of a stage", recordings::COUNT_OF_STAGE),
         ("use of a storage configuration", recordings::STORAGE_USE),
         ("which events wait", outbox::WAITING_KEYS),
+        ("get_ingest_configuration", read::ingests::GET),
+        ("list_ingest_configurations", read::ingests::LIST),
+        (
+            "list_ingest_configurations of a stage",
+            read::ingests::LIST_OF_STAGE,
+        ),
+        (
+            "list_ingest_configurations that are active",
+            read::ingests::LIST_ACTIVE,
+        ),
+        (
+            "list_ingest_configurations that are not active",
+            read::ingests::LIST_INACTIVE,
+        ),
+        (
+            "ingest configurations of a stage",
+            ingest_configuration::OF_STAGE,
+        ),
+        (
+            "ingest configuration by a participant",
+            ingest_configuration::BY_PARTICIPANT,
+        ),
         ("how many events wait", outbox::WAITING_COUNT),
     ];
     let plain = PlainKind::ALL.iter().flat_map(|kind| {

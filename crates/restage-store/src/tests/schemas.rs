@@ -24,6 +24,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (5, include_str!("../../tests/schemas/0005.sql")),
     (6, include_str!("../../tests/schemas/0006.sql")),
     (7, include_str!("../../tests/schemas/0007.sql")),
+    (8, include_str!("../../tests/schemas/0008.sql")),
 ];
 
 #[test]

@@ -12,9 +12,10 @@ use restage_core::id::{
 };
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    PlainLimits, Protocol, PublicKey, RecordingFailure, RecordingFailureCode, RecordingId,
-    RecordingSettings, RecordingState, Replica, Stage, StageEventError, StorageConfiguration,
-    StorageConfigurationId,
+    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestProtocol, PlainLimits,
+    Protocol, PublicKey, RecordingFailure, RecordingFailureCode, RecordingId, RecordingSettings,
+    RecordingState, Replica, Stage, StageEventError, StorageConfiguration, StorageConfigurationId,
+    StreamKey,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,
@@ -212,6 +213,7 @@ impl Walk {
                 public_keys: 3,
                 encoder_configurations: 2,
                 storage_configurations: 2,
+                ingest_configurations: 3,
             },
             publishers_per_stage: 3,
             subscribers_per_stage: 4,
@@ -252,6 +254,9 @@ impl Walk {
         }
         if self.dice.one_in(25) {
             return self.storage();
+        }
+        if self.dice.one_in(15) {
+            return self.ingest();
         }
         match self.dice.below(44) {
             0 => self.create_stage(),
@@ -519,6 +524,88 @@ impl Walk {
                 name: None,
                 recording: Some(self.recording_block()),
             },
+        }
+    }
+
+    /// Ingest configurations come and go, and encoders come with their keys.
+    fn ingest(&mut self) -> Command {
+        let rows: Vec<_> = self.world.plain_of::<IngestConfiguration>().collect();
+        let row = match rows.is_empty() || self.dice.one_in(5) {
+            true => None,
+            false => Some((*self.dice.pick(&rows)).clone()),
+        };
+        let Some(row) = row else {
+            let id = self.fresh("ingest");
+            let stage = (!self.dice.one_in(5)).then(|| self.stage().id);
+            let row = IngestConfiguration {
+                account: ACCOUNT.to_owned(),
+                region: "eu-west-1".to_owned(),
+                name: AWKWARD[3].to_owned(),
+                tags: BTreeMap::new(),
+                stage,
+                user_id: AWKWARD[2].to_owned(),
+                attributes: BTreeMap::new(),
+                protocol: IngestProtocol::Rtmps,
+                insecure: self.dice.one_in(2),
+                credential: self.credential(&id),
+                redundant: match self.dice.one_in(2) {
+                    true => Some([self.credential(&id), self.credential(&id)]),
+                    false => None,
+                },
+                created_at: Time::default(),
+                id: IngestConfigurationId::new(id),
+            };
+            return Command::CreateResource { row: row.into() };
+        };
+        let configuration = Arn {
+            region: "eu-west-1".to_owned(),
+            account: ACCOUNT.to_owned(),
+            id: row.id.clone(),
+        };
+        match self.dice.below(10) {
+            0 => Command::DeleteIngestConfiguration {
+                configuration,
+                force: self.dice.one_in(2),
+            },
+            1 | 2 => Command::UpdateIngestConfiguration {
+                stage: match self.dice.below(3) {
+                    0 => None,
+                    1 => Some(None),
+                    _ => Some(Some(self.stage())),
+                },
+                redundant: *self.dice.pick(&[None, Some(true), Some(false)]),
+                fresh: [
+                    self.credential(row.id.as_str()),
+                    self.credential(row.id.as_str()),
+                ],
+                configuration,
+            },
+            3 => {
+                let ids = row.participants();
+                let participant = (*self.dice.pick(&ids)).clone();
+                let stage = row.stage.clone().map_or_else(|| self.stage(), arn);
+                Command::DisconnectParticipant { stage, participant }
+            }
+            _ => {
+                let redundant = row.redundant.iter().flatten();
+                let all: Vec<_> = std::iter::once(&row.credential).chain(redundant).collect();
+                Command::StartIngest {
+                    connection: ConnectionId::new(self.fresh("connection")),
+                    configuration: row.id.clone(),
+                    key: self.dice.pick(&all).key.clone(),
+                    protocol: *self
+                        .dice
+                        .pick(&[IngestProtocol::Rtmp, IngestProtocol::Rtmps]),
+                }
+            }
+        }
+    }
+
+    fn credential(&mut self, configuration: &str) -> IngestCredential {
+        let id = self.fresh("p");
+        IngestCredential {
+            key: StreamKey::new(ACCOUNT, "eu-west-1", &configuration.into(), &id),
+            participant: ParticipantId::new(id),
         }
     }
 

@@ -9,12 +9,13 @@ use restage_core::id::{
 };
 use restage_core::row::{
     Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    Job, JobState, Lease, Participant, Protocol, PublicKey, PublicationKey, RECORDING_JOB,
-    Recorded, RecordedMedia, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
-    RecordingSettings, RecordingState, RecordingStorage, Replica, Replication, Stage, StageEvent,
-    StageEventError, StageEventName, StageRecording, StageSession, StorageConfiguration,
-    StorageConfigurationId, ThumbnailMode, ThumbnailStorage, Thumbnails, Token, TokenExchange,
-    TokenGrant,
+    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestLink, IngestProtocol, Job,
+    JobState, Lease, Participant, Protocol, PublicKey, PublicationKey, RECORDING_JOB, Recorded,
+    RecordedMedia, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, RecordingState, RecordingStorage, RedundantIngest, Replica, Replication,
+    Stage, StageEvent, StageEventError, StageEventName, StageRecording, StageSession,
+    StorageConfiguration, StorageConfigurationId, StreamKey, ThumbnailMode, ThumbnailStorage,
+    Thumbnails, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -40,6 +41,7 @@ pub(super) struct Names {
     pub(super) keys: Vec<PublicKeyId>,
     pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
     pub(super) storage_configurations: Vec<StorageConfigurationId>,
+    pub(super) ingest_configurations: Vec<IngestConfigurationId>,
     pub(super) jobs: Vec<JobId>,
     pub(super) recordings: Vec<RecordingId>,
 }
@@ -75,6 +77,9 @@ impl Names {
                 .collect(),
             storage_configurations: (0..3)
                 .map(|n| StorageConfigurationId::new(format!("key{n}")))
+                .collect(),
+            ingest_configurations: (0..5)
+                .map(|n| IngestConfigurationId::new(format!("key{n}")))
                 .collect(),
             jobs: (0..90).map(|n| JobId::new(format!("job{n:02}"))).collect(),
             // Most have the id of a job. Those without one are more than one tick ends.
@@ -128,6 +133,10 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
     }
     let gone = dice.pick(&names.encoder_configurations).clone();
     changes.push(Change::DeletePlain(gone.into()));
+    for id in &names.ingest_configurations {
+        let row = ingest_configuration_row(dice, id, names);
+        changes.push(Change::PutPlain(row.into()));
+    }
     for id in &names.storage_configurations {
         let row = storage_configuration_row(dice, id);
         changes.push(Change::PutPlain(row.into()));
@@ -229,6 +238,49 @@ fn settings(dice: &mut Dice) -> RecordingSettings {
         },
         reconnect_window_s: *dice.pick(&[0, 300]),
         replicas: dice.one_in(2),
+    }
+}
+
+fn ingest_configuration_row(
+    dice: &mut Dice,
+    id: &IngestConfigurationId,
+    names: &Names,
+) -> IngestConfiguration {
+    IngestConfiguration {
+        id: id.clone(),
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        name: (*dice.pick(&AWKWARD)).to_owned(),
+        tags: map(dice),
+        stage: (!dice.one_in(4)).then(|| dice.pick(&names.stages).clone()),
+        user_id: (*dice.pick(&AWKWARD)).to_owned(),
+        attributes: map(dice),
+        protocol: *dice.pick(&[IngestProtocol::Rtmp, IngestProtocol::Rtmps]),
+        insecure: dice.one_in(2),
+        credential: credential(dice, names),
+        redundant: dice
+            .one_in(2)
+            .then(|| [credential(dice, names), credential(dice, names)]),
+        created_at: time(dice),
+    }
+}
+
+fn credential(dice: &mut Dice, names: &Names) -> IngestCredential {
+    IngestCredential {
+        participant: dice.pick(&names.participants).clone(),
+        key: StreamKey::given(dice.pick::<&str>(&AWKWARD)),
+    }
+}
+
+fn link(dice: &mut Dice, names: &Names) -> IngestLink {
+    let id = |dice: &mut Dice| dice.pick(&names.participants).clone();
+    IngestLink {
+        configuration: "key1".into(),
+        redundant: dice.one_in(2).then(|| RedundantIngest {
+            is_virtual: dice.one_in(3),
+            virtual_participant: id(dice),
+            physical: [id(dice), id(dice)],
+        }),
     }
 }
 
@@ -380,7 +432,12 @@ pub(super) fn participant_row(
         publishing: dice.one_in(3),
         published: dice.one_in(2),
         first_joined_at: time(dice),
-        protocol: *dice.pick(&[Protocol::Unknown, Protocol::Whip]),
+        protocol: *dice.pick(&[
+            Protocol::Unknown,
+            Protocol::Whip,
+            Protocol::Rtmp,
+            Protocol::Rtmps,
+        ]),
         client: Client {
             browser_name: (*dice.pick(&AWKWARD)).to_owned(),
             browser_version: (*dice.pick(&AWKWARD)).to_owned(),
@@ -393,6 +450,7 @@ pub(super) fn participant_row(
             id: dice.pick(&names.recordings).clone(),
             since: time(dice),
         }),
+        ingest: dice.one_in(2).then(|| link(dice, names)),
     }
 }
 

@@ -113,6 +113,12 @@ async fn each_fault_by_a_sentence_of_its_own() {
             "stages whose storage configuration is not there",
         ),
         (
+            "INSERT INTO ingest_configurations (id, account, region, name, tags, stage, user_id, attributes, protocol, \
+             insecure, participant, stream_key, created_at) VALUES \
+             ('i', '0', 'r', '', '{}', 'gone', '', '{}', 'RTMPS', 0, 'p', 'rt_0_r_i_s', 1)",
+            "ingest configurations whose stage is not there",
+        ),
+        (
             "UPDATE recordings SET is_open = 0",
             "STARTING does not go with its flags",
         ),

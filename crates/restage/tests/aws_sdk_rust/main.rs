@@ -1,6 +1,7 @@
 //! The AWS SDK for Rust, unmodified, against the real binary: stages, tokens, replicas, the
 //! paginators, and the classes of errors.
 
+mod ingests;
 mod keys;
 mod replication;
 mod server;

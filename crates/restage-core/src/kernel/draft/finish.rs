@@ -44,8 +44,8 @@ impl Draft<'_> {
     fn settle_idle(&mut self) {
         let mut publishing: BTreeMap<StageSessionId, u64> = BTreeMap::new();
         for ((session, _), before, after) in self.participants.differences() {
-            let was = before.is_some_and(|row| row.publishing);
-            let is = after.is_some_and(|row| row.publishing);
+            let was = before.is_some_and(Participant::is_publisher);
+            let is = after.is_some_and(Participant::is_publisher);
             if was != is {
                 let count = publishing
                     .entry(session.clone())

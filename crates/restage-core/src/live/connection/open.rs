@@ -10,7 +10,8 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::live::connection::record_error;
-use crate::live::{claims, presence, publication, replica, session};
+use crate::live::presence::{self, Identity};
+use crate::live::{claims, publication, replica, session};
 use crate::row::{
     Client, Connection, ConnectionKind, Participant, Protocol, PublicationKey, StageEventError,
 };
@@ -77,7 +78,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
         established,
         opened_at: draft.context.steady,
     });
-    let mut participant = presence::enter(draft, &session, stage, request.claims, request.client);
+    let identity = Identity {
+        participant: &request.claims.participant,
+        user_id: &request.claims.user_id,
+        attributes: &request.claims.attributes,
+        ingest: None,
+    };
+    let mut participant = presence::enter(draft, &session, stage, &identity, request.client);
     if *request.kind == ConnectionKind::Publish {
         participant.protocol = request.protocol;
         draft.put_participant(participant.clone());
@@ -115,6 +122,10 @@ fn check_token(draft: &Draft<'_>, request: &Request<'_>) -> Result<(), Error> {
             Fault::Conflict,
             format!("{stage} shows participant {id} as a replica"),
         ));
+    }
+    if row.is_some_and(|row| row.ingest.is_some()) {
+        let message = format!("participant {id} of {stage} publishes by an ingest configuration");
+        return Err(Error::new(Fault::Conflict, message));
     }
     Ok(())
 }

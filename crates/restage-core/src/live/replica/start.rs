@@ -108,6 +108,12 @@ fn publishing_source(draft: &Draft<'_>, request: &Request<'_>) -> Result<Partici
         );
         return Err(Error::new(Fault::Conflict, message));
     }
+    if row.is_physical() {
+        let message = format!(
+            "{id} is a stream of a redundant ingest; replicate the participantId of its ingest configuration"
+        );
+        return Err(Error::new(Fault::Conflict, message));
+    }
     if !row.publishing {
         return Err(Error::new(
             Fault::Conflict,

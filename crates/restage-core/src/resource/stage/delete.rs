@@ -1,4 +1,5 @@
 //! DeleteStage: disconnects everyone, stops jobs, ends replications out of the stage and into it, then removes it.
+//! Ingest configurations that publish to it stay, without a stage.
 //! Recordings end at once and stay, because what they have captured is still to be brought to their buckets.
 //! History is kept in the other stages only, because the stage's own is removed with it.
 
@@ -9,12 +10,13 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
-use crate::live::{recording, session};
+use crate::live::{ingest, recording, session};
 
 pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
     vec![
         Need::Live(stage.id.clone()),
         Need::JobsOf(stage.id.clone()),
+        Need::IngestsOf(stage.id.clone()),
         recording::needs_of_stage(&stage.id),
     ]
 }
@@ -25,6 +27,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn) -> Outcome {
     recording::end_all_in(draft, &arn.id);
     if let Some(active) = draft.active_session(&arn.id) {
         session::shut(draft, &active, CloseReason::StageDeleted);
+    }
+    for row in ingest::attached_to(draft, &arn.id) {
+        ingest::detach(draft, row);
     }
     stop::all_of(draft, &arn.id);
     draft.delete_stage(&arn.id);

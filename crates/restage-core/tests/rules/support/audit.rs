@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use restage_core::id::{ParticipantId, StageId, StageSessionId};
 use restage_core::limits::{JOB_ATTEMPTS_MAX, JOBS_PER_STAGE_MAX};
 use restage_core::row::{
-    Connection, ConnectionKind, JobState, Participant, RECORDING_JOB, Recording, RecordingState,
-    Replication, StageEventName, StageSession,
+    Connection, ConnectionKind, IngestConfiguration, JobState, Participant, Plain as _,
+    RECORDING_JOB, Recording, RecordingState, Replication, StageEventName, StageSession,
 };
 use restage_core::{Census, Change, Decision, Limits, World};
 
@@ -127,15 +127,14 @@ fn audit_participant(world: &World, row: &Participant) {
                 outgoing(true),
                 "{row:?}"
             );
-            assert_eq!(
-                row.connected,
-                connections(world, row).count() > 0,
-                "{row:?}"
-            );
-            let feeds = connections(world, row)
-                .any(|open| open.kind == ConnectionKind::Publish && open.established);
+            let sources = sources(world, row);
+            let open = || sources.iter().flat_map(|row| connections(world, row));
+            assert_eq!(row.connected, open().count() > 0, "{row:?}");
+            let feeds = open().any(|open| open.kind == ConnectionKind::Publish && open.established);
             assert_eq!(row.publishing, feeds, "{row:?}");
-            if world
+            if row.ingest.is_some() {
+                audit_ingest(world, row);
+            } else if world
                 .tokens
                 .get(&(row.stage.clone(), row.id.clone()))
                 .is_none_or(|token| token.revoked_at.is_some())
@@ -144,6 +143,39 @@ fn audit_participant(world: &World, row: &Participant) {
             }
         }
     }
+}
+
+/// The participants whose connections carry this one: itself, or the streams of the redundant ingest that it shows.
+fn sources<'a>(world: &'a World, row: &'a Participant) -> Vec<&'a Participant> {
+    if !row.is_virtual() {
+        return vec![row];
+    }
+    assert_eq!(connections(world, row).count(), 0, "{row:?}");
+    let link = row.ingest.as_ref().unwrap();
+    let others = link.others(&row.id);
+    others
+        .filter_map(|id| world.participants.get(&(row.session.clone(), id.clone())))
+        .collect()
+}
+
+/// What publishes by an ingest configuration has its stage and its participants.
+#[track_caller]
+fn audit_ingest(world: &World, row: &Participant) {
+    if !row.connected {
+        return;
+    }
+    let link = row.ingest.clone().unwrap();
+    let configuration = world.plain.get(&link.configuration.clone().into());
+    let configuration = configuration.and_then(IngestConfiguration::of).unwrap();
+    assert_eq!(configuration.stage.as_ref(), Some(&row.stage), "{row:?}");
+    assert_eq!(configuration.link(&row.id), link, "{row:?}");
+    assert!(configuration.participants().contains(&&row.id), "{row:?}");
+    let open = connections(world, row);
+    assert!(
+        open.into_iter()
+            .all(|open| open.kind == ConnectionKind::Publish),
+        "{row:?}"
+    );
 }
 
 #[track_caller]
@@ -204,6 +236,7 @@ fn audit_connections(world: &World) {
         );
         if let ConnectionKind::Subscribe { publisher } = &row.kind {
             let watched = &world.participants[&(row.session.clone(), publisher.clone())];
+            assert!(!watched.is_physical(), "{row:?}");
             assert!(
                 watched.publishing || watched.in_replication(),
                 "{row:?} watches nothing: {watched:?}"

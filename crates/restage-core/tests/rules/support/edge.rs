@@ -31,7 +31,10 @@ impl Edge {
         decision: &Decision,
     ) {
         match command {
-            Command::OpenConnection { connection, .. } if decision.reply.is_ok() => {
+            Command::OpenConnection { connection, .. }
+            | Command::StartIngest { connection, .. }
+                if decision.reply.is_ok() =>
+            {
                 self.open.insert(connection.clone());
             }
             Command::ConnectionClosed {

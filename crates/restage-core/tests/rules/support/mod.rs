@@ -14,10 +14,11 @@ use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
-    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, Job, Participant,
-    PlainId, PlainKind, PlainRow, Protocol, PublicKey, Recording, RecordingFailure,
-    RecordingFailureCode, RecordingId, RecordingSettings, Replica, StageEventError, StageSession,
-    StorageConfiguration, StorageConfigurationId, Token,
+    Attributes, Capabilities, Client, ConnectionKind, EncoderConfiguration, IngestConfiguration,
+    IngestConfigurationId, IngestCredential, IngestProtocol, Job, Participant, PlainId, PlainKind,
+    PlainRow, Protocol, PublicKey, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, Replica, StageEventError, StageSession, StorageConfiguration,
+    StorageConfigurationId, StreamKey, Token,
 };
 use restage_core::{
     Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
@@ -88,7 +89,40 @@ pub(crate) fn plain_row(kind: PlainKind, id: &str) -> PlainRow {
             created_at: Time::default(),
         }
         .into(),
+        PlainKind::IngestConfiguration => ingest_row(id, None, false).into(),
     }
+}
+
+/// An ingest configuration of the scene's account that takes RTMPS. Its participant has its id, and those of its streams `a`
+/// and `b` after it.
+pub(crate) fn ingest_row(id: &str, stage: Option<&str>, redundant: bool) -> IngestConfiguration {
+    IngestConfiguration {
+        id: id.into(),
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        name: id.to_lowercase(),
+        tags: BTreeMap::new(),
+        stage: stage.map(StageId::new),
+        user_id: format!("user-{id}"),
+        attributes: Attributes::new(),
+        protocol: IngestProtocol::Rtmps,
+        insecure: false,
+        credential: stream(id, id),
+        redundant: redundant.then(|| ["a", "b"].map(|end| stream(id, &format!("{id}{end}")))),
+        created_at: Time::default(),
+    }
+}
+
+/// The credential of a participant of an ingest configuration: its id is the secret of its key.
+pub(crate) fn stream(configuration: &str, participant: &str) -> IngestCredential {
+    IngestCredential {
+        participant: ParticipantId::new(participant),
+        key: StreamKey::new(ACCOUNT, REGION, &configuration.into(), participant),
+    }
+}
+
+pub(crate) fn ingest_arn(id: &str) -> Arn<IngestConfigurationId> {
+    key_arn("").with_id(|_| IngestConfigurationId::new(id))
 }
 
 pub(crate) fn storage_arn(storage: &str) -> Arn<StorageConfigurationId> {
@@ -488,6 +522,38 @@ impl Scene {
         self.open_as(claims, what, connection).ok();
         let who = format!("{}/{}", claims.stage.id, claims.participant);
         self.established(&who, connection).ok();
+    }
+
+    /// An encoder comes by RTMPS with the key of this participant of an ingest configuration.
+    #[track_caller]
+    pub(crate) fn ingest(
+        &mut self,
+        configuration: &str,
+        participant: &str,
+        connection: &str,
+    ) -> Step {
+        self.ingest_by(
+            IngestProtocol::Rtmps,
+            configuration,
+            participant,
+            connection,
+        )
+    }
+
+    #[track_caller]
+    pub(crate) fn ingest_by(
+        &mut self,
+        protocol: IngestProtocol,
+        configuration: &str,
+        participant: &str,
+        connection: &str,
+    ) -> Step {
+        self.run(&Command::StartIngest {
+            connection: ConnectionId::new(connection),
+            configuration: configuration.into(),
+            key: stream(configuration, participant).key,
+            protocol,
+        })
     }
 
     /// Presents a new token through an open connection of `who`.

@@ -212,6 +212,7 @@ impl Worker {
         for tap in taps {
             self.forget_tap(tap);
         }
+        self.lose_inlets();
         let shed = self.gauge.shed();
         self.apply_shed(at, shed);
     }

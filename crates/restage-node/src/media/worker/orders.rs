@@ -30,15 +30,18 @@ impl Worker {
                 end,
             } => self.open_tap(tap, publication, end),
             Order::CloseTap { tap } => self.close_tap(tap),
+            Order::OpenInlet { inlet, end } => self.open_inlet(inlet, end),
+            Order::BeginInlet { inlet, formats } => self.begin_inlet(inlet, formats),
+            Order::PublishInlet {
+                inlet,
+                publication,
+                turn,
+            } => self.publish_inlet(inlet, publication, turn),
+            Order::Push(push) => self.push(&push),
+            Order::CloseInlet { inlet } => self.close_inlet(inlet),
             Order::Stop => self.stopping = true,
             #[cfg(test)]
             Order::Fail(fault) => fault.strike()?,
-            #[cfg(test)]
-            Order::Push { inlet, packets } => {
-                let packets = &packets;
-                let input = restage_media::Input::Push { inlet, packets };
-                self.sfu.handle_input(now(), input);
-            }
         }
         self.drain();
         Ok(())

@@ -12,17 +12,28 @@ use crate::media::MediaPlaces;
 use crate::media::{Media, MediaSettings, Role};
 
 /// The way in which a worker fails.
-#[derive(Clone, Copy)]
 pub(in super::super) enum Fault {
     Panic,
+    /// It does nothing until the other end of the queue is dropped.
+    Stall(Receiver<()>),
     /// As when waiting for its socket fails.
     Error,
 }
 
 impl Fault {
+    /// A stall, and what ends it when it is dropped.
+    pub(in super::super) fn stall() -> (Self, std::sync::mpsc::Sender<()>) {
+        let (release, released) = std::sync::mpsc::channel();
+        (Self::Stall(released), release)
+    }
+
     pub(super) fn strike(self) -> Result<(), String> {
         match self {
             Self::Panic => std::panic::panic_any("a fault for a test"),
+            Self::Stall(released) => {
+                released.recv().ok();
+                Ok(())
+            }
             Self::Error => Err("a fault for a test".to_owned()),
         }
     }

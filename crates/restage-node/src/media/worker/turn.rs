@@ -357,10 +357,13 @@ impl Worker {
                     }
                 }
                 Output::TapRefused { tap, error } => self.refuse_tap(tap, error),
-                // The server opens no external inlets.
-                Output::InletRefused { .. }
-                | Output::InletEnded { .. }
-                | Output::InletKeyframeWanted { .. } => {}
+                Output::InletRefused { inlet, error } => self.refuse_inlet(inlet, error),
+                Output::InletEnded { inlet, reason } => self.inlet_ended(inlet, reason),
+                Output::InletKeyframeWanted { inlet, .. } => {
+                    if let Some(end) = self.inlets.get(&inlet) {
+                        end.want_keyframe();
+                    }
+                }
                 Output::Gone { peer, reason } => {
                     tracing::debug!(peer = peer.0, ?reason, "peer gone");
                     self.forget(peer);

@@ -1,6 +1,7 @@
 //! The handlers of the operations, one file per resource. This file dispatches and has what all handlers need.
 
 mod encoder_configuration;
+mod ingest_configuration;
 mod participant;
 mod plain;
 mod public_key;
@@ -92,6 +93,17 @@ pub(super) async fn call(
         }
         Operation::DeleteStorageConfiguration => {
             plain::delete::<StorageConfiguration>(app, caller, body).await
+        }
+        Operation::CreateIngestConfiguration => {
+            ingest_configuration::create(app, caller, body).await
+        }
+        Operation::GetIngestConfiguration => ingest_configuration::get(app, caller, body).await,
+        Operation::ListIngestConfigurations => ingest_configuration::list(app, caller, body).await,
+        Operation::UpdateIngestConfiguration => {
+            ingest_configuration::update(app, caller, body).await
+        }
+        Operation::DeleteIngestConfiguration => {
+            ingest_configuration::delete(app, caller, body).await
         }
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,

@@ -1,0 +1,88 @@
+//! The thread that makes Opus of a stream's AAC. It costs a processor about one percent, which no task of the runtime should.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use restage_audio::limits::ACCESS_UNIT_BYTES_MAX;
+use restage_audio::{AacFormat, AudioError, BITS_PER_S_DEFAULT, OpusPacket, Transcoder};
+use restage_rtmp::AudioFrame;
+use tokio::sync::mpsc;
+
+/// Most access units that wait for the thread: more than a second, of [`ACCESS_UNIT_BYTES_MAX`] each. What comes beyond is left out.
+const ACCESS_UNITS_MAX: usize = 64;
+/// Most results that wait for the session. The thread waits while there are as many.
+const RESULTS_MAX: usize = 64;
+
+/// What becomes of an access unit.
+pub(super) type Result = std::result::Result<Vec<OpusPacket>, AudioError>;
+
+/// A thread, and the queues to and from it. It ends when this is dropped.
+pub(super) struct Sound {
+    access_units: SyncSender<AudioFrame>,
+    results: mpsc::Receiver<Result>,
+    /// Access units that were left out because the thread did not keep up.
+    pub(super) left_out: u64,
+}
+
+/// Why the thread does not start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+impl Sound {
+    pub(super) fn start(format: AacFormat) -> std::result::Result<Self, StartError> {
+        let transcoder = Transcoder::new(format, BITS_PER_S_DEFAULT)?;
+        let (access_units, inbox) = sync_channel(ACCESS_UNITS_MAX);
+        let (told, results) = mpsc::channel(RESULTS_MAX);
+        std::thread::Builder::new()
+            .name("ingest-sound".to_owned())
+            .spawn(move || run(transcoder, &inbox, &told))?;
+        Ok(Self {
+            access_units,
+            results,
+            left_out: 0,
+        })
+    }
+
+    /// Hands an access unit to the thread.
+    ///
+    /// # Errors
+    /// It is too large.
+    pub(super) fn push(&mut self, access_unit: AudioFrame) -> std::result::Result<(), AudioError> {
+        let bytes = access_unit.data.len();
+        if bytes > ACCESS_UNIT_BYTES_MAX {
+            return Err(AudioError::TooLarge { bytes });
+        }
+        match self.access_units.try_send(access_unit) {
+            Ok(()) => {}
+            // Its error comes with the results.
+            Err(TrySendError::Disconnected(_)) => {}
+            // The transcoder finds a gap, and fills it with silence.
+            Err(TrySendError::Full(_)) => self.left_out += 1,
+        }
+        Ok(())
+    }
+
+    /// The next result; `None` once the thread has ended. It can be cancelled without loss.
+    pub(super) async fn next(&mut self) -> Option<Result> {
+        self.results.recv().await
+    }
+}
+
+fn run(mut transcoder: Transcoder, inbox: &Receiver<AudioFrame>, told: &mpsc::Sender<Result>) {
+    while let Ok(AudioFrame { timestamp_us, data }) = inbox.recv() {
+        let mut packets = Vec::new();
+        let outcome = transcoder.push(timestamp_us, &data, &mut packets);
+        if !packets.is_empty() && told.blocking_send(Ok(packets)).is_err() {
+            return;
+        }
+        if let Err(error) = outcome {
+            told.blocking_send(Err(error)).ok();
+            return;
+        }
+    }
+}
