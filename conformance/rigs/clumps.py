@@ -5,9 +5,10 @@
 FFmpeg publishes 2.5 Mbit/s from another host (a network namespace; needs root and iptables). Of its TCP segments
 some are lost, and the kernel sends them again. A relay hands on what has come every `--clump-ms`.
 
-`server`: a server takes the stream, and aiortc watches it. It counts how far apart the pictures are that the viewer has
-decoded, once the server's buffer has settled. `RESTAGE_BINARY` names the server. The figures have by how much relay and
-viewer were late at most because others had the processor; a gap that is no longer than that is not the server's.
+`server`: a server takes the stream, and aiortc watches it. It counts how far apart pictures are when they leave the
+server, by the clock of the kernel, and when the viewer has decoded them, once the server's buffer has settled.
+`RESTAGE_BINARY` names the server. Relay and viewer say by how much they were late at most because others had the
+processor; the viewer's gaps contain that.
 
 `buffer`: the example of restage-rtmp takes the stream and prints how far apart pictures came and left. `RESTAGE_LISTEN`
 names it.
@@ -34,6 +35,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import imageio_ffmpeg
 
 from support import namespace
+from support.departures import Departures
 from support.rtmp_server import RtmpServer
 from support.seen import Seen
 from support.wait import eventually
@@ -164,22 +166,19 @@ def through_server(arguments, directory):
     try:
         with publishing(arguments, directory, ("127.0.0.1", made.port), made.keys[0]) as (encoder, relay):
             made.wait_for_publisher(lambda: encoder.poll() is not None and "see above")
+            departures = Departures(made.server.media_port)
             viewer = Seen(*made.whep())
             try:
-                gaps = gaps_at(viewer, encoder)
+                seen = seen_by(viewer, encoder)
             finally:
                 viewer.stop()
+                left = departures.stop()
     finally:
         made.stop()
-    ordered = sorted(gaps)
     return {
         "what": "server",
-        "seconds": round(sum(gaps), 1),
-        "pictures": len(gaps) + 1,
-        "gap_p50_ms": round(statistics.median(ordered) * 1_000, 1),
-        "gap_p99_ms": round(ordered[len(ordered) * 99 // 100] * 1_000, 1),
-        "gap_max_ms": round(ordered[-1] * 1_000, 1),
-        f"gaps_over_{GAP_MAX_MS}_ms": sum(gap * 1_000 > GAP_MAX_MS for gap in gaps),
+        "left": spread(left),
+        "decoded": spread(seen),
         "skipped_by_decoder": viewer.skipped,
         "relay_late_max_ms": round(relay.late_s * 1_000, 1),
         "viewer_late_max_ms": round(viewer.late_s * 1_000, 1),
@@ -187,23 +186,35 @@ def through_server(arguments, directory):
     }
 
 
-def gaps_at(viewer, encoder):
-    """Seconds between pictures at a viewer, from when the buffer has settled until the encoder ends."""
+def spread(times):
+    """How far apart pictures are at these times, from when the buffer has settled."""
+    times = [at for at in times if at >= times[0] + SETTLE_S]
+    gaps = sorted(after - before for before, after in itertools.pairwise(times))
+    if not gaps:
+        raise RuntimeError(f"there were no pictures after {SETTLE_S} s")
+    return {
+        "pictures": len(times),
+        "seconds": round(sum(gaps), 1),
+        "gap_p50_ms": round(statistics.median(gaps) * 1_000, 1),
+        "gap_p99_ms": round(gaps[len(gaps) * 99 // 100] * 1_000, 1),
+        "gap_max_ms": round(gaps[-1] * 1_000, 1),
+        f"gaps_over_{GAP_MAX_MS}_ms": sum(gap * 1_000 > GAP_MAX_MS for gap in gaps),
+    }
+
+
+def seen_by(viewer, encoder):
+    """When a viewer has decoded pictures, until the encoder ends."""
     eventually(lambda: viewer.pictures or viewer.why_not(), FIRST_PICTURE_S, "the viewer sees pictures")
-    settled_at = viewer.pictures[0]["at"] + SETTLE_S if viewer.pictures else 0.0
     due = time.monotonic()
     while encoder.poll() is None:
         if viewer.why_not():
             raise RuntimeError(f"the viewer: {viewer.why_not()}")
         if time.monotonic() >= due:
-            say(f"clumps: {len(viewer.pictures)} pictures, {max(0.0, time.monotonic() - settled_at):.0f} s measured")
+            say(f"clumps: {len(viewer.pictures)} pictures")
             due += PROGRESS_S
         time.sleep(STEP_S)
         last = len(viewer.pictures)
-    times = [picture["at"] for picture in viewer.pictures[:last] if picture["at"] >= settled_at]
-    if len(times) < 2:
-        raise RuntimeError(f"the viewer saw {len(times)} pictures after {SETTLE_S} s")
-    return [after - before for before, after in itertools.pairwise(times)]
+    return [picture["at"] for picture in viewer.pictures[:last]]
 
 
 def main():
