@@ -211,7 +211,7 @@ def test_who_guesses_keys_is_slowed_down_and_then_refused(server, ingests, stage
         ) as it:
             it.sendall(handshake(random.Random(1)) + commands(key))
             told = b""
-            while part := it.recv(65_536):
+            while b"NetStream.Publish" not in told and (part := it.recv(65_536)):
                 told += part
         return time.monotonic() - begin, told
 
@@ -219,16 +219,17 @@ def test_who_guesses_keys_is_slowed_down_and_then_refused(server, ingests, stage
     for key in (wrong, "live", "rt_" + "x" * 500):
         seconds, told = ask(key)
         assert b"INVALID_STREAM_KEY" in told and 1 <= seconds < 5, (seconds, told)
-    # Sixteen at a time, as many as a client may.
-    for _ in range(3):
-        threads = [threading.Thread(target=ask, args=(wrong,)) for _ in range(12)]
+    # As many at a time as a client may.
+    answers = []
+    for _ in range(6):
+        threads = [threading.Thread(target=ask, args=(wrong,)) for _ in range(14)]
         for thread in threads:
             thread.start()
+        answers.append(ask(made["streamKey"])[1])
         for thread in threads:
             thread.join(timeout=30)
-    _, told = ask(made["streamKey"])
-    assert b"INVALID_STREAM_KEY" in told, "even with a right one"
-    # Other clients are not concerned.
+    assert any(b"INVALID_STREAM_KEY" in told for told in answers), "even with a right one"
+    # Other clients are not concerned, while as many guess as are let in.
     with encoding(ingests.endpoint(stage) + made["streamKey"]) as encoder:
         ingests.published(stage, made["participantId"], encoder)
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:

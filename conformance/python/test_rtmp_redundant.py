@@ -64,7 +64,7 @@ def switches(server):
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["killed", "stalled"])
-def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, how):
+def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, media, how):
     ingests = Ingests(place.stages)
     source, hall = place.stage(place.storage()), place.ivs.create_stage()["stage"]["arn"]
     made = ingests.create(source, redundantIngest=True)
@@ -92,6 +92,11 @@ def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, how):
         viewers = [Viewer(place.stages.token(stage)[1], virtual) for stage in (source, hall)]
         for viewer in viewers:
             viewer.skip_until_steady()
+        # One that decodes, and one that is told who publishes.
+        token = place.stages.token(source)[1]
+        watcher, events = media.watch(token, virtual), media.events(token)
+        eventually(lambda: watcher.frames > 10, 30, what=f"pictures: {watcher}")
+        eventually(lambda: events.publishing() == {virtual}, what="only the virtual participant is told")
         # The first one is shown, because its key frame came first.
         if how == "killed":
             encoders[0].kill()
@@ -103,6 +108,9 @@ def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, how):
             assert told["video"]["framesPerSecond"] > 25, told
             assert told["video"]["longestGapMs"] <= GAP_MS_MAX, told
             assert told["video"]["damaged"] == 0 and told["audio"]["damaged"] == 0, told
+        frames = watcher.frames
+        eventually(lambda: watcher.frames > frames + 60 and watcher.level > 500, 30, what=f"it goes on: {watcher}")
+        assert events.publishing() == {virtual}
         row = place.stages.participants(source)[virtual]
         assert row["state"] == "CONNECTED" and not encoders[1].is_over()
         if how == "killed":

@@ -70,7 +70,7 @@ impl Admission {
         Ok(Admitted { number, evicted })
     }
 
-    /// A connection asks to publish. `false`: it has been evicted, or [`STREAMS_MAX`] publish already; then it still has to
+    /// A connection has shown a stream key and publishes. `false`: it has been evicted, or [`STREAMS_MAX`] publish already; then it still has to
     /// [`leave`](Self::leave).
     pub fn publish(&mut self, address: IpAddr, number: ConnectionNumber) -> bool {
         let may = self.streams < STREAMS_MAX && self.remove(address, number);

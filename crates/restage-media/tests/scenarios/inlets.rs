@@ -45,6 +45,10 @@ struct Ingest {
 
 impl Ingest {
     fn open(world: &mut World, key: u64, codec: ClientCodec) -> Self {
+        Self::open_limited(world, key, codec, true)
+    }
+
+    fn open_limited(world: &mut World, key: u64, codec: ClientCodec, is_limited: bool) -> Self {
         let ours = match codec {
             ClientCodec::Vp8 => Codec::Vp8,
             ClientCodec::Vp9 => Codec::Vp9,
@@ -56,7 +60,7 @@ impl Ingest {
             inlet: InletId(key),
             publication: PUBLICATION,
             formats: formats(ours),
-            is_limited: true,
+            is_limited,
         });
         Self {
             key: InletId(key),
@@ -166,6 +170,25 @@ fn the_size_of_newer_codecs_is_limited_too() {
         let mut ingest = Ingest::open(&mut world, key, ClientCodec::Vp9);
         ingest.video.size = Some(size);
         ingest.run_ms(&mut world, 200);
+        let ended = world
+            .news
+            .iter()
+            .any(|news| matches!(news, News::InletEnded(_, InletEnd::Exceeded(_))));
+        assert_eq!(ended, is_over);
+    }
+}
+
+#[test]
+fn an_inlet_whose_caller_keeps_the_limits_is_not_ended_for_them() {
+    for (is_limited, is_over) in [(true, true), (false, false)] {
+        let mut world = World::with(Config {
+            publish_pixels_max: Some(320 * 180),
+            publish_bits_per_s_max: Some(50_000),
+            ..config()
+        });
+        let mut ingest = Ingest::open_limited(&mut world, 5, ClientCodec::Vp9, is_limited);
+        ingest.video.size = Some((640, 360));
+        ingest.run_ms(&mut world, 4_000);
         let ended = world
             .news
             .iter()

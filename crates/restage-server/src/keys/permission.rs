@@ -123,7 +123,7 @@ mod tests {
             assert_eq!(only.allows(action), action == Operation::CreateStage.into());
         }
         let reads = Action::built().filter(|one| Permission::ReadOnly.allows(*one));
-        assert_eq!(reads.count(), 18);
+        assert_eq!(reads.count(), 20);
         for (action, is_allowed) in [
             (Operation::ListTagsForResource.into(), true),
             (Operation::TagResource.into(), false),

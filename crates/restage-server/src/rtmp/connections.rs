@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use restage_core::rate::{Buckets, Rate};
 use restage_node::seldom::Seldom;
+use restage_rtmp::limits::STREAMS_MAX;
 use restage_rtmp::{Admission, ConnectionNumber, client_of};
 use restage_store::system::clock;
 use tokio::sync::oneshot;
@@ -91,7 +92,12 @@ impl Connections {
 }
 
 impl Place {
-    /// The connection is about to publish. `false`: as many as possible publish already.
+    /// Whether one more connection could publish.
+    pub(super) fn has_room(&self) -> bool {
+        self.connections.lock().admission.streams() < STREAMS_MAX
+    }
+
+    /// The connection publishes. `false`: as many as possible publish already.
     pub(super) fn publish(&mut self) -> bool {
         let mut table = self.connections.lock();
         self.publishes = table.admission.publish(self.address, self.number);

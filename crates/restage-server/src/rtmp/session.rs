@@ -183,12 +183,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         if self.place.guesses_keys() {
             return Err(Refusal::InvalidStreamKey);
         }
-        if !self.place.publish() {
-            let reason = "the server takes no more streams by RTMP".to_owned();
-            return Err(Refusal::QuotaExceeded { reason });
+        let full = || Refusal::QuotaExceeded {
+            reason: "the server takes no more streams by RTMP".to_owned(),
+        };
+        if !self.place.has_room() {
+            return Err(full());
         }
         let ingest = control.start_ingest(key, *protocol).await;
         let ingest = ingest.map_err(words::of_start)?;
+        // Only now, because whoever gives a wrong key is a stranger as before.
+        if !self.place.publish() {
+            return Err(full());
+        }
         tracing::info!(
             stage = %ingest.stage(),
             participant = %ingest.participant(),
