@@ -62,6 +62,12 @@ impl Default for Counters {
             delay: Histogram::new(DELAYS),
         };
         // These exist from the start, so that an alert finds them.
+        for protocol in [IngestProtocol::Rtmp, IngestProtocol::Rtmps] {
+            let label = label(protocol);
+            drop(counters.connections.get_or_create(&label));
+            drop(counters.streams.get_or_create(&label));
+            drop(counters.bytes.get_or_create(&label));
+        }
         for kind in ["pictures", "sound", "packets"] {
             drop(counters.left_out.get_or_create(&KindLabel { kind }));
         }
