@@ -40,6 +40,9 @@ collect_wished() {
     # Networks that block UDP, and coturn's client against the relay.
     wish iptables iptables
     wish turnutils_uclient coturn
+    # OBS, on a screen of its own.
+    wish obs obs-studio
+    wish Xvfb xvfb
     # An authority that certifies what the tests serve.
     wish pebble pebble
     if ! /usr/bin/python3 "$ROOT/conformance/interop/clients/gstreamer_peer.py" missing >/dev/null 2>&1; then

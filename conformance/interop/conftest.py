@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import socket
 
 import pytest
 
@@ -10,6 +11,7 @@ from matrix.clients import AV1, H264, VP8, VP9, libwebrtc
 from matrix.program import Program
 from support import api
 from support.media import Media
+from support.ports import free_port
 from support.server import OUTPUT, Server
 from support.wait import eventually
 
@@ -41,9 +43,10 @@ def versions(pytestconfig):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """Only the ports and the data directory are set: everything else is as after a plain start."""
+    """Only the ports, one of them for RTMP, and the data directory are set: all else is as after a plain start."""
     (OUTPUT / "interop.log").unlink(missing_ok=True)
-    started = Server(tmp_path_factory.mktemp("interop") / "data", name="interop").start()
+    rtmp = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
+    started = Server(tmp_path_factory.mktemp("interop") / "data", "--rtmp", rtmp, name="interop").start()
     yield started
     started.stop()
 

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from matrix import table
+from matrix import entrance, table
 from matrix.clients import AV1, VP9, libwebrtc, rows
 from matrix.program import ClientFailed, Flow, Program
 from matrix.viewer import Viewer
@@ -65,9 +65,9 @@ def reference_viewer(client, server, stages, stage, participant, media):
 def publish(client, server, stages, media):
     """The client publishes; the reference viewer must receive video and audio."""
     stage = stages.create(client.key)
-    participant, token = stages.token(stage)
+    participant, url, token = entrance.of(client, server, stages, stage)
     pictures, sound = Flow(CHANGES), Flow(SOUNDS)
-    argv = client.argv("publish", f"{server.url}/whip", token)
+    argv = client.argv("publish", url, token)
     with Program(argv, f"{client.key}-publish", **client.environment) as program:
         program.wait(
             lambda: stages.participants(stage).get(participant, {}).get("published"),

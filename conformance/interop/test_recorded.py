@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from matrix import entrance
 from matrix.clients import H264, VP8, rows
 from matrix.program import Program
 from support import gstreamer
@@ -74,8 +75,8 @@ def test_what_a_client_publishes_is_recorded_and_played(client, server, stages, 
         pytest.fail(f"{missing}, and in CI nothing is skipped", pytrace=False)
     if missing:
         pytest.skip(missing)
-    participant, token = stages.token(stage)
-    argv = client.argv("publish", f"{server.url}/whip", token)
+    participant, url, token = entrance.of(client, server, stages, stage)
+    argv = client.argv("publish", url, token)
     program = Program(argv, f"{client.key}-recorded", **client.environment)
     bucket, prefix = record(server, stages, stage, participant, program)
     playlist = check(bucket, prefix)

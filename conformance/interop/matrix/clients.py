@@ -17,6 +17,8 @@ PROGRAMS = HERE / "clients"
 SYSTEM_PYTHON = os.environ.get("INTEROP_SYSTEM_PYTHON", "/usr/bin/python3")
 CHROMIUM = os.environ.get("CHROMIUM") or "/usr/bin/chromium"
 FIREFOX = os.environ.get("FIREFOX") or "/usr/bin/firefox-esr"
+SYSTEM_FFMPEG = os.environ.get("INTEROP_SYSTEM_FFMPEG", "/usr/bin/ffmpeg")
+OBS, XVFB = "obs", "Xvfb"
 
 PION = HERE / "pion"
 PION_BINARY = HERE.parents[1] / "target" / "interop-pion"
@@ -26,11 +28,12 @@ ASK_S = 60
 GO_BUILD_S = 300
 
 
-FFMPEG_PUBLISH = shlex.split(
+FFMPEG_PICTURES = (
     "-hide_banner -re -f lavfi -i testsrc2=size=320x240:rate=15 -re -f lavfi -i sine=frequency=440:sample_rate=48000 "
-    "-c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -b:v 400k "
-    "-c:a libopus -ac 2 -ar 48000 -f whip -authorization"
+    "-c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 30 -b:v 400k"
 )
+FFMPEG_PUBLISH = shlex.split(f"{FFMPEG_PICTURES} -c:a libopus -ac 2 -ar 48000 -f whip -authorization")
+FFMPEG_RTMP = shlex.split(f"{FFMPEG_PICTURES} -c:a aac -ac 2 -ar 48000 -f flv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Client:
     missing: object
     note: str
     only_publishes: str = ""
+    # It publishes by RTMP with a stream key.
+    is_encoder: bool = False
 
     @property
     def key(self):
@@ -56,9 +61,11 @@ class Client:
         return {"INTEROP_FFMPEG": ffmpeg()} if self.command[0] in ("node", str(PION_BINARY)) else {}
 
     def argv(self, role, url, token):
-        """The command for one cell."""
+        """The command for one cell. `token` is a stream key for encoders."""
         if self.command == ("ffmpeg",):
             return [ffmpeg(), *FFMPEG_PUBLISH, token, url]
+        if self.command[0] == OVER_RTMP:
+            return [self.command[1] or ffmpeg(), *FFMPEG_RTMP, url + token]
         return [*self.command, role, url, token, self.codec]
 
 
@@ -106,11 +113,11 @@ def no_command(path):
 
 
 @functools.cache
-def no_gstreamer():
-    """Asks the system's Python, which has Debian's bindings, for every element that is needed."""
+def no_gstreamer(program="gstreamer_peer.py"):
+    """Asks the system's Python, which has Debian's bindings, for every element that a program needs."""
     if not shutil.which(SYSTEM_PYTHON):
         return f"{SYSTEM_PYTHON} is not there"
-    asked = subprocess.run(gstreamer("missing"), capture_output=True, text=True, timeout=ASK_S)
+    asked = subprocess.run(gstreamer("missing", program=program), capture_output=True, text=True, timeout=ASK_S)
     if asked.returncode == 0:
         return ""
     elements = asked.stdout.strip()
@@ -148,11 +155,14 @@ def python(program):
     return (sys.executable, str(PROGRAMS / program))
 
 
-def gstreamer(*words):
-    return (SYSTEM_PYTHON, str(PROGRAMS / "gstreamer_peer.py"), *words)
+def gstreamer(*words, program="gstreamer_peer.py"):
+    return (SYSTEM_PYTHON, str(PROGRAMS / program), *words)
 
 
 ENCODES_ONLY = "a WHIP muxer sends only; FFmpeg has no WHEP"
+RTMP_ONLY = "RTMP only publishes"
+# FFmpeg by RTMP; its path follows, or nothing for the static one.
+OVER_RTMP = "ffmpeg over RTMP"
 
 H264, VP8, VP9, AV1 = "H264", "VP8", "VP9", "AV1"
 
@@ -225,3 +235,41 @@ def rows():
         )
     for codec in (H264, VP8):
         yield Client("libdatachannel", codec, node("datachannel.js"), note=f"{packets}", **package("node-datachannel"))
+    yield from encoders(gst["version"])
+
+
+def encoders(gstreamer_version):
+    """The rows of what publishes by RTMP."""
+
+    def encoder(name, command, version, missing, note):
+        return Client(name, H264, command, version, missing, note, only_publishes=RTMP_ONLY, is_encoder=True)
+
+    yield encoder(
+        "FFmpeg over RTMP",
+        (OVER_RTMP, ""),
+        lambda: said(ffmpeg(), "-version"),
+        lambda: no_module("imageio_ffmpeg"),
+        "`-f flv`, the static build of imageio-ffmpeg",
+    )
+    yield encoder(
+        "FFmpeg of Debian over RTMP",
+        (OVER_RTMP, SYSTEM_FFMPEG),
+        lambda: said(SYSTEM_FFMPEG, "-version"),
+        lambda: no_command(SYSTEM_FFMPEG),
+        "`-f flv`",
+    )
+    program = "gstreamer_rtmp.py"
+    yield encoder(
+        "GStreamer rtmp2sink",
+        gstreamer(program=program),
+        gstreamer_version,
+        lambda: no_gstreamer(program),
+        "",
+    )
+    yield encoder(
+        "OBS over RTMP",
+        python("obs.py"),
+        lambda: said(OBS, "--version"),
+        lambda: no_command(OBS) or no_command(XVFB),
+        "on a screen of its own (Xvfb)",
+    )
