@@ -144,7 +144,8 @@ impl TrackOut {
                 descriptors.switch();
             }
         }
-        let may_thin = self.is_bound || self.thinner.is_active() || self.is_blind_to(packet);
+        let may_thin = self.is_bound || self.thinner.is_active() || packet.frame.is_alone;
+        let may_thin = may_thin || self.is_blind_to(packet);
         let may_thin = may_thin && self.kind == MediaKind::Video;
         if may_thin && self.leaves_out(packet, target) {
             return Verdict::Unselected;
@@ -279,11 +280,13 @@ impl TrackOut {
         true
     }
 
-    /// Whether a packet is of a layer that is left at once.
+    /// Whether a packet is of a layer that is left at once: of another encoding than is wanted, or of one of which a lower spatial layer
+    /// begins with a key frame.
     fn is_left(&self, packet: &Packet) -> bool {
+        let is_too_large = self.thinner.is_too_large() && !packet.starts_key_frame;
         self.leaves_at_once
             && self.selector.current() == Some(packet.encoding)
-            && self.target(packet) != packet.encoding
+            && (is_too_large || self.target(packet) != packet.encoding)
     }
 
     /// Sets what is left out from now on because the worker is overloaded. No key frame is requested meanwhile; pictures that were
