@@ -75,9 +75,10 @@ pub(crate) enum Thinning {
 }
 
 /// The decision about a packet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Send(Outgoing),
+    /// It is the last of those that were appended.
+    Sent,
     /// The subscriber has no payload type for its codec.
     Unmappable,
     /// It belongs to another layer, or comes before the key frame.
@@ -114,8 +115,8 @@ impl TrackOut {
         self
     }
 
-    /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
-    pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
+    /// Decides about a packet. If it is sent, it is appended to `burst`, after those that have to be sent before it.
+    pub(crate) fn route(&mut self, packet: &Packet, burst: &mut Vec<Outgoing>) -> Verdict {
         let Some(carrier) = self.carrier(&packet.format) else {
             return Verdict::Unmappable;
         };
@@ -151,7 +152,7 @@ impl TrackOut {
             return Verdict::Unselected;
         }
         if packet.lead.is_some() {
-            self.send_lead(packet, carrier.pt, choice, before);
+            self.send_lead(packet, carrier.pt, choice, burst);
         }
         let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
             return Verdict::Unselected;
@@ -168,7 +169,7 @@ impl TrackOut {
             Some(descriptor) if self.descriptors.is_some() => Some(Arc::clone(descriptor)),
             _ => None,
         };
-        Verdict::Send(Outgoing {
+        burst.push(Outgoing {
             number: packet.number,
             part: 0,
             pt: carrier.pt,
@@ -182,7 +183,8 @@ impl TrackOut {
             extensions: packet.extensions,
             descriptor,
             edit,
-        })
+        });
+        Verdict::Sent
     }
 
     /// The payload to send, and what is written over its fields.
