@@ -69,8 +69,7 @@ impl Receiver {
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
         // Once pictures are measured and sound is not, there is none.
         let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
-        // Feedback comes a little sooner or later than its interval.
-        self.ready_at = now + ALLOT_INTERVAL * 3 / 4;
+        self.ready_at = now + ALLOT_INTERVAL / 2;
         self.due_at = now
             + match estimator {
                 Some(_) => ALLOT_INTERVAL_MAX,
