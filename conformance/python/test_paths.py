@@ -1,11 +1,14 @@
 """Media for clients that UDP does not reach: TCP, and the relay (TURN) over UDP, TCP and TLS; on one TCP port."""
 
+import os
 import re
+import resource
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
+import time
 
 import aioice.ice
 import aioice.stun
@@ -23,7 +26,12 @@ LINK = re.compile(
     r'<(?P<url>[^>]+)>; rel="ice-server"; username="(?P<username>[^"]+)"; credential="(?P<credential>[^"]+)"'
 )
 ANSWER_S = 10
-HALF_OPEN = 900
+HALF_OPEN = 10_000
+# Fewer than `connections-per-address` permits.
+HALF_OPEN_PER_ADDRESS = 900
+# Of this process, for everything else that it has open.
+DESCRIPTORS_SPARED = 256
+HALF_OPEN_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -243,21 +251,37 @@ def test_who_was_disconnected_without_ever_joining_gets_no_allocation(secured, m
     assert "success" not in said, said
 
 
-def test_half_open_connections_hurt_nobody(secured, media, secured_stages):
+@pytest.fixture
+def descriptors():
+    """The limit of open descriptors: the highest that there may be."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+def test_half_open_connections_hurt_nobody(secured, media, secured_stages, descriptors):
     session = Session(secured, media, secured_stages, "half-open")
     cookie = b"\x21\x12\xa4\x42"
     openings = [b"", b"\0", b"\0\x14", b"\0\x14\0\x01\0\0" + cookie, b"\0\x03\0\x08" + cookie, b"\xff" * 64]
     idle = []
-    for number in range(HALF_OPEN):
-        # From one address; what it may have does not take anything from others.
-        client = socket.create_connection(("127.0.0.1", secured.http_port), source_address=("127.0.0.2", 0))
+    began = time.monotonic()
+    for number in range(min(HALF_OPEN, descriptors - DESCRIPTORS_SPARED)):
+        # What an address may have does not take anything from others.
+        address = f"127.0.0.{2 + number // HALF_OPEN_PER_ADDRESS}"
+        client = socket.create_connection(("127.0.0.1", secured.http_port), source_address=(address, 0))
         client.sendall(openings[number % len(openings)])
         idle.append(client)
+    held = len(os.listdir(f"/proc/{secured.process.pid}/fd"))
+    print(f"{len(idle)} connections in {time.monotonic() - began:.1f} s, of which the server holds {held}")
+    # Those whose opening is nothing are ended at once, and the others after ten seconds.
+    assert held > len(idle) / 3
     with socket.create_connection(("127.0.0.1", secured.http_port)) as client:
         over_tcp(client, session)
     assert media.request("GET", f"http://{secured.address}/healthz")[0] == 200
     for client in idle:
         client.close()
+    assert time.monotonic() - began < HALF_OPEN_S
 
 
 def test_a_server_can_offer_another_tcp_port_or_none(tmp_path, media):

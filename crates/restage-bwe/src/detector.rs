@@ -1,8 +1,6 @@
 //! Whether the queue of the path grows: the slope of the delay, compared with a threshold that adapts
 //! (draft-ietf-rmcat-gcc-02 §5.3 and §5.4, with a line fitted to the delay in place of the Kalman filter).
 
-use std::collections::VecDeque;
-
 use crate::group::Sample;
 use crate::limits::SLOPE_SAMPLES;
 use crate::records::Micros;
@@ -38,11 +36,76 @@ const STEP_MAX: f64 = 100.0;
 /// The queue must grow for longer than this, in milliseconds.
 const OVERUSE_TIME: f64 = 10.0;
 
+/// Arrival and smoothed delay of the newest groups in milliseconds, since the first group: a ring, in whose order nothing is read but the
+/// newest.
+#[derive(Debug)]
+struct Samples {
+    at: [f64; SLOPE_SAMPLES],
+    delay: [f64; SLOPE_SAMPLES],
+    count: usize,
+    newest: usize,
+}
+
+impl Samples {
+    fn new() -> Self {
+        Self {
+            at: [0.0; SLOPE_SAMPLES],
+            delay: [0.0; SLOPE_SAMPLES],
+            count: 0,
+            newest: SLOPE_SAMPLES - 1,
+        }
+    }
+
+    /// When the newest group arrived; `None` before the first.
+    fn newest_at(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.at[self.newest])
+    }
+
+    fn push(&mut self, at: f64, delay: f64) {
+        self.newest = (self.newest + 1) % SLOPE_SAMPLES;
+        self.at[self.newest] = at;
+        self.delay[self.newest] = delay;
+        self.count = (self.count + 1).min(SLOPE_SAMPLES);
+    }
+
+    fn is_full(&self) -> bool {
+        self.count == SLOPE_SAMPLES
+    }
+
+    /// The slope of the line with the least squares, when the ring is full. `None` if all were at one time.
+    fn slope(&self) -> Option<f64> {
+        let mean_at = sum(&self.at) / SLOPE_SAMPLES as f64;
+        let mean_delay = sum(&self.delay) / SLOPE_SAMPLES as f64;
+        let (mut above, mut below) = ([0.0; SLOPE_SAMPLES], [0.0; SLOPE_SAMPLES]);
+        for place in 0..SLOPE_SAMPLES {
+            let at = self.at[place] - mean_at;
+            above[place] = at * (self.delay[place] - mean_delay);
+            below[place] = at * at;
+        }
+        let below = sum(&below);
+        (below > 0.0).then(|| sum(&above) / below)
+    }
+}
+
+/// Sums that run beside each other: an addition of numbers with a fraction waits for the one before it.
+const SUMS: usize = 4;
+const _: () = assert!(SLOPE_SAMPLES.is_multiple_of(SUMS));
+
+#[inline]
+fn sum(values: &[f64; SLOPE_SAMPLES]) -> f64 {
+    let mut sums = [0.0; SUMS];
+    for chunk in values.as_chunks::<SUMS>().0 {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += value;
+        }
+    }
+    sums.iter().sum()
+}
+
 /// Fits a line to the delay of the newest groups.
 #[derive(Debug)]
 pub(crate) struct Detector {
-    /// Arrival and smoothed delay in milliseconds, since the first group.
-    samples: VecDeque<(f64, f64)>,
+    samples: Samples,
     first: Option<Sample>,
     smoothed: f64,
     groups: f64,
@@ -56,12 +119,12 @@ pub(crate) struct Detector {
 impl Detector {
     /// See [`Estimator::touch`](crate::Estimator::touch).
     pub(crate) fn touch(&self) -> u64 {
-        self.samples.back().map_or(0, |(at, _)| at.to_bits())
+        self.samples.newest_at().map_or(0, f64::to_bits)
     }
 
     pub(crate) fn new() -> Self {
         Self {
-            samples: VecDeque::with_capacity(SLOPE_SAMPLES),
+            samples: Samples::new(),
             first: None,
             smoothed: 0.0,
             groups: 0.0,
@@ -81,15 +144,12 @@ impl Detector {
         let ms = |us: Micros| us as f64 / 1_000.0;
         let delay = ms(sample.delay - first.delay);
         let at = ms(sample.arrived - first.arrived);
-        let step = self.samples.back().map_or(0.0, |(before, _)| at - before);
+        let step = self.samples.newest_at().map_or(0.0, |before| at - before);
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * delay;
         self.groups = (self.groups + 1.0).min(GROUPS_MAX);
-        if self.samples.len() >= SLOPE_SAMPLES {
-            self.samples.pop_front();
-        }
-        self.samples.push_back((at, self.smoothed));
-        let slope = match self.samples.len() >= SLOPE_SAMPLES {
-            true => slope(&self.samples).unwrap_or(self.slope_before),
+        self.samples.push(at, self.smoothed);
+        let slope = match self.samples.is_full() {
+            true => self.samples.slope().unwrap_or(self.slope_before),
             false => 0.0,
         };
         self.judge(slope, step.clamp(0.0, STEP_MAX));
@@ -127,18 +187,4 @@ impl Detector {
                 (self.threshold + gain * beyond * step).clamp(THRESHOLD_MIN, THRESHOLD_MAX);
         }
     }
-}
-
-/// The slope of the line with the least squares. `None` if all were at one time.
-fn slope(samples: &VecDeque<(f64, f64)>) -> Option<f64> {
-    let count = samples.len() as f64;
-    let (sum_x, sum_y) = samples
-        .iter()
-        .fold((0.0, 0.0), |(x, y), sample| (x + sample.0, y + sample.1));
-    let (mean_x, mean_y) = (sum_x / count, sum_y / count);
-    let (above, below) = samples.iter().fold((0.0, 0.0), |(above, below), (x, y)| {
-        let x = x - mean_x;
-        (above + x * (y - mean_y), below + x * x)
-    });
-    (below > 0.0).then(|| above / below)
 }

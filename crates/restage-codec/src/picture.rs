@@ -52,6 +52,11 @@ pub struct FramePlace {
     /// Later frames of higher temporal layers use none of these layers from before this frame: who is sent this frame can be sent
     /// them all from the next picture on.
     pub opens: bool,
+    /// No frame of a higher spatial layer uses this one, in this picture or a later one: a receiver that is shown a higher layer does not
+    /// need it.
+    pub is_alone: bool,
+    /// How many spatial layers the stream has, as far as the packet says it; 0 where it does not.
+    pub layers: u8,
     /// It is the first packet of its frame.
     pub starts: bool,
     /// It is the last packet of its frame, as far as the payload says so.

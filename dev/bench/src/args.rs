@@ -31,6 +31,9 @@ pub(crate) struct MediaArgs {
     /// Let the clients offer no other SRTP profile than AES128_CM_SHA1_80, as old ones do
     #[arg(long)]
     pub(crate) aes_cm: bool,
+    /// Let the clients offer no transport-wide feedback, so that the server estimates nothing
+    #[arg(long)]
+    pub(crate) no_feedback: bool,
     #[command(flatten)]
     pub(crate) binary: Binary,
     /// Further arguments for `serve`, such as --serve-arg=--workers=2

@@ -70,7 +70,11 @@ async fn measure(
     let srtp = if args.aes_cm { Srtp::AesCm } else { Srtp::All };
     let server = Server::start(&args.binary, &args.serve_arg, None)?;
     let empty = process::usage(server.pid())?;
-    let scene = Director::new(&server, rate, srtp)?.set_up(topology).await?;
+    let mut director = Director::new(&server, rate, srtp)?;
+    if args.no_feedback {
+        director.without_feedback();
+    }
+    let scene = director.set_up(topology).await?;
     tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;
     tokio::time::sleep(Duration::from_secs(args.warm_up)).await;
     let window = Duration::from_secs(args.seconds.max(1));

@@ -78,6 +78,11 @@ impl<'a> Director<'a> {
         })
     }
 
+    /// Clients offer no transport-wide feedback.
+    pub(crate) fn without_feedback(&mut self) {
+        self.fleet.without_feedback();
+    }
+
     /// Has everybody recorded who publishes in stages that are made from here on.
     pub(crate) fn record(&mut self) -> anyhow::Result<()> {
         let body = json!({"s3": {"bucketName": BUCKET}});

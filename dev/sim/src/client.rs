@@ -43,6 +43,7 @@ pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
         crypto,
         certificate: Some(certificate.context("no DTLS certificate")?),
         others: Vec::new(),
+        has_feedback: true,
     })
 }
 

@@ -72,6 +72,11 @@ impl Fleet {
         })
     }
 
+    /// Clients offer no transport-wide feedback from now on.
+    pub fn without_feedback(&mut self) {
+        self.engine.has_feedback = false;
+    }
+
     /// The window in which packets are counted.
     pub fn window(&self) -> &Window {
         &self.window

@@ -28,6 +28,8 @@ pub struct Engine {
     pub certificate: Option<DtlsCert>,
     /// The video codecs that are offered in addition to H.264: VP8, VP9, AV1, H.265.
     pub others: Vec<Codec>,
+    /// Whether transport-wide feedback is offered.
+    pub has_feedback: bool,
 }
 
 impl Engine {
@@ -48,6 +50,14 @@ impl Engine {
             .enable_av1(self.others.contains(&Codec::Av1))
             .enable_h265(self.others.contains(&Codec::H265))
             .enable_h264(true);
+        if !self.has_feedback {
+            // Under the ids that the engine gives them.
+            builder = builder
+                .clear_extension_map()
+                .set_extension(1, Extension::AudioLevel)
+                .set_extension(4, Extension::RtpMid)
+                .set_extension(13, Extension::VideoOrientation);
+        }
         if let Some(certificate) = &self.certificate {
             builder = builder.set_dtls_cert(certificate.clone());
         }

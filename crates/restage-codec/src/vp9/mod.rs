@@ -32,6 +32,10 @@ pub struct Descriptor {
     pub temporal: u8,
     /// Later frames of higher temporal layers use none of these from before this picture (U).
     pub is_switching_point: bool,
+    /// No frame of a higher spatial layer uses this one, in this picture or a later one (Z).
+    pub is_unused_above: bool,
+    /// How many spatial layers there are (N_S + 1). `None` where it does not say so.
+    pub spatial_layers: Option<u8>,
     /// The numbers that it carries.
     pub numbers: PictureNumbers,
     /// The sizes that it gives for the spatial layers (V), the lowest first. `None` where it gives none.
@@ -69,8 +73,11 @@ impl Descriptor {
                 return None;
             }
         }
-        let sizes = match has(0x02) {
-            true => read_structure(&mut reader)?,
+        let (spatial_layers, sizes) = match has(0x02) {
+            true => {
+                let structure = read_structure(&mut reader)?;
+                (Some(structure.layers), structure.sizes)
+            }
             false => Default::default(),
         };
         Some(Self {
@@ -81,6 +88,8 @@ impl Descriptor {
             spatial,
             temporal,
             is_switching_point,
+            is_unused_above: has(0x01),
+            spatial_layers,
             numbers,
             sizes,
         })
@@ -101,6 +110,9 @@ pub fn frame_place(payload: &[u8]) -> Option<FramePlace> {
         temporal: descriptor.temporal,
         is_sync: false,
         opens: descriptor.is_switching_point,
+        // A key frame is where every receiver begins, whatever it is shown.
+        is_alone: descriptor.is_predicted && descriptor.is_unused_above,
+        layers: descriptor.spatial_layers.unwrap_or_default(),
         starts: descriptor.starts_frame,
         ends: descriptor.ends_frame,
         numbers: descriptor.numbers,
@@ -112,10 +124,14 @@ pub fn layer_sizes(payload: &[u8]) -> [Option<PictureSize>; SPATIAL_LAYERS_MAX] 
     Descriptor::parse(payload).map_or_else(Default::default, |descriptor| descriptor.sizes)
 }
 
-/// The scalability structure (RFC 9628 §4.2.1). Returns the sizes in it.
-fn read_structure(
-    reader: &mut impl Iterator<Item = u8>,
-) -> Option<[Option<PictureSize>; SPATIAL_LAYERS_MAX]> {
+/// What is read of a scalability structure.
+struct Structure {
+    layers: u8,
+    sizes: [Option<PictureSize>; SPATIAL_LAYERS_MAX],
+}
+
+/// The scalability structure (RFC 9628 §4.2.1).
+fn read_structure(reader: &mut impl Iterator<Item = u8>) -> Option<Structure> {
     let head = reader.next()?;
     let mut sizes = [None; SPATIAL_LAYERS_MAX];
     if head & 0x10 != 0 {
@@ -143,7 +159,10 @@ fn read_structure(
             }
         }
     }
-    Some(sizes)
+    Some(Structure {
+        layers: (head >> 5) + 1,
+        sizes,
+    })
 }
 
 /// Overwrites the numbers that the descriptor at the beginning of `payload` has.
@@ -222,6 +241,7 @@ mod tests {
         ];
         let descriptor = Descriptor::parse(&structure).unwrap();
         assert_eq!((descriptor.length, descriptor.size()), (15, Some(SIZE)));
+        assert_eq!(descriptor.spatial_layers, Some(2));
         let small = PictureSize {
             width: 320,
             height: 180,
@@ -241,6 +261,11 @@ mod tests {
         let place = frame_place(&[0x24, 0x52, 7, 0]).unwrap();
         assert_eq!((place.spatial, place.temporal), (1, 2));
         assert!(place.opens && place.ends && !place.starts && !place.is_sync);
+        assert!(!place.is_alone && place.layers == 0);
+        for (first, is_alone) in [(0x65, true), (0x25, false), (0x64, false)] {
+            let place = frame_place(&[first, 0x52, 7, 0]).unwrap();
+            assert_eq!(place.is_alone, is_alone, "{first:#x}: P and Z");
+        }
         assert_eq!(place.numbers.tl0_pic_idx, Some(7));
         let plain = frame_place(&[0x08, 0]).unwrap();
         assert_eq!((plain.spatial, plain.temporal), (0, 0));

@@ -5,6 +5,11 @@
 //! nothing that they use is missing: at a key frame, at a frame that says so (Y in RFC 7741 §4.2), or after one that says so of all that
 //! follow (U in RFC 9628 §4.2). Those of higher spatial layers come again at a key frame. Where the dependency descriptor is sent on, layers
 //! of both kinds come again at a frame that it calls a switch to them (RTP Payload Format For AV1 §A.7).
+//!
+//! Frames that no higher spatial layer uses (Z in RFC 9628 §4.2) do not go through where a higher layer does. Encoders of such streams leave
+//! out frames of single layers, so that pictures have no end that a marker shows: libwebrtc sets it in the highest layer only, and decodes
+//! nothing of a picture without it, nor what uses that. With one frame in each picture nothing is missing. Those of lower layers come again
+//! at a key frame.
 
 use restage_codec::FramePlace;
 use restage_codec::dependency::{Descriptor, Layers};
@@ -16,6 +21,8 @@ use crate::packet::{Cut, Packet};
 pub(crate) struct Thinner {
     /// The layers of which nothing is missing that later frames use.
     complete: Cut,
+    /// The lowest spatial layer of which nothing is missing that later frames use.
+    lowest: u8,
     /// What is sent of the picture that was decided last.
     limit: Cut,
     /// The frame that was decided last.
@@ -26,6 +33,8 @@ pub(crate) struct Thinner {
     opens: bool,
     /// A higher spatial layer is wanted, for which a key frame is needed.
     is_waiting: bool,
+    /// The same of a lower one.
+    is_too_large: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,11 +60,13 @@ impl Default for Thinner {
     fn default() -> Self {
         Self {
             complete: Cut::WHOLE,
+            lowest: 0,
             limit: Cut::WHOLE,
             frame: None,
             missed: None,
             opens: false,
             is_waiting: false,
+            is_too_large: false,
         }
     }
 }
@@ -64,7 +75,7 @@ impl Thinner {
     /// Whether something is missing that later frames use. If not, and if nothing is to be left out, [`pass`](Self::pass) need not be asked.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        self.complete != Cut::WHOLE
+        self.complete != Cut::WHOLE || self.lowest > 0
     }
 
     /// What is sent now.
@@ -74,7 +85,12 @@ impl Thinner {
 
     /// Whether a key frame is needed for what is wanted.
     pub(crate) fn is_waiting(&self) -> bool {
-        self.is_waiting
+        self.is_waiting || self.is_too_large
+    }
+
+    /// Whether a lower spatial layer is wanted than is sent, for which a key frame is needed.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.is_too_large
     }
 
     /// Nothing is to be left out from now on.
@@ -95,8 +111,13 @@ impl Thinner {
             && key <= (last.time, last.spatial)
             && !packet.starts_key_frame
         {
+            let is_late = key < (last.time, last.spatial);
+            if is_late && !self.takes(&packet.frame) {
+                // It would keep its picture from being decoded.
+                return Passage::Closed { goes_on: false };
+            }
             // What is late was waited for: its number is still free, or it was given none.
-            return match last.is_sent || key < (last.time, last.spatial) {
+            return match last.is_sent || is_late {
                 true => Passage::Open,
                 false => Passage::Closed { goes_on: true },
             };
@@ -121,13 +142,14 @@ impl Thinner {
         let frame = &packet.frame;
         if packet.starts_key_frame {
             self.complete = Cut::WHOLE;
+            self.lowest = 0;
             self.missed = None;
         }
         if is_new_picture || packet.starts_key_frame {
             if let Some(descriptor) = &packet.descriptor {
                 self.climb(descriptor, self.complete, wanted);
             }
-            self.begin_picture(wanted);
+            self.begin_picture(wanted, highest_of(frame));
         }
         if frame.temporal == 0 {
             self.missed = None;
@@ -136,6 +158,7 @@ impl Thinner {
         }
         let is_small_enough = frame.spatial <= self.limit.spatial;
         let is_slow_enough = frame.temporal <= self.limit.temporal;
+        let is_needed = self.takes(frame);
         if !is_small_enough {
             self.complete.spatial = self.limit.spatial;
         }
@@ -144,9 +167,12 @@ impl Thinner {
             let missed = self.missed.unwrap_or(frame.temporal);
             self.missed = Some(missed.min(frame.temporal));
         }
-        let is_sent = is_small_enough && is_slow_enough;
+        let is_sent = is_small_enough && is_slow_enough && is_needed;
         match &packet.descriptor {
-            None if frame.spatial == 0 => self.opens = frame.opens && is_sent,
+            // The lowest frame that is sent says it for those above.
+            None if frame.spatial == 0 || frame.is_alone && is_sent => {
+                self.opens = frame.opens && is_sent;
+            }
             // The marker of this picture may have been sent with a lower spatial layer.
             Some(descriptor) => self.climb(
                 descriptor,
@@ -161,15 +187,35 @@ impl Thinner {
         is_sent
     }
 
-    fn begin_picture(&mut self, wanted: Cut) {
+    /// `highest`: the highest spatial layer that there is.
+    fn begin_picture(&mut self, wanted: Cut, highest: u8) {
         if std::mem::take(&mut self.opens) {
             self.complete.temporal = self.complete.temporal.max(wanted.temporal);
         }
-        self.limit = Cut {
-            spatial: self.complete.spatial.min(wanted.spatial),
-            temporal: self.complete.temporal.min(wanted.temporal),
+        let spatial = wanted.spatial.min(highest);
+        self.is_waiting = spatial > self.complete.spatial;
+        self.is_too_large = spatial < self.lowest;
+        // Of what is too large as little as possible is sent.
+        let temporal = if self.is_too_large {
+            Cut::BASE.temporal
+        } else {
+            wanted.temporal
         };
-        self.is_waiting = wanted.spatial > self.complete.spatial;
+        self.limit = Cut {
+            spatial: self.complete.spatial.min(spatial).max(self.lowest),
+            temporal: self.complete.temporal.min(temporal),
+        };
+    }
+
+    /// Whether a frame is of use to somebody who is sent the layers up to the limit, and what it uses was sent. If not, it is left out, and
+    /// what uses it will be.
+    fn takes(&mut self, frame: &FramePlace) -> bool {
+        let is_below = frame.spatial < self.limit.spatial.min(highest_of(frame));
+        let is_needed = frame.spatial >= self.lowest && !(frame.is_alone && is_below);
+        if !is_needed {
+            self.lowest = self.lowest.max(frame.spatial + 1);
+        }
+        is_needed
     }
 
     /// Completes the layers up to `wanted` that a frame opens for an outlet that has been sent everything up to `complete`.
@@ -206,6 +252,11 @@ impl Thinner {
     }
 }
 
+/// The highest spatial layer that there is, as far as that is known.
+fn highest_of(frame: &FramePlace) -> u8 {
+    frame.layers.checked_sub(1).unwrap_or(Cut::ALL)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -219,7 +270,8 @@ mod tests {
     use crate::util::test::epoch;
 
     /// A packet of the picture of this number. `name` is its temporal layer; `y` behind it says that it is a sync frame, `u` that it opens
-    /// what follows, `k` that it begins a key frame, `-` that it is not the first packet of its frame, `a` to `c` its spatial layer.
+    /// what follows, `k` that it begins a key frame, `-` that it is not the first packet of its frame, `a` to `c` its spatial layer, `z` that
+    /// no higher one of three uses it.
     fn packet(frame: u64, name: &str) -> Packet {
         let encoding = Encoding {
             feed: 1,
@@ -246,6 +298,8 @@ mod tests {
                     .chars()
                     .position(|layer| name.contains(layer))
                     .unwrap_or(0) as u8,
+                is_alone: name.contains('z'),
+                layers: if name.contains('z') { 3 } else { 0 },
                 ..FramePlace::default()
             },
             descriptor: None,
@@ -267,8 +321,9 @@ mod tests {
         let mut number = 0;
         for (wanted, frames) in lines {
             for name in frames.split_whitespace() {
-                // The frames of one picture follow each other by their spatial layers.
-                number += u64::from(!name.contains('b') && !name.contains('c'));
+                // The frames of one picture follow each other by their spatial layers; `+` begins another one.
+                let is_first = !name.contains('b') && !name.contains('c');
+                number += u64::from(is_first || name.contains('+'));
                 let packet = packet(number, name);
                 if thinner.pass(&packet, *wanted) == Passage::Open {
                     sent.push(name);
@@ -408,6 +463,71 @@ mod tests {
         ] {
             assert_eq!(run(lines), sent, "{name}");
         }
+    }
+
+    #[test]
+    fn frames_that_no_higher_layer_uses_are_sent_to_nobody_who_is_shown_one() {
+        for (name, lines, sent) in [
+            (
+                "the middle, of pictures that lack layers",
+                &[(
+                    spatial(1),
+                    "0ka 0b 0c 0az 0bz 0cz 0az 0cz 0+bz 0cz 0+cz 0az 0bz",
+                )][..],
+                "0ka 0b 0bz 0+bz 0bz |",
+            ),
+            (
+                "the highest",
+                &[(
+                    Cut::WHOLE,
+                    "0ka 0b 0c 0az 0bz 0cz 0az 0bz 0az 0cz 0ka 0b 0c 0az",
+                )],
+                "0ka 0b 0c 0cz 0cz 0ka 0b 0c |",
+            ),
+            (
+                "the lowest",
+                &[(Cut::BASE, "0ka 0b 0c 0az 0bz 0cz 0az")],
+                "0ka 0az 0az |",
+            ),
+            (
+                "down at a key frame, and as little as possible before",
+                &[
+                    (Cut::WHOLE, "0ka 0b 0c 0az 0bz 0cz 1az 1bz 1cz"),
+                    (spatial(0), "0az 0bz 0cz 1az 1bz 1cz 0ka 0b 0c 1az 1bz 1cz"),
+                ],
+                "0ka 0b 0c 0cz 1cz | 0cz 0ka 1az |",
+            ),
+            (
+                "temporal layers open by the frames that are sent",
+                &[
+                    (spatial(1).up_to(0), "0ka 0b 0c 1az 1bz 1cz 0azu 0bzu 0czu"),
+                    (spatial(1), "1az 1bz 1cz"),
+                ],
+                "0ka 0b 0bzu | 1bz |",
+            ),
+        ] {
+            assert_eq!(run(lines), sent, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lower_layer_that_was_left_out_waits_for_a_key_frame() {
+        let mut thinner = Thinner::default();
+        let mut pass = |frame, name, wanted| {
+            let passage = thinner.pass(&packet(frame, name), wanted);
+            (passage, thinner.is_too_large(), thinner.is_waiting())
+        };
+        let closed = |goes_on| Passage::Closed { goes_on };
+        pass(1, "0ka", Cut::WHOLE);
+        assert_eq!(pass(2, "0az", Cut::WHOLE), (closed(false), false, false));
+        assert_eq!(pass(2, "0cz", Cut::WHOLE), (Passage::Open, false, false));
+        let late = pass(2, "0bz-", Cut::WHOLE).0;
+        assert_eq!(late, closed(false), "it is late and not needed");
+        assert_eq!(pass(3, "0az", spatial(1)), (closed(false), true, true));
+        assert_eq!(pass(3, "0bz", spatial(1)).0, closed(true), "it uses others");
+        assert_eq!(pass(4, "0ka", spatial(1)), (Passage::Open, false, false));
+        assert_eq!(pass(5, "0az", spatial(1)).0, closed(false));
+        assert_eq!(pass(5, "0bz", spatial(1)).0, Passage::Open);
     }
 
     #[test]

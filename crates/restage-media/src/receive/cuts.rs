@@ -23,6 +23,8 @@ struct Meters {
     rows: usize,
     spatial: Seen<SPATIAL_LAYERS_MAX>,
     temporal: Seen<TEMPORAL_LAYERS_MAX>,
+    /// Frames have come that higher spatial layers do not use.
+    leaves_out: bool,
 }
 
 /// When a frame of each layer came last.
@@ -61,8 +63,15 @@ impl CutRates {
         meters.spatial.0[spatial] = Some(now);
         meters.temporal.0[temporal] = Some(now);
         meters.rows = meters.rows.max(spatial + 1);
+        meters.leaves_out |= frame.is_alone && frame.spatial + 1 < frame.layers;
+        // Who is shown a higher layer is not sent a frame that is used by none.
+        let of_frame = if frame.is_alone {
+            1
+        } else {
+            SPATIAL_LAYERS_MAX
+        };
         let rows = meters.rates.iter_mut().take(meters.rows).enumerate();
-        for (of, row) in rows.skip(spatial) {
+        for (of, row) in rows.skip(spatial).take(of_frame) {
             for rate in row.iter_mut().skip(temporal) {
                 // Each picture is counted once, by its frame of the layer.
                 rate.add(now, bytes, ends_frame && of == spatial);
@@ -74,6 +83,12 @@ impl CutRates {
     pub(crate) fn resume(&mut self) {
         let rates = self.meters.iter_mut().flat_map(|meters| &mut meters.rates);
         rates.flatten().for_each(Rate::resume);
+    }
+
+    /// The rate of all that is sent to somebody who is shown the highest spatial layer, where that is not everything.
+    pub(crate) fn highest(&self) -> Option<&Rate> {
+        let leaves_out = self.meters.as_ref().is_some_and(|meters| meters.leaves_out);
+        leaves_out.then(|| self.spatial(self.spatial_layers() - 1))?
     }
 
     /// How many spatial layers come.
@@ -208,6 +223,7 @@ mod tests {
             }
         }
         assert_eq!(rates.spatial_layers(), 2);
+        assert!(rates.highest().is_none(), "all of it is sent");
         let wire = |layer| rates.spatial(layer).unwrap().wire_bits_per_s();
         assert!(about(wire(0), 32 * 540 * 8) && about(wire(1), 32 * 2_080 * 8));
         let lower = Cut {

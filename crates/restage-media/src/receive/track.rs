@@ -42,6 +42,8 @@ struct Layer {
     size: Option<PictureSize>,
     /// The sizes of its spatial layers, the lowest first, as far as they are known.
     sizes: [Option<PictureSize>; SPATIAL_LAYERS_MAX],
+    /// How many spatial layers its payloads have said that there are; 0 before they have.
+    spatial_layers: u8,
     last_at: Instant,
     presence: Presence,
     /// The format of its newest packet.
@@ -190,6 +192,7 @@ impl TrackIn {
                 layer.h265.restart();
                 layer.report = None;
                 layer.dependencies = Dependencies::default();
+                layer.spatial_layers = 0;
             }
             return Some(index);
         }
@@ -206,6 +209,7 @@ impl TrackIn {
             dependencies: Dependencies::default(),
             size: None,
             sizes: [None; SPATIAL_LAYERS_MAX],
+            spatial_layers: 0,
             last_at: received.arrived,
             presence: Presence::Sent,
             format: None,
@@ -323,7 +327,8 @@ impl Layer {
             let rate = self.cuts.spatial(usize::from(spatial))?;
             Some(self.rung(encoding, cut, *size, rate, usize::from(spatial)))
         });
-        let whole = self.rung(encoding, Cut::WHOLE, self.size, &self.rate, top);
+        let rate = self.cuts.highest().unwrap_or(&self.rate);
+        let whole = self.rung(encoding, Cut::WHOLE, self.size, rate, top);
         lower.chain(std::iter::once(whole))
     }
 
@@ -386,7 +391,7 @@ impl Layer {
                 let described = described.map(|place| FramePlace { numbers, ..place });
                 described.or(place)
             }
-            Codec::Vp9 => vp9::frame_place(payload),
+            Codec::Vp9 => vp9::frame_place(payload).map(|place| self.with_layers(place)),
             Codec::H264 | Codec::H265 => self.described_place(received),
             Codec::Av1 if received.dependency.is_some() && !payload.is_empty() => {
                 let descriptor = self.describe(received)?;
@@ -395,6 +400,21 @@ impl Layer {
             Codec::Av1 => None,
         };
         Some((place.unwrap_or_default(), None))
+    }
+
+    /// Adds how many spatial layers there are, which only some packets of VP9 say. Before that is known, no frame can be left out because
+    /// a higher one is sent.
+    fn with_layers(&mut self, place: FramePlace) -> FramePlace {
+        if place.layers > 0 {
+            self.spatial_layers = place.layers;
+        } else if self.spatial_layers > 0 {
+            self.spatial_layers = self.spatial_layers.max(place.spatial + 1);
+        }
+        FramePlace {
+            is_alone: place.is_alone && self.spatial_layers > 0,
+            layers: self.spatial_layers,
+            ..place
+        }
     }
 
     /// Where the frame of a packet stands by its dependency descriptor.

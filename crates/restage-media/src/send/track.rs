@@ -75,9 +75,10 @@ pub(crate) enum Thinning {
 }
 
 /// The decision about a packet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Send(Outgoing),
+    /// It is the last of those that were appended.
+    Sent,
     /// The subscriber has no payload type for its codec.
     Unmappable,
     /// It belongs to another layer, or comes before the key frame.
@@ -114,8 +115,8 @@ impl TrackOut {
         self
     }
 
-    /// Decides about a packet. Packets that have to be sent before it are appended to `before`.
-    pub(crate) fn route(&mut self, packet: &Packet, before: &mut Vec<Outgoing>) -> Verdict {
+    /// Decides about a packet. If it is sent, it is appended to `burst`, after those that have to be sent before it.
+    pub(crate) fn route(&mut self, packet: &Packet, burst: &mut Vec<Outgoing>) -> Verdict {
         let Some(carrier) = self.carrier(&packet.format) else {
             return Verdict::Unmappable;
         };
@@ -144,13 +145,14 @@ impl TrackOut {
                 descriptors.switch();
             }
         }
-        let may_thin = self.is_bound || self.thinner.is_active() || self.is_blind_to(packet);
+        let may_thin = self.is_bound || self.thinner.is_active() || packet.frame.is_alone;
+        let may_thin = may_thin || self.is_blind_to(packet);
         let may_thin = may_thin && self.kind == MediaKind::Video;
         if may_thin && self.leaves_out(packet, target) {
             return Verdict::Unselected;
         }
         if packet.lead.is_some() {
-            self.send_lead(packet, carrier.pt, choice, before);
+            self.send_lead(packet, carrier.pt, choice, burst);
         }
         let Some(numbers) = self.rtp.forward(packet.seq, packet.time) else {
             return Verdict::Unselected;
@@ -167,7 +169,7 @@ impl TrackOut {
             Some(descriptor) if self.descriptors.is_some() => Some(Arc::clone(descriptor)),
             _ => None,
         };
-        Verdict::Send(Outgoing {
+        burst.push(Outgoing {
             number: packet.number,
             part: 0,
             pt: carrier.pt,
@@ -181,7 +183,8 @@ impl TrackOut {
             extensions: packet.extensions,
             descriptor,
             edit,
-        })
+        });
+        Verdict::Sent
     }
 
     /// The payload to send, and what is written over its fields.
@@ -279,11 +282,13 @@ impl TrackOut {
         true
     }
 
-    /// Whether a packet is of a layer that is left at once.
+    /// Whether a packet is of a layer that is left at once: of another encoding than is wanted, or of one of which a lower spatial layer
+    /// begins with a key frame.
     fn is_left(&self, packet: &Packet) -> bool {
+        let is_too_large = self.thinner.is_too_large() && !packet.starts_key_frame;
         self.leaves_at_once
             && self.selector.current() == Some(packet.encoding)
-            && self.target(packet) != packet.encoding
+            && (is_too_large || self.target(packet) != packet.encoding)
     }
 
     /// Sets what is left out from now on because the worker is overloaded. No key frame is requested meanwhile; pictures that were

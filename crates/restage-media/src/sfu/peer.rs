@@ -391,9 +391,7 @@ impl Peer {
             return Ok(outcome);
         };
         for packet in start.packets {
-            if let Verdict::Send(outgoing) = track.route(packet, scratch) {
-                scratch.push(outgoing);
-            }
+            track.route(packet, scratch);
         }
         if start.is_still && !scratch.is_empty() {
             track.hold();
@@ -442,7 +440,7 @@ impl Peer {
             };
             for packet in packets.iter().filter(|packet| packet.kind == kind) {
                 match track.route(packet, scratch) {
-                    Verdict::Send(outgoing) => scratch.push(outgoing),
+                    Verdict::Sent => {}
                     Verdict::Unmappable => {
                         outcome.unmappable += 1;
                         outcome.is_mismatched |= track.take_mismatch();
@@ -455,6 +453,9 @@ impl Peer {
                         }
                     }
                 }
+            }
+            if scratch.is_empty() {
+                continue;
             }
             outcome.sent += scratch.len() as u64;
             if let Some(share) = &mut self.share {

@@ -12,6 +12,18 @@ use crate::support::{Link, World};
 const KBIT: u64 = 1_000;
 /// Three spatial layers of 1, 2 and 4 packets a picture: about 130, 390 and 910 kbit/s on the wire.
 const SPATIAL: &[usize] = &[1, 2, 4];
+/// Which of them pictures have, as libwebrtc encodes VP9 in L3T3_KEY: frames use those of their own layer only, and where the rate would be
+/// exceeded single ones are left out.
+const KEPT: &[&[u8]] = &[
+    &[0, 1, 2],
+    &[0, 2],
+    &[1],
+    &[0, 1],
+    &[1, 2],
+    &[2],
+    &[0, 1, 2],
+    &[0],
+];
 /// Temporal layers of whole pictures; how many packets they have is said by the spatial layers.
 const TEMPORAL: &[(u8, bool, usize)] =
     &[(0, false, 0), (2, false, 0), (1, false, 0), (2, false, 0)];
@@ -216,4 +228,81 @@ fn what_is_lost_of_a_smaller_picture_comes_again_with_the_same_marker() {
     got.truncate(got.len() - 20);
     got.dedup_by_key(|got| got.seq);
     assert_whole(&got, 1);
+}
+
+/// Sequence numbers go on by one, and each picture has one frame, of this layer, that ends with a marker; key frames have all layers up to it.
+fn assert_alone(got: &[Got], own: u8) {
+    for pair in got.windows(2) {
+        assert_eq!(pair[1].seq, pair[0].seq + 1);
+        assert_eq!(pair[0].marker, pair[1].time != pair[0].time);
+    }
+    let is_key = |got: &Got| got.payload[0] & 0x40 == 0;
+    let is_own = |got: &Got| layers(got).0 == own || is_key(got) && layers(got).0 < own;
+    assert!(got.iter().all(is_own));
+}
+
+#[test]
+fn of_layers_that_do_not_use_each_other_a_subscriber_is_sent_its_own() {
+    let (mut world, publisher, ann) = streaming(&[]);
+    world.clients[publisher].video_sources[0].kept = KEPT;
+    let bob = world.subscriber(3, 1);
+    for client in [ann, bob] {
+        world.wait("the largest", Duration::from_secs(15), |world| {
+            highest(world, client) == Some(2)
+        });
+    }
+    let has = |layer: u8| KEPT.iter().filter(|kept| kept.contains(&layer)).count();
+    for (height_max, own) in [(180, 1), (100, 0), (180, 1)] {
+        let keys = world.clients[publisher].keyframe_requests.len();
+        let wish_of_ann = Wish {
+            height_max: Some(height_max),
+            ..Wish::default()
+        };
+        wish(&mut world, 2, wish_of_ann);
+        world.wait("the wish", Duration::from_secs(8), |world| {
+            highest(world, ann) == Some(own)
+        });
+        assert!(
+            world.clients[publisher].keyframe_requests.len() > keys,
+            "nothing of the other layer was sent before"
+        );
+        world.run_ms(500);
+        let got = got_in(&mut world, ann, 4_000);
+        assert_alone(&got, own);
+        let pictures = got.iter().filter(|got| got.marker).count();
+        let expected = 4 * 25 * has(own) / KEPT.len();
+        assert!(pictures.abs_diff(expected) <= 3, "{pictures} of {expected}");
+        assert_eq!(told(&world, 2).unwrap().selected, Some(usize::from(own)));
+    }
+    assert_alone(&got_in(&mut world, bob, 2_000), 2);
+}
+
+#[test]
+fn of_layers_that_do_not_use_each_other_the_network_is_sent_the_one_that_it_carries() {
+    let (mut world, publisher, ann) = streaming(&[]);
+    world.clients[publisher].video_sources[0].kept = KEPT;
+    let bob = world.subscriber(3, 1);
+    for client in [ann, bob] {
+        world.wait("the largest", Duration::from_secs(15), |world| {
+            highest(world, client) == Some(2)
+        });
+    }
+    // Of the layers alone about 85, 170 and 340 kbit/s.
+    let to = vec![world.clients[ann].public_address()];
+    world.links.push(Link::new(to, 300 * KBIT));
+    world.wait("the middle", Duration::from_secs(10), |world| {
+        highest(world, ann) == Some(1)
+    });
+    world.run_ms(2_000);
+    let before = world.clients[ann].video_got().count();
+    world.run_ms(3_000);
+    assert!(world.clients[ann].video_got().count() > before + 40);
+    assert_eq!(highest(&world, ann), Some(1));
+    world.links[0].bits_per_s = 3_000 * KBIT;
+    world.wait("the largest", Duration::from_secs(25), |world| {
+        highest(world, ann) == Some(2)
+    });
+    world.run_ms(1_000);
+    assert_alone(&got_in(&mut world, ann, 2_000), 2);
+    assert_alone(&got_in(&mut world, bob, 2_000), 2);
 }

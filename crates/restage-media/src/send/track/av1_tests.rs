@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use restage_codec::dependency::{Dependencies, Descriptor};
 
+use super::tests::routed;
 use super::*;
 use crate::sdp::format::format;
 use crate::util::layered::{Source, references};
@@ -51,7 +52,7 @@ impl Rig {
     }
 
     fn send(&mut self, packet: &Packet, is_key: bool) {
-        let Verdict::Send(outgoing) = self.track.route(packet, &mut Vec::new()) else {
+        let Some(outgoing) = routed(&mut self.track, packet) else {
             return;
         };
         let described = Edit::described(outgoing.edit.as_ref(), outgoing.descriptor.as_ref());
@@ -223,7 +224,7 @@ fn a_retransmission_says_what_the_packet_said() {
     let (mut rig, mut source) = (Rig::new(), Source::new(1));
     rig.allot(&source, cut(1, Cut::ALL));
     for packet in source.picture(true) {
-        let Verdict::Send(outgoing) = rig.track.route(&packet, &mut Vec::new()) else {
+        let Some(outgoing) = routed(&mut rig.track, &packet) else {
             continue;
         };
         let again = Edit::described(outgoing.edit.as_ref(), packet.descriptor.as_ref()).unwrap();
@@ -239,7 +240,7 @@ fn a_subscriber_without_descriptors_is_sent_the_lowest_spatial_layer() {
     let mut sent = Vec::new();
     for is_key in [true, false, false] {
         for packet in source.picture(is_key) {
-            if let Verdict::Send(outgoing) = track.route(&packet, &mut Vec::new()) {
+            if let Some(outgoing) = routed(&mut track, &packet) {
                 assert!(outgoing.edit.is_none() && outgoing.descriptor.is_none());
                 sent.push((
                     packet.frame.spatial,

@@ -60,11 +60,16 @@ impl Rig {
 
     fn send(&mut self, feed: u64, seq: u64, ms: u64, payload: &[u8]) -> Option<Outgoing> {
         let packet = self.packet(feed, seq, ms, payload);
-        match self.track.route(&packet, &mut Vec::new()) {
-            Verdict::Send(outgoing) => Some(outgoing),
-            Verdict::Unmappable | Verdict::Unselected => None,
-        }
+        routed(&mut self.track, &packet)
     }
+}
+
+/// What becomes of a packet, if it is sent.
+pub(super) fn routed(track: &mut TrackOut, packet: &Packet) -> Option<Outgoing> {
+    let mut burst = Vec::new();
+    let is_sent = track.route(packet, &mut burst) == Verdict::Sent;
+    assert!(is_sent || burst.is_empty());
+    burst.pop()
 }
 
 #[test]
@@ -345,7 +350,7 @@ fn a_larger_layer_is_cut_while_the_key_frame_of_the_target_is_awaited() {
         packet.encoding.layer = layer;
         packet.target = ladder[2].encoding;
         packet.ladder = Some(ladder.into());
-        matches!(rig.track.route(&packet, &mut Vec::new()), Verdict::Send(_))
+        routed(&mut rig.track, &packet).is_some()
     };
     assert!(send(&mut rig, 2, 1, 0, true));
     assert!(send(&mut rig, 2, 2, 1, false));
@@ -383,10 +388,7 @@ fn on_a_jammed_network_a_layer_is_left_before_the_smaller_one_has_a_key_frame() 
                 let allotted = Allotted::UpTo(ladder[0].encoding, Cut::WHOLE);
                 rig.track.allot(allotted, is_jammed);
             }
-            match rig.track.route(&packet, &mut Vec::new()) {
-                Verdict::Send(sent) => Some(sent.seq),
-                Verdict::Unmappable | Verdict::Unselected => None,
-            }
+            routed(&mut rig.track, &packet).map(|sent| sent.seq)
         };
         let first = send(2, 10, 0, KEY).unwrap();
         send(2, 11, 33, DELTA).unwrap();
@@ -443,9 +445,7 @@ fn what_a_decoder_needs_is_sent_where_it_starts_and_nowhere_else() {
         packet.starts_key_frame = is_key;
         packet.lead = is_key.then(|| Arc::clone(&lead));
         let mut burst = Vec::new();
-        if let Verdict::Send(outgoing) = track.route(&packet, &mut burst) {
-            burst.push(outgoing);
-        }
+        track.route(&packet, &mut burst);
         burst
     };
     assert!(send(&mut track, 9, false).is_empty());
@@ -475,7 +475,7 @@ fn a_codec_the_subscriber_lacks_is_not_sent() {
     let mut packet = rig.packet(1, 1, 0, KEY);
     packet.format = Arc::new(format(97, Codec::H264, "packetization-mode=1"));
     let verdict = rig.track.route(&packet, &mut Vec::new());
-    assert!(matches!(verdict, Verdict::Unmappable));
+    assert_eq!(verdict, Verdict::Unmappable);
 }
 
 /// What a subscriber with these formats is sent of redundant audio with blocks of type 111.
@@ -488,10 +488,7 @@ fn redundant(formats: Vec<Format>) -> Outgoing {
         plain: Some([7].as_slice().into()),
         ..rig.packet(1, 1, 0, &[111, 7])
     };
-    match track.route(&packet, &mut Vec::new()) {
-        Verdict::Send(outgoing) => outgoing,
-        other => panic!("{other:?}"),
-    }
+    routed(&mut track, &packet).expect("it is sent")
 }
 
 #[test]

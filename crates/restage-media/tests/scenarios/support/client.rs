@@ -416,6 +416,7 @@ fn engine(now: Instant, srtp: Srtp, codecs: &[Codec]) -> Rtc {
         crypto: Arc::new(srtp.provider()),
         certificate: None,
         others: codecs.to_vec(),
+        has_feedback: true,
     };
     let extensions = codecs.contains(&Codec::Av1).then(descriptor::extension);
     engine.build_with(now, extensions.into_iter().collect())

@@ -95,6 +95,9 @@ pub struct VideoSource {
     /// Packets of the frame of each spatial layer of VP9 and AV1: without any, there is one layer. Each has twice the width of the one below.
     /// AV1 says its layers in dependency descriptors.
     pub spatial: &'static [usize],
+    /// Of VP9: which spatial layers the pictures have that are no key frames, again and again. Their frames use those of their own layer only,
+    /// and say so. As with libwebrtc, a picture without the highest layer has no marker. Empty: all pictures have all layers and say nothing.
+    pub kept: &'static [&'static [u8]],
     seq: u64,
     time: u32,
     pub frame: u64,
@@ -129,6 +132,7 @@ impl VideoSource {
             size: None,
             temporal: &[],
             spatial: &[],
+            kept: &[],
             seq: 65_000 - seed * 997 % 30_000,
             time: seed as u32 * 1_234_567,
             frame: seed * 1_000_000,
@@ -191,7 +195,12 @@ impl VideoSource {
     /// A picture of VP9 or AV1 with a frame for each spatial layer.
     fn next_layered(&mut self, is_key: bool, temporal: u8) -> Vec<SourcePacket> {
         let mut packets = Vec::new();
+        let turn = self.since_keyframe as usize % self.kept.len().max(1);
+        let kept = self.kept.get(turn).filter(|_| !is_key);
         for (spatial, count) in (0..).zip(self.spatial) {
+            if kept.is_some_and(|kept| !kept.contains(&spatial)) {
+                continue;
+            }
             for index in 0..*count {
                 let begins = is_key && spatial == 0;
                 let (payload, descriptor) = match self.codec {
@@ -242,7 +251,9 @@ impl VideoSource {
         let start = if index == 0 { 0x08 } else { 0 };
         let end = if index + 1 == count { 0x04 } else { 0 };
         let begins = is_key && spatial == 0 && index == 0;
+        let is_alone = !is_key && !self.kept.is_empty();
         let head = 0x80 | 0x20 | predicted | start | end | if begins { 0x02 } else { 0 };
+        let head = head | u8::from(is_alone);
         let uses_lower = u8::from(is_key && spatial > 0);
         let layer = temporal << 5 | 0x10 | spatial << 1 | uses_lower;
         let mut payload = vec![head, 0x80 | high, low, layer, self.tl0];
