@@ -1,5 +1,6 @@
 """Fixtures: the server under test, clients of it, and real WebRTC peers."""
 
+import contextlib
 import pathlib
 
 import pytest
@@ -64,6 +65,18 @@ def ivs(server):
 def stages(ivs):
     """Shortcuts for `ivs`."""
     return api.Stages(ivs)
+
+
+@pytest.fixture
+def s3():
+    """An S3 (moto), which a test may have stopped."""
+    # Most workers need none, and moto takes a while to be read.
+    from support.s3 import S3
+
+    made = S3()
+    yield made
+    with contextlib.suppress(Exception):
+        made.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,14 @@
 """Participants are recorded: what lies in the bucket, what the API and events say, and that nothing is lost."""
 
-import contextlib
 import re
 import urllib.request
 
 import pytest
 
 from support import api, recording
+from support.own import ask
 from support.place import BUCKET, Place
 from support.recording import FfmpegPublisher, Playlist, check, events_of, recorded
-from support.s3 import S3
 from support.wait import eventually
 
 
@@ -81,6 +80,9 @@ def test_pictures_that_cannot_be_recorded_are_a_start_failure(place, storage, me
     prefix = row["recordingS3Prefix"]
     eventually(lambda: place.bucket.has(prefix, "events/recording-failed.json"))
     assert place.bucket.document(prefix, "failed")["recording_status"] == "RECORDING_START_FAILED"
+    recording_id = ask(place.server, "ListRecordings", {"stageArn": arn})["recordings"][0]["recordingId"]
+    link = ask(place.server, "GetRecordingUrl", {"recordingId": recording_id})["recordingUrl"]
+    assert "url" in link and "playlistUrl" not in link, "there is nothing to play"
     assert place.bucket.names(prefix) == ["events/recording-failed.json"]
 
 
@@ -108,6 +110,27 @@ def test_who_comes_back_within_the_window_goes_on_in_one_recording(place, storag
     playlist = check(place.bucket, prefix)
     assert len(playlist.times) >= 2, "the second part says when it is"
     assert place.names(arn, participant) == ["Recording Start", "Recording End"]
+
+
+@pytest.mark.timeout(180)
+def test_who_comes_back_with_pictures_finds_a_track_for_them(place, storage):
+    arn = place.stage(storage, recordingReconnectWindowSeconds=20)
+    participant, token = place.stages.token(arn)
+    first = FfmpegPublisher(place.server.url, token, has_pictures=False)
+    session = eventually(lambda: place.stages.session(arn), 30)
+    prefix = recorded(place.stages, arn, participant, session, "ACTIVE")["recordingS3Prefix"]
+    place.has_segments(prefix, 3)
+    first.leave()
+    eventually(lambda: place.stages.participant(arn, participant, session)["state"] == "DISCONNECTED")
+    second = FfmpegPublisher(place.server.url, token)
+    playlist = place.bucket.path(prefix, recording.PLAYLIST)
+    goes_on = lambda: playlist.read_text(encoding="utf-8").partition("#EXT-X-DISCONTINUITY")[2].count(".mp4") > 2  # noqa: E731
+    eventually(goes_on, 60, "the recording goes on")
+    second.leave()
+    last = place.ivs.list_stage_sessions(stageArn=arn)["stageSessions"][0]["sessionId"]
+    recorded(place.stages, arn, participant, last, "STOPPED")
+    # All of it is played by the first init, without a warning: first black, then what was published.
+    check(place.bucket, prefix)
 
 
 @pytest.mark.timeout(180)
@@ -194,14 +217,6 @@ def test_a_restart_within_the_window_is_one_recording(tmp_path):
     check(place.bucket, prefix)
     eventually(lambda: place.names(arn, participant) == ["Recording Start", "Recording End"])
     place.server.stop()
-
-
-@pytest.fixture
-def s3():
-    made = S3()
-    yield made
-    with contextlib.suppress(Exception):
-        made.stop()
 
 
 @pytest.mark.timeout(240)

@@ -1,6 +1,5 @@
 """Recordings whose server is killed and whose S3 fails, shortly; `make bench-recording` does it for long."""
 
-import contextlib
 import random
 
 import pytest
@@ -10,14 +9,6 @@ from support.trials import Failing, Killed
 
 KILLS = 3
 SEED = 16
-
-
-@pytest.fixture
-def s3():
-    made = S3()
-    yield made
-    with contextlib.suppress(Exception):
-        made.stop()
 
 
 @pytest.mark.timeout(300)

@@ -22,6 +22,12 @@ const PLAY_MS = 100_000;
 /** What happens, for how many seconds, which widths are seen one after the other, and the least number of pictures. */
 const SCENES = {
   "pictures after 4 s": { events: ["off=0-4"], seconds: 10, widths: [SMALL_WIDTH], pictures: 120 },
+  "a publisher of sound who comes back with pictures": {
+    events: ["length=20", "sound-only-agreed", "back=7.9-9.9"],
+    seconds: 18,
+    widths: [BLACK_WIDTH, SMALL_WIDTH],
+    pictures: 200,
+  },
   "a camera that is off, on, off and on, and another size": {
     events: ["off=0-8", "then={large}@12", "then={small}@15", "off=20-23", "mute=24-27"],
     seconds: 28,

@@ -151,14 +151,21 @@ def check(bucket, prefix, has_pictures=True):
 
 
 class FfmpegPublisher:
-    """FFmpeg publishing H.264 and Opus by WHIP, in real time, with a key frame each second."""
+    """FFmpeg publishing H.264 and Opus by WHIP, in real time, with a key frame each second; or Opus alone."""
 
-    def __init__(self, url, token):
+    PICTURES = ("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30")
+    ENCODER = (
+        *("-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency"),
+        *("-pix_fmt", "yuv420p", "-g", "30", "-b:v", "500k"),
+    )
+
+    def __init__(self, url, token, has_pictures=True):
         command = [
             *(imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-v", "error", "-re"),
-            *("-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30", "-f", "lavfi", "-i", "sine=frequency=440"),
-            *("-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency"),
-            *("-pix_fmt", "yuv420p", "-g", "30", "-b:v", "500k", "-c:a", "libopus", "-ac", "2", "-ar", "48000"),
+            *(self.PICTURES if has_pictures else ()),
+            *("-f", "lavfi", "-i", "sine=frequency=440"),
+            *(self.ENCODER if has_pictures else ()),
+            *("-c:a", "libopus", "-ac", "2", "-ar", "48000"),
             *("-f", "whip", "-authorization", token, f"{url}/whip"),
         ]
         self.process = subprocess.Popen(

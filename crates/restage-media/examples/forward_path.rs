@@ -99,31 +99,36 @@ fn forward(
     }
 }
 
-/// Copies what leaves into spare buffers, so that its own are used again at once.
+/// Copies what leaves into spare buffers, and takes what a tap is given out of its list, so that these are used again at once.
 fn drain(sfu: &mut Sfu, outputs: &mut Vec<Output>, spare: &mut Vec<Vec<u8>>) {
+    let mut tapped = Vec::new();
     while let Some(output) = sfu.poll_output() {
-        let Output::Train {
-            source,
-            destination,
-            contents,
-            segment,
-            protocol,
-            is_video,
-        } = output
-        else {
-            outputs.push(output);
-            continue;
-        };
-        let mut copy = spare.pop().unwrap_or_default();
-        copy.extend_from_slice(&contents);
-        outputs.push(Output::Train {
-            source,
-            destination,
-            contents: copy,
-            segment,
-            protocol,
-            is_video,
-        });
-        sfu.reuse(contents);
+        match output {
+            Output::Train {
+                source,
+                destination,
+                contents,
+                segment,
+                protocol,
+                is_video,
+            } => {
+                let mut copy = spare.pop().unwrap_or_default();
+                copy.extend_from_slice(&contents);
+                outputs.push(Output::Train {
+                    source,
+                    destination,
+                    contents: copy,
+                    segment,
+                    protocol,
+                    is_video,
+                });
+                sfu.reuse(contents);
+            }
+            Output::Tapped { mut packets, .. } => {
+                tapped.append(&mut packets);
+                sfu.reuse_tapped(packets);
+            }
+            output => outputs.push(output),
+        }
     }
 }

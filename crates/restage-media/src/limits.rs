@@ -273,6 +273,8 @@ pub const TRAIN_BYTES_MAX: usize = 65_507;
 pub const TRAIN_SEGMENTS_MAX: usize = 64;
 /// Buffers kept for reuse.
 pub const BUFFERS_KEPT_MAX: usize = 64;
+/// Lists of an [`Output::Tapped`](crate::Output::Tapped) kept for the next ones: as many as one burst needs.
+pub const TAP_BUFFERS_KEPT_MAX: usize = TAPS_PER_PUBLICATION_MAX;
 /// Most packets of a layer kept for new subscribers: its newest key frame and what followed. Beyond that only the key
 /// frame is kept; a key frame of more packets is not kept.
 pub const HEAD_PACKETS_MAX: usize = 160;

@@ -220,11 +220,11 @@ pub struct MediaPacket {
 
 impl MediaPacket {
     /// `us` gives microseconds since 1970.
-    pub(crate) fn new(packet: Packet, us: impl Fn(Instant) -> u64) -> Self {
+    pub(crate) fn new(packet: &Packet, us: impl Fn(Instant) -> u64) -> Self {
         Self {
             kind: packet.kind,
             encoding: packet.encoding,
-            format: packet.format,
+            format: Arc::clone(&packet.format),
             sequence: packet.seq,
             timestamp: packet.time,
             captured_us: us(packet.wallclock),
@@ -236,8 +236,8 @@ impl MediaPacket {
             }),
             marker: packet.marker,
             starts_key_frame: packet.starts_key_frame,
-            parameter_sets: packet.lead,
-            payload: packet.payload,
+            parameter_sets: packet.lead.clone(),
+            payload: Arc::clone(&packet.payload),
             audio_level: packet.extensions.audio_level,
             rotation_degrees: packet.extensions.rotation.map(Rotation::degrees),
         }

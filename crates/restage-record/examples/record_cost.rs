@@ -30,6 +30,7 @@ fn main() {
             utc_us: 1_790_932_360_000_000,
         },
         resumed: None,
+        may_return: false,
     });
     let before_kb = peak_kb();
     let (mut most, mut bytes, mut segments) = (0, 0, 0);

@@ -106,4 +106,7 @@ pub struct RecorderConfig {
     pub anchor: Anchor,
     /// `None` for a recording that begins.
     pub resumed: Option<Resumed>,
+    /// Other publications may follow, with other media than the first: so there are both tracks from the beginning, if both kinds are
+    /// recorded.
+    pub may_return: bool,
 }

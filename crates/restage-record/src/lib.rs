@@ -24,6 +24,7 @@ mod utc;
 pub use config::{
     Anchor, MediaTypes, RecorderConfig, Resumed, SEGMENT_SECONDS_MAX, SEGMENT_SECONDS_MIN, Tracks,
 };
+pub use mp4::SegmentTimes;
 pub use output::{DropReason, Dropped, Init, Output, Picture, Segment};
 pub use packet::{EncodingId, Packet, SenderReport};
 pub use recorder::Recorder;

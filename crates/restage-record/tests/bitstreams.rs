@@ -205,3 +205,36 @@ fn every_picture_for_a_thumbnail_decodes_by_itself() {
         }
     }
 }
+
+#[test]
+fn a_sequence_parameter_set_that_cannot_be_read_is_said_once() {
+    for is_damaged in [true, false] {
+        let mut recorder = Recorder::new(config());
+        let mut encoder = Encoder::new().unwrap();
+        let (mut sequence, mut notes, mut segments) = (0, Vec::new(), 0);
+        for number in 0..120 {
+            if number % 30 == 0 {
+                encoder.force_intra_frame();
+            }
+            let stream = encoder.encode(&frame(number)).unwrap().to_vec();
+            for mut packet in packets(&stream, number, &mut sequence) {
+                let is_sps = h264::UnitType::of(&packet.payload) == h264::UnitType::SPS;
+                if is_sps && is_damaged {
+                    packet.payload = Arc::from(&packet.payload[..3]);
+                }
+                recorder.push(packet.arrived_us, packet);
+            }
+        }
+        recorder.finish(BEGIN_US + 4_000_000);
+        while let Some(output) = recorder.poll() {
+            match output {
+                Output::Note(note) => notes.push(note),
+                Output::Segment(_) => segments += 1,
+                _ => {}
+            }
+        }
+        assert_eq!(segments > 0, !is_damaged);
+        assert_eq!(notes.len(), usize::from(is_damaged), "{notes:?}");
+        assert!(notes.iter().all(|note| note.contains("SPS")));
+    }
+}

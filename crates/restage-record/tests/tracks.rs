@@ -214,6 +214,91 @@ fn a_recording_that_goes_on_keeps_its_tracks() {
     assert!(sound > 13.8, "{sound}");
 }
 
+/// A recording that another publication may continue, in which this one sends these kinds first.
+fn may_return(first: [Codec; 1]) -> Player {
+    let joined = RecorderConfig {
+        may_return: true,
+        ..config()
+    };
+    let mut player = Player::new(Scene::default(), joined);
+    player.recorder.expect(first);
+    player.mute_video = first == [Codec::Opus];
+    player.mute_audio = !player.mute_video;
+    player
+}
+
+/// The publisher is away for two seconds, and comes back with both kinds.
+fn come_back(player: &mut Player, codecs: [Codec; 2]) {
+    (player.mute_audio, player.mute_video) = (true, true);
+    let at = |player: &Player| player.at_us as f64 / 1e6;
+    // Nothing is on its way any more.
+    player.play_to(at(player) + 1.0);
+    player.recorder.source_gone(player.now_us());
+    player.collect();
+    player.play_to(at(player) + 1.0);
+    player.recorder.expect(codecs);
+    (player.mute_audio, player.mute_video) = (false, false);
+    player.audio_encoding += 1;
+}
+
+#[test]
+fn who_comes_back_with_pictures_finds_a_track_for_them() {
+    let mut player = may_return([Codec::Opus]);
+    player.play_to(8.0);
+    assert!(
+        player.recording.segments().count() > 0,
+        "no picture is waited for, as none is offered"
+    );
+    come_back(&mut player, [Codec::Opus, Codec::H264]);
+    player.play_to(20.0);
+    let recording = finish(player);
+    assert_eq!(recording.codecs(), [[BLACK, "opus"], [H264, "opus"]]);
+    assert_eq!(shown(&recording), [false, true]);
+    let (sound, silence) = sound_and_silence(&recording);
+    assert!(sound > 17.5 && silence < 0.2, "{sound} {silence}");
+    let gaps: Vec<f64> = differences(&recording);
+    assert!(
+        gaps.len() > 5 && gaps.iter().all(|gap| gap.abs() < 22.0),
+        "{gaps:?}"
+    );
+}
+
+#[test]
+fn who_comes_back_with_sound_finds_a_track_for_it() {
+    let mut player = may_return([Codec::H264]);
+    player.play_to(8.0);
+    come_back(&mut player, [Codec::Opus, Codec::H264]);
+    player.play_to(20.0);
+    let recording = finish(player);
+    assert_eq!(recording.codecs(), [[H264, "opus"], [H264, "opus"]]);
+    let (sound, silence) = sound_and_silence(&recording);
+    assert!(sound > 9.5 && silence > 7.5, "{sound} {silence}");
+}
+
+#[test]
+fn tracks_are_added_to_no_recording_that_has_begun_without_them() {
+    for (next_init, codecs) in [(1, vec!["opus"]), (0, vec![BLACK, "opus"])] {
+        let going_on = RecorderConfig {
+            may_return: true,
+            resumed: Some(Resumed {
+                next_segment: next_init,
+                next_init,
+                tracks: Tracks {
+                    sound: next_init > 0,
+                    pictures: None,
+                },
+                ..Resumed::default()
+            }),
+            ..config()
+        };
+        let mut player = Player::new(Scene::default(), going_on);
+        player.recorder.expect([Codec::Opus]);
+        player.mute_video = true;
+        player.play_to(8.0);
+        assert_eq!(finish(player).codecs(), [codecs], "{next_init}");
+    }
+}
+
 #[test]
 fn sound_on_another_clock_waits_for_pictures_and_a_scrap_of_it_is_left_out() {
     for (rest, parts) in [(0.2, 1), (8.0, 2)] {

@@ -90,7 +90,8 @@ export class Player {
       const { playlist } = await fetchRecordingLink(recording, true);
       const { default: Hls } = await import(LIBRARY);
       // Another one was chosen meanwhile.
-      if (this.#recording !== recording || !playlist) return;
+      if (this.#recording !== recording) return;
+      if (!playlist) throw new Error("nothing of it can be played");
       if (Hls.isSupported()) this.#attach(Hls, playlist, atS);
       else if (this.#video.canPlayType(HLS_TYPE)) this.#video.src = playlist;
       else throw new Error("this browser can play no HLS");

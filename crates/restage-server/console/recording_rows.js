@@ -38,8 +38,8 @@ export const isOpen = ({ recordingState }) => recordingState === "STARTING" || r
  * Whether there may be something to play.
  * @param {Recording} recording
  */
-export const isPlayable = ({ startTime, mediaTypes }) =>
-  startTime !== undefined && !mediaTypes.includes("NONE");
+export const isPlayable = ({ startTime, mediaTypes, durationMs }) =>
+  startTime !== undefined && durationMs !== 0 && !mediaTypes.includes("NONE");
 
 /**
  * The stage by its name, or by its id if it was deleted.

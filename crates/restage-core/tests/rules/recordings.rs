@@ -51,7 +51,7 @@ fn a_recording_begins_with_the_publication_and_not_before() {
     );
     assert_eq!(
         job.spec,
-        r#"{"account":"111122223333","region":"eu-west-1","stage":"A","stageArn":"arn:aws:ivs:eu-west-1:111122223333:stage/A","session":"s1","participant":"ann","bucket":"bucket-of-wa","prefix":"A/s1/ann/2027-01-15T08-00-00Z","storage":"WA","mediaTypes":"AUDIO_VIDEO","segmentSeconds":6,"thumbnails":{"recordingMode":"DISABLED","storage":["SEQUENTIAL"],"targetIntervalSeconds":60},"publication":{"session":"s1","participant":"ann"},"paused":false}"#
+        r#"{"account":"111122223333","region":"eu-west-1","stage":"A","stageArn":"arn:aws:ivs:eu-west-1:111122223333:stage/A","session":"s1","participant":"ann","bucket":"bucket-of-wa","prefix":"A/s1/ann/2027-01-15T08-00-00Z","storage":"WA","mediaTypes":"AUDIO_VIDEO","segmentSeconds":6,"thumbnails":{"recordingMode":"DISABLED","storage":["SEQUENTIAL"],"targetIntervalSeconds":60},"mayReturn":false,"publication":{"session":"s1","participant":"ann"},"paused":false}"#
     );
 }
 

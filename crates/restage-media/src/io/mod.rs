@@ -142,6 +142,7 @@ pub enum Output {
     /// [`BATCH_PACKETS_MAX`](crate::limits::BATCH_PACKETS_MAX), or the picture as it stands when the tap begins, at
     /// most [`HEAD_PACKETS_MAX`](crate::limits::HEAD_PACKETS_MAX) a layer. Like every output they wait in the queue
     /// that [`Sfu::poll_output`](crate::Sfu::poll_output) empties; nothing else is kept for a tap.
+    /// [`Sfu::reuse_tapped`](crate::Sfu::reuse_tapped) takes the list back.
     Tapped {
         /// The tap.
         tap: TapId,

@@ -81,20 +81,19 @@ impl Tap {
             })
     }
 
-    /// The packets of a burst that the tap is given, and the layers whose key frame it needs.
-    pub(crate) fn take(&mut self, burst: &[Packet]) -> (Vec<Packet>, Vec<u8>) {
-        let mut taken = Vec::with_capacity(burst.len());
+    /// Gives `give` the packets of a burst that the tap is given. Returns the layers whose key frame it needs.
+    pub(crate) fn take(&mut self, burst: &[Packet], mut give: impl FnMut(&Packet)) -> Vec<u8> {
         let mut wanted = Vec::new();
         for packet in burst {
             if self.takes(packet) {
-                taken.push(packet.clone());
+                give(packet);
             } else if let Some(layer) = self.waits_for(packet)
                 && !wanted.contains(&layer)
             {
                 wanted.push(layer);
             }
         }
-        (taken, wanted)
+        wanted
     }
 
     fn waits_for(&mut self, packet: &Packet) -> Option<u8> {
@@ -105,8 +104,14 @@ impl Tap {
         selector.is_waiting(wanted).then_some(wanted.layer)
     }
 
-    /// The packets that a new tap is given: the picture as it stands.
-    pub(crate) fn begin(&mut self, heads: &Heads, target: Encoding, now: Instant) -> Vec<Packet> {
+    /// Gives `give` the packets that a new tap is given: the picture as it stands.
+    pub(crate) fn begin(
+        &mut self,
+        heads: &Heads,
+        target: Encoding,
+        now: Instant,
+        mut give: impl FnMut(&Packet),
+    ) {
         let starts: Vec<Start<'_>> = match self.layers {
             TapLayers::Best => {
                 let start = heads.start(target.feed, &[target], now);
@@ -114,9 +119,8 @@ impl Tap {
             }
             TapLayers::All => heads.starts(target.feed, now).collect(),
         };
-        let mut taken = Vec::new();
         for start in starts {
-            let before = taken.len();
+            let mut last = None;
             for packet in start.packets {
                 // The target may have changed since the packet came.
                 let (encoding, can_start) = (packet.encoding, packet.starts_key_frame);
@@ -124,16 +128,16 @@ impl Tap {
                     continue;
                 };
                 if selector.select(encoding, can_start, wanted) != Choice::Drop {
-                    taken.push(packet.clone());
+                    give(packet);
+                    last = Some(encoding);
                 }
             }
-            if let Some(last) = taken[before..].last().filter(|_| start.is_still)
-                && let Some((selector, _)) = self.selector(last.encoding, target)
+            if let Some(last) = last.filter(|_| start.is_still)
+                && let Some((selector, _)) = self.selector(last, target)
             {
                 selector.hold();
             }
         }
-        taken
     }
 
     /// Those layers of these encodings whose key frame the tap needs.

@@ -31,6 +31,7 @@ use crate::io::{
     ConnectFailure, Control, GoneReason, InletId, Input, Output, PeerId, PublicationId, TapId,
 };
 use crate::limits::{PAYLOAD_BYTES_MAX, TICK_MIN};
+use crate::packet::MediaPacket;
 use crate::publication::Publication;
 use crate::receive::Received;
 use crate::sdp::offer::Role;
@@ -111,6 +112,8 @@ pub struct Sfu {
     serving: Option<Index>,
     sink: Sink,
     scratch: Vec<Outgoing>,
+    /// Empty lists for the packets of taps.
+    tap_buffers: Vec<Vec<MediaPacket>>,
     stats: Stats,
 }
 
@@ -152,6 +155,7 @@ impl Sfu {
             serving: None,
             sink: Sink::default(),
             scratch: Vec::new(),
+            tap_buffers: Vec::new(),
             stats: Stats::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Sfu;
 use crate::io::{Output, PublicationId, TapError, TapId};
-use crate::limits::{TAPS_MAX, TAPS_PER_PUBLICATION_MAX};
+use crate::limits::{BATCH_PACKETS_MAX, TAP_BUFFERS_KEPT_MAX, TAPS_MAX, TAPS_PER_PUBLICATION_MAX};
 use crate::packet::{Encoding, MediaPacket, Packet, TapLayers};
 use crate::publication::Publication;
 use crate::publication::outlets::Tap;
@@ -71,7 +71,11 @@ impl Sfu {
         let Some(tap) = outlets.taps.iter_mut().find(|tap| tap.key == key) else {
             return;
         };
-        let packets = tap.begin(heads, target, now);
+        let us = |at: Instant| self.sink.us_since_1970(at);
+        let mut packets = Vec::new();
+        tap.begin(heads, target, now, |packet| {
+            packets.push(MediaPacket::new(packet, us));
+        });
         let rungs = ladder.as_deref().unwrap_or_default();
         let others: Vec<Encoding> = rungs.iter().map(|rung| rung.encoding).collect();
         let wanted = tap.waiting(target, others);
@@ -90,13 +94,29 @@ impl Sfu {
         };
         let mut wanted = Vec::new();
         for tap in &mut publication.outlets.taps {
-            let (packets, layers) = tap.take(burst);
+            let mut packets = self.tap_buffers.pop().unwrap_or_default();
+            packets.reserve(burst.len());
+            let us = |at: Instant| self.sink.us_since_1970(at);
+            let layers = tap.take(burst, |packet| packets.push(MediaPacket::new(packet, us)));
             self.stats.packets_tapped += packets.len() as u64;
+            wanted.extend(layers);
+            if packets.is_empty() {
+                self.tap_buffers.push(packets);
+                continue;
+            }
             let formats = Arc::clone(&publication.offered);
             hand_out(&mut self.sink, tap.key, publication.key, formats, packets);
-            wanted.extend(layers);
         }
         wanted
+    }
+
+    /// Takes back the list of an [`Output::Tapped`], so that the next one need not be allocated. What is in it is dropped.
+    pub fn reuse_tapped(&mut self, mut packets: Vec<MediaPacket>) {
+        packets.clear();
+        if self.tap_buffers.len() < TAP_BUFFERS_KEPT_MAX && packets.capacity() <= BATCH_PACKETS_MAX
+        {
+            self.tap_buffers.push(packets);
+        }
     }
 
     pub(super) fn close_tap(&mut self, key: TapId) {
@@ -125,14 +145,11 @@ fn hand_out(
     tap: TapId,
     publication: PublicationId,
     formats: Arc<[Arc<Format>]>,
-    packets: Vec<Packet>,
+    packets: Vec<MediaPacket>,
 ) {
     if packets.is_empty() {
         return;
     }
-    let us = |at: Instant| sink.since_1970(at).as_micros() as u64;
-    let view = |packet| MediaPacket::new(packet, us);
-    let packets = packets.into_iter().map(view).collect();
     sink.outputs.push_back(Output::Tapped {
         tap,
         publication,

@@ -28,10 +28,19 @@ pub(crate) struct Sink {
 impl Sink {
     /// Time since 1970 at this instant, which may be before the first input; zero if it is before 1970.
     pub(crate) fn since_1970(&self, at: Instant) -> Duration {
-        let (first, since_1970) = self.epoch.unwrap_or((at, Duration::ZERO));
-        let after = at.saturating_duration_since(first);
-        let before = first.saturating_duration_since(at);
-        (since_1970 + after).saturating_sub(before)
+        let Some((first, since_1970)) = self.epoch else {
+            return Duration::ZERO;
+        };
+        match at.checked_duration_since(first) {
+            Some(after) => since_1970 + after,
+            None => since_1970.saturating_sub(first.saturating_duration_since(at)),
+        }
+    }
+
+    /// The same in microseconds.
+    pub(crate) fn us_since_1970(&self, at: Instant) -> u64 {
+        let since = self.since_1970(at);
+        since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
     }
 }
 

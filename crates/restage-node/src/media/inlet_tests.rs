@@ -7,7 +7,7 @@ use restage_media::{Codec, Excess, GoneReason};
 use tokio::sync::{mpsc, watch};
 
 use super::super::worker::Fault;
-use super::super::{MediaEvent, MediaPlaces, MediaSettings, PublishLimits, TapStream};
+use super::super::{MediaEvent, MediaPlaces, MediaSettings, PublishLimits, TapStream, Tapped};
 use super::*;
 
 /// Time limit of every step.
@@ -69,8 +69,21 @@ async fn tap(media: &Media) -> (TapStream, watch::Sender<()>) {
     (tap.unwrap(), life)
 }
 
+/// The next packets.
+async fn next(tap: &mut TapStream) -> Tapped {
+    within("packets", async {
+        loop {
+            match tap.try_next().expect("it goes on") {
+                Some(tapped) => return tapped,
+                None => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+    })
+    .await
+}
+
 async fn next_sequence(tap: &mut TapStream) -> u64 {
-    let tapped = within("a packet", tap.next()).await.unwrap();
+    let tapped = next(tap).await;
     tapped.packets[0].sequence
 }
 
@@ -98,9 +111,9 @@ async fn an_inlet_begins_when_publication_and_formats_are_known() {
         let first = within("a packet", async {
             for sequence in 3.. {
                 inlet.push(vec![packet(SOUND, sequence, 50)]);
-                let next = tokio::time::timeout(Duration::from_millis(20), tap.next()).await;
-                if let Ok(next) = next {
-                    return next.unwrap().packets[0].clone();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if let Some(next) = tap.try_next().expect("it goes on") {
+                    return next.packets[0].clone();
                 }
             }
             unreachable!()
@@ -139,7 +152,7 @@ async fn an_inlet_whose_worker_does_not_keep_up_drops_and_says_so() {
     drop(release);
     let mut got = Vec::new();
     while got.len() < taken.len() {
-        let tapped = within("packets", tap.next()).await.unwrap();
+        let tapped = next(&mut tap).await;
         got.extend(tapped.packets.iter().map(|packet| packet.sequence));
     }
     assert_eq!(got, taken);

@@ -1,14 +1,14 @@
 //! Taps: the packets of a publication for another part of the server, such as a recording.
 //!
-//! A worker hands packets on through a bounded queue and waits for nobody. If the reader is too slow, packets for this tap are
+//! A worker puts packets where the reader takes them, within bounds, and neither waits for anybody nor wakes anybody. If the reader is too slow, packets for this tap are
 //! dropped and counted, and the reader learns with the next ones how much it has missed. Subscribers and other taps notice nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId};
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::worker::{Order, Reply};
 use super::{Media, MediaError};
@@ -19,6 +19,8 @@ pub const TAP_QUEUE_PACKETS_MAX: usize = 4_096;
 pub const TAP_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Most bytes that wait in the queues of all taps together.
 pub const TAP_QUEUES_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Packets for which there is room at first: those of a picture or two, and of the sound beside it.
+const PART_PACKETS: usize = 16;
 
 /// Why a tap could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,88 +58,178 @@ pub struct Tapped {
     pub packets: Vec<MediaPacket>,
 }
 
-/// What waits in the queues.
-#[derive(Debug, Default)]
-struct Load {
-    packets: AtomicUsize,
-    bytes: AtomicUsize,
+/// Packets on their way from the worker to the reader of a tap.
+#[derive(Debug)]
+struct Bundle {
+    /// One for each change of what is said besides the packets.
+    parts: VecDeque<Tapped>,
+    packets: usize,
+    bytes: usize,
+    /// Bytes of all bundles of the media plane.
     all_bytes: Arc<AtomicUsize>,
 }
 
-/// A burst in the queue. Its room is free again when it is dropped.
-#[derive(Debug)]
-struct Queued {
-    tapped: Tapped,
-    packets: usize,
-    bytes: usize,
-    load: Arc<Load>,
+impl Bundle {
+    const fn new(all_bytes: Arc<AtomicUsize>) -> Self {
+        Self {
+            parts: VecDeque::new(),
+            packets: 0,
+            bytes: 0,
+            all_bytes,
+        }
+    }
+
+    fn has_room_for(&self, packets: usize, bytes: usize) -> bool {
+        self.packets + packets <= TAP_QUEUE_PACKETS_MAX
+            && self.bytes + bytes <= TAP_QUEUE_BYTES_MAX
+            && self.all_bytes.load(Ordering::Relaxed) + bytes <= TAP_QUEUES_BYTES_MAX
+    }
+
+    /// Takes all packets out of the list.
+    fn add(
+        &mut self,
+        missed: Missed,
+        formats: &Arc<[Arc<Format>]>,
+        packets: &mut Vec<MediaPacket>,
+        bytes: usize,
+    ) {
+        self.packets += packets.len();
+        self.bytes += bytes;
+        self.all_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(last) = self.parts.back_mut()
+            && missed == Missed::default()
+            && Arc::ptr_eq(&last.formats, formats)
+        {
+            last.packets.append(packets);
+            return;
+        }
+        let mut taken = Vec::with_capacity(packets.len().max(PART_PACKETS));
+        taken.append(packets);
+        self.parts.push_back(Tapped {
+            missed,
+            formats: Arc::clone(formats),
+            packets: taken,
+        });
+    }
+
+    /// Takes what is in another one, which came later.
+    fn append(&mut self, later: &mut Self) {
+        self.packets += std::mem::take(&mut later.packets);
+        self.bytes += std::mem::take(&mut later.bytes);
+        self.parts.append(&mut later.parts);
+    }
+
+    /// Takes everything out, which makes room. `spent` is an empty list for what comes next.
+    fn take(&mut self, spent: VecDeque<Tapped>) -> VecDeque<Tapped> {
+        self.packets = 0;
+        let bytes = std::mem::take(&mut self.bytes);
+        self.all_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        std::mem::replace(&mut self.parts, spent)
+    }
 }
 
-impl Drop for Queued {
+impl Drop for Bundle {
     fn drop(&mut self) {
-        let Load {
-            packets,
-            bytes,
-            all_bytes,
-        } = &*self.load;
-        packets.fetch_sub(self.packets, Ordering::Relaxed);
-        bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        all_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.all_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
+}
+
+/// What both ends of a tap have. The worker only tries the lock, so that it never waits; the reader has it for as long as it takes to
+/// exchange two lists.
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Bundle>,
+    /// Nobody reads any more.
+    is_closed: AtomicBool,
+    /// Nothing more comes.
+    has_ended: AtomicBool,
+}
+
+impl Shared {
+    fn try_lock(&self) -> Option<MutexGuard<'_, Bundle>> {
+        match self.waiting.try_lock() {
+            Ok(waiting) => Some(waiting),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// What became of packets for a tap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Passed {
+    /// The reader can take them.
+    Taken,
+    /// They are held back until [`TapEnd::hand_on`], as the reader takes what waited.
+    Held,
+    /// There was no room for so many packets.
+    Dropped(u64),
+    /// Nobody reads the tap any more.
+    Closed,
 }
 
 /// The worker's end of a tap.
 pub(super) struct TapEnd {
-    queue: mpsc::Sender<Queued>,
-    load: Arc<Load>,
+    shared: Arc<Shared>,
+    /// What came while the reader took what waited.
+    held: Bundle,
     missed: Missed,
     /// Gets the outcome of the opening.
     opening: Option<oneshot::Sender<Result<(), TapError>>>,
 }
 
 impl TapEnd {
-    /// Hands packets on. Returns how many were dropped; `None` if nobody reads the tap any more.
+    /// Hands packets on: all of the list is taken, or dropped.
     pub(super) fn pass(
         &mut self,
-        formats: Arc<[Arc<Format>]>,
-        packets: Vec<MediaPacket>,
-    ) -> Option<u64> {
-        if self.queue.is_closed() {
-            return None;
+        formats: &Arc<[Arc<Format>]>,
+        packets: &mut Vec<MediaPacket>,
+    ) -> Passed {
+        if !self.is_open() {
+            return Passed::Closed;
         }
         let count = packets.len();
         let payload: usize = packets.iter().map(|packet| packet.payload.len()).sum();
         let bytes = payload + count * size_of::<MediaPacket>();
-        let load = &self.load;
-        // Only this worker adds to the tap's own queue.
-        let has_room = load.packets.load(Ordering::Relaxed) + count <= TAP_QUEUE_PACKETS_MAX
-            && load.bytes.load(Ordering::Relaxed) + bytes <= TAP_QUEUE_BYTES_MAX
-            && load.all_bytes.load(Ordering::Relaxed) + bytes <= TAP_QUEUES_BYTES_MAX;
-        if !has_room {
-            self.missed.packets += count as u64;
-            self.missed.bytes += payload as u64;
-            return Some(count as u64);
-        }
-        load.packets.fetch_add(count, Ordering::Relaxed);
-        load.bytes.fetch_add(bytes, Ordering::Relaxed);
-        load.all_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let queued = Queued {
-            tapped: Tapped {
-                missed: std::mem::take(&mut self.missed),
-                formats,
-                packets,
-            },
-            packets: count,
-            bytes,
-            load: Arc::clone(load),
+        let Self {
+            shared,
+            held,
+            missed,
+            ..
+        } = self;
+        let mut waiting = shared.try_lock();
+        let into = match &mut waiting {
+            Some(waiting) => {
+                waiting.append(held);
+                waiting
+            }
+            None => held,
         };
-        // It has room for one burst of each packet that may wait.
-        self.queue.try_send(queued).ok().map(|()| 0)
+        if !into.has_room_for(count, bytes) {
+            missed.packets += count as u64;
+            missed.bytes += payload as u64;
+            packets.clear();
+            return Passed::Dropped(count as u64);
+        }
+        into.add(std::mem::take(missed), formats, packets, bytes);
+        match waiting {
+            Some(_) => Passed::Taken,
+            None => Passed::Held,
+        }
+    }
+
+    /// Hands on what is held back. False: the reader still takes what waited.
+    pub(super) fn hand_on(&mut self) -> bool {
+        let Some(mut waiting) = self.shared.try_lock() else {
+            return false;
+        };
+        waiting.append(&mut self.held);
+        true
     }
 
     /// Whether somebody reads it.
     pub(super) fn is_open(&self) -> bool {
-        !self.queue.is_closed()
+        !self.shared.is_closed.load(Ordering::Acquire)
     }
 
     /// Tells the caller how the opening went. The first call counts.
@@ -148,40 +240,43 @@ impl TapEnd {
     }
 }
 
+impl Drop for TapEnd {
+    fn drop(&mut self) {
+        self.hand_on();
+        self.shared.has_ended.store(true, Ordering::Release);
+    }
+}
+
 /// The packets of a publication, as they come. The tap is closed when this is dropped.
 pub struct TapStream {
-    queue: mpsc::Receiver<Queued>,
+    shared: Arc<Shared>,
+    /// What was taken from the worker and not by the caller.
+    taken: VecDeque<Tapped>,
     tap: TapId,
     media: Media,
     /// Closed when the publication has ended.
     life: watch::Receiver<()>,
-    has_ended: bool,
 }
 
 impl TapStream {
-    /// Waits for the next packets. `None`: nobody feeds or receives the publication any more, or its worker has stopped; packets that
-    /// came before are given first. It can be cancelled without loss.
-    pub async fn next(&mut self) -> Option<Tapped> {
-        while !self.has_ended {
-            tokio::select! {
-                biased;
-                queued = self.queue.recv() => return queued.map(Self::take),
-                changed = self.life.changed() => self.has_ended = changed.is_err(),
-            }
-        }
-        self.queue.try_recv().ok().map(Self::take)
-    }
-
-    /// The next packets that are there already; `None` if there are none yet. Who calls it from time to time, instead of waiting for
-    /// [`next`](Self::next), is not woken for each burst, which would cost the worker more than the burst.
+    /// The next packets that are there; `None` if there are none yet. It is to be called from time to time: nobody is woken for a burst, as
+    /// that would cost the worker more than the burst.
     ///
     /// # Errors
-    /// Nothing is there, and nothing will come.
+    /// Nothing is there, and nothing will come: nobody feeds or receives the publication any more, or its worker has stopped.
     pub fn try_next(&mut self) -> Result<Option<Tapped>, TapEnded> {
-        match self.queue.try_recv() {
-            Ok(queued) => Ok(Some(Self::take(queued))),
-            Err(TryRecvError::Empty) if self.life.has_changed().is_ok() => Ok(None),
-            Err(_) => Err(TapEnded),
+        if let Some(tapped) = self.taken.pop_front() {
+            return Ok(Some(tapped));
+        }
+        // Asked first: what came before the end is given first.
+        let has_ended =
+            self.shared.has_ended.load(Ordering::Acquire) || self.life.has_changed().is_err();
+        let spent = std::mem::take(&mut self.taken);
+        let waiting = self.shared.waiting.lock();
+        self.taken = waiting.unwrap_or_else(PoisonError::into_inner).take(spent);
+        match self.taken.pop_front() {
+            None if has_ended => Err(TapEnded),
+            tapped => Ok(tapped),
         }
     }
 
@@ -192,16 +287,12 @@ impl TapStream {
         let order = self.media.order(control, Reply::Nobody);
         self.media.tapped(self.tap).try_send(order);
     }
-
-    fn take(mut queued: Queued) -> Tapped {
-        std::mem::take(&mut queued.tapped)
-    }
 }
 
 impl Drop for TapStream {
     fn drop(&mut self) {
-        self.queue.close();
-        // If there is no room for the order, the worker finds the queue closed when it has packets for it.
+        self.shared.is_closed.store(true, Ordering::Release);
+        // If there is no room for the order, the worker finds the tap closed when it has packets for it.
         let order = Order::CloseTap { tap: self.tap };
         self.media.tapped(self.tap).try_send(order);
     }
@@ -219,25 +310,26 @@ impl Media {
         life: watch::Receiver<()>,
     ) -> Result<TapStream, OpenTapError> {
         let tap = self.fresh_tap(publication);
-        let (sender, queue) = mpsc::channel(TAP_QUEUE_PACKETS_MAX);
-        let load = Load {
-            all_bytes: Arc::clone(&self.inner.tapped_bytes),
-            ..Load::default()
-        };
+        let bundle = || Bundle::new(Arc::clone(&self.inner.tapped_bytes));
+        let shared = Arc::new(Shared {
+            waiting: Mutex::new(bundle()),
+            is_closed: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+        });
         let (opening, opened) = oneshot::channel();
         let end = TapEnd {
-            queue: sender,
-            load: Arc::new(load),
+            shared: Arc::clone(&shared),
+            held: bundle(),
             missed: Missed::default(),
             opening: Some(opening),
         };
         // Made before the order is sent, so that the tap is closed if this future is dropped.
         let stream = TapStream {
-            queue,
+            shared,
+            taken: VecDeque::new(),
             tap,
             media: self.clone(),
             life,
-            has_ended: false,
         };
         let order = Order::OpenTap {
             tap,

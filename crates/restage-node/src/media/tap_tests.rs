@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use restage_media::{Codec, Format, InletPacket, MediaKind, WorkerId, limits};
+use tokio::sync::mpsc;
 
 use super::super::worker::Fault;
 use super::super::{InletWriter, MediaEvent, MediaPlaces, MediaSettings};
@@ -95,11 +96,25 @@ async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     done.unwrap_or_else(|_| panic!("{what} within {LIMIT:?}"))
 }
 
+/// The next packets; `None` at the end.
+async fn next(tap: &mut TapStream) -> Option<Tapped> {
+    within("packets", async {
+        loop {
+            match tap.try_next() {
+                Ok(Some(tapped)) => return Some(tapped),
+                Ok(None) => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(TapEnded) => return None,
+            }
+        }
+    })
+    .await
+}
+
 /// The numbers of the packets that come until this one, and how many were missed.
 async fn read_to(tap: &mut TapStream, last: u64) -> (Vec<u64>, Missed) {
     let (mut numbers, mut missed) = (Vec::new(), Missed::default());
     while numbers.last() != Some(&last) {
-        let tapped = within("packets", tap.next()).await.expect("it goes on");
+        let tapped = next(tap).await.expect("it goes on");
         missed.packets += tapped.missed.packets;
         missed.bytes += tapped.missed.bytes;
         numbers.extend(tapped.packets.iter().map(|packet| packet.sequence));
@@ -117,7 +132,7 @@ async fn a_tap_is_given_everything_in_order_with_the_time_of_arrival() {
     plane.push(500);
     let mut packets = Vec::new();
     while packets.len() < 500 {
-        packets.extend(within("packets", tap.next()).await.unwrap().packets);
+        packets.extend(next(&mut tap).await.unwrap().packets);
     }
     let numbers: Vec<u64> = packets.iter().map(|packet| packet.sequence).collect();
     assert_eq!(numbers, (0..500).collect::<Vec<_>>());
@@ -128,7 +143,7 @@ async fn a_tap_is_given_everything_in_order_with_the_time_of_arrival() {
     }
     assert_eq!(plane.media.tapped_bytes(), 0);
     plane.media.stop().await;
-    assert!(within("the end", tap.next()).await.is_none());
+    assert!(next(&mut tap).await.is_none());
 }
 
 #[tokio::test]
@@ -160,7 +175,7 @@ async fn a_reader_that_stalls_slows_nobody_and_learns_what_it_has_missed() {
     }
     assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
     plane.push(1);
-    let next = within("the next packet", stalled.next()).await.unwrap();
+    let next = next(&mut stalled).await.unwrap();
     assert_eq!(next.packets[0].sequence, all);
     assert_eq!(next.missed.packets, all - numbers.len() as u64);
     assert_eq!(next.missed.bytes, next.missed.packets * PAYLOAD as u64);
@@ -169,6 +184,36 @@ async fn a_reader_that_stalls_slows_nobody_and_learns_what_it_has_missed() {
             media.stats().tap_packets_dropped == next.missed.packets
         })
         .await;
+    plane.media.stop().await;
+}
+
+#[tokio::test]
+async fn the_worker_does_not_wait_for_a_reader_that_takes_what_waits() {
+    let mut plane = Plane::start(1);
+    plane.open_inlet(0, 1).await;
+    let (mut tap, _life) = plane.tap().await;
+    plane.push(10);
+    plane
+        .until("the first", |media| media.stats().packets_tapped == 10)
+        .await;
+    let shared = Arc::clone(&tap.shared);
+    let (locked, is_locked) = oneshot::channel();
+    let (unlock, is_unlocked) = std::sync::mpsc::channel::<()>();
+    let holder = std::thread::spawn(move || {
+        let _waiting = shared.waiting.lock().unwrap();
+        locked.send(()).unwrap();
+        is_unlocked.recv().ok();
+    });
+    within("the lock", is_locked).await.unwrap();
+    plane.push(20);
+    plane
+        .until("the others", |media| media.stats().packets_tapped == 30)
+        .await;
+    drop(unlock);
+    holder.join().unwrap();
+    let (numbers, missed) = read_to(&mut tap, 29).await;
+    assert_eq!(numbers, (0..30).collect::<Vec<_>>());
+    assert_eq!(missed, Missed::default());
     plane.media.stop().await;
 }
 
@@ -184,9 +229,9 @@ async fn a_tap_follows_its_publication_to_another_worker() {
     let moved = within("a packet of the other worker", async {
         loop {
             plane.push(1);
-            let next = tokio::time::timeout(Duration::from_millis(20), tap.next()).await;
-            if let Ok(next) = next {
-                return next.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(next) = tap.try_next().expect("it goes on") {
+                return next;
             }
         }
     })
@@ -212,7 +257,7 @@ async fn a_tap_ends_with_its_publication_and_is_closed_when_nobody_reads_it() {
         .await;
     drop(life);
     let mut packets = 0;
-    while let Some(tapped) = within("the end", tap.next()).await {
+    while let Some(tapped) = next(&mut tap).await {
         packets += tapped.packets.len();
     }
     assert_eq!(packets, 3, "what came before is given first");
@@ -244,7 +289,7 @@ async fn a_tap_too_many_is_refused_and_one_of_a_worker_that_begins_anew_ends() {
     ));
     plane.media.fail(0, Fault::Panic).await;
     for (tap, _) in &mut taps {
-        assert!(within("the end", tap.next()).await.is_none());
+        assert!(next(tap).await.is_none());
     }
     let (_tap, _life) = plane.tap().await;
     plane

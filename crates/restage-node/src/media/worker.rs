@@ -344,6 +344,7 @@ fn start_one(
             patching: HashMap::new(),
             taps: HashMap::new(),
             inlets: HashMap::new(),
+            taps_held: HashSet::new(),
             tap_packets_dropped: 0,
             trains: Trains::new(),
             gauge: Gauge::new(started, Quota::of_process()),
@@ -421,6 +422,8 @@ struct Worker {
     patching: HashMap<PeerId, FragmentSender>,
     taps: HashMap<TapId, TapEnd>,
     inlets: HashMap<InletId, InletEnd>,
+    /// Taps that hold packets back until their readers have taken what waits.
+    taps_held: HashSet<TapId>,
     /// Packets for taps that were dropped because their queues were full.
     tap_packets_dropped: u64,
     trains: Trains,
@@ -488,6 +491,7 @@ impl Worker {
             && self.streams.is_empty()
             && self.layers.is_empty()
             && self.loudness.is_empty()
+            && self.taps_held.is_empty()
             && !self.surveyor.is_busy();
         let limit = if is_quiet { IDLE_WAIT_MAX } else { EVENT_RETRY };
         let rtcp = self.rtcp.as_ref().and_then(RtcpSocket::due_at);

@@ -284,6 +284,7 @@ mod tests {
                 utc_us: 0,
             },
             resumed: None,
+            may_return: false,
         };
         Capture::new(config, Figures::default())
     }

@@ -25,10 +25,8 @@ use crate::control::Control;
 use crate::jobs::{End, JobContext, Order};
 use crate::media::TapStream;
 
-/// How often what is due is done.
-const TICK: Duration = Duration::from_millis(100);
-/// How often packets are taken from the tap: in bundles, as each waking of this task costs the media worker.
-const TAKE: Duration = Duration::from_millis(50);
+/// How often packets are taken from the tap and what is due is done. Each waking of this task takes a core's caches away from a media worker.
+const BEAT: Duration = Duration::from_millis(100);
 /// Time between two attempts to open the spool while an earlier start still writes.
 const SPOOL_RETRY: Duration = Duration::from_millis(500);
 
@@ -116,6 +114,7 @@ impl Run {
             segment_seconds: spec.segment_seconds(),
             anchor: *anchor,
             resumed,
+            may_return: spec.may_return,
         };
         let stage = match resumed {
             Some(_) => Stage::Begun,
@@ -147,10 +146,8 @@ impl Run {
 
     /// Captures until there is a reason to end. `Ok` says which order has come.
     async fn capture(&mut self) -> Result<Order, Halt> {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut take = interval(TAKE);
-        take.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.context.alive();
             match self.context.order() {
@@ -162,18 +159,18 @@ impl Run {
             let now_us = self.control.media().now_us();
             self.thumbnails.follow(now_us, &mut self.capture);
             self.write();
-            let has_room = self.capture.has_room();
             let Self {
                 context,
                 capture,
                 thumbnails,
                 files,
-                control,
                 ..
             } = self;
             tokio::select! {
-                _ = tick.tick() => capture.tick(control.media().now_us()),
-                _ = take.tick(), if has_room => self.take_packets(),
+                _ = beat.tick() => {
+                    self.take_packets();
+                    self.capture.tick(self.control.media().now_us());
+                }
                 made = thumbnails.made() => thumbnails.keep(made, capture),
                 row = context.changed() => self.change(&row.spec),
                 written = written(files) => self.on_written(written?),

@@ -23,6 +23,9 @@ pub(super) struct Spec {
     media_types: MediaTypes,
     segment_seconds: u32,
     thumbnails: Thumbnails,
+    /// Whether another publication may continue the recording.
+    #[serde(default)]
+    pub(super) may_return: bool,
     publication: Option<Publication>,
     /// Whether nothing is captured for the time being.
     pub(super) paused: bool,
@@ -154,7 +157,7 @@ pub(super) mod tests {
         "stageArn":"arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud","session":"st-4Hc9sTnV2bQ7x",
         "participant":"q7Rk2ZpLw0Xe","bucket":"my-vods","prefix":"hT5vN1cGy8Ud/st-4Hc9sTnV2bQ7x/q7Rk2ZpLw0Xe/x",
         "storage":"Bz3mKq9WfA6j","mediaTypes":"AUDIO_VIDEO","segmentSeconds":6,
-        "thumbnails":{"recordingMode":"DISABLED","storage":["SEQUENTIAL"],"targetIntervalSeconds":60},
+        "thumbnails":{"recordingMode":"DISABLED","storage":["SEQUENTIAL"],"targetIntervalSeconds":60},"mayReturn":true,
         "publication":{"session":"st-other","participant":"q7Rk2ZpLw0Xe"},"paused":false}"#;
 
     #[test]
@@ -165,7 +168,7 @@ pub(super) mod tests {
         let destination = spec.destination();
         assert_eq!(destination.session, "st-4Hc9sTnV2bQ7x");
         assert_eq!(destination.media_types, MediaTypes::AudioVideo);
-        assert!(!spec.paused);
+        assert!(!spec.paused && spec.may_return);
         let away = TEXT.replace(
             r#"{"session":"st-other","participant":"q7Rk2ZpLw0Xe"}"#,
             "null",

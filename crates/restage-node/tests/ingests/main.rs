@@ -51,7 +51,7 @@ async fn an_encoder_is_watched_replicated_and_recorded() {
             .await;
     }
     // Its publication has ended, once everything is read.
-    while tap.next().await.is_some() {}
+    node::read_out(&mut tap).await;
     node.stop().await;
 }
 
@@ -106,7 +106,7 @@ async fn what_two_encoders_send_is_one_stream_for_those_who_watch() {
     .await;
     let reason = first.ended().await;
     assert!(matches!(reason, IngestClose::Rules(_)), "{reason:?}");
-    while tap.next().await.is_some() {}
+    node::read_out(&mut tap).await;
     for stream in ["p1", "p2"] {
         node.until_recorded("A", stream, RecordingState::Stopped)
             .await;

@@ -78,7 +78,10 @@ pub(crate) async fn take(tap: &mut TapStream, count: usize) -> Vec<MediaPacket> 
     let mut packets = Vec::new();
     let taking = async {
         while packets.len() < count {
-            let tapped = tap.next().await.expect("it goes on");
+            let Some(tapped) = tap.try_next().expect("it goes on") else {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                continue;
+            };
             assert_eq!(tapped.missed.packets, 0);
             packets.extend(tapped.packets);
         }
@@ -86,6 +89,17 @@ pub(crate) async fn take(tap: &mut TapStream, count: usize) -> Vec<MediaPacket> 
     let taken = tokio::time::timeout(LIMIT, taking).await;
     assert!(taken.is_ok(), "{} of {count} packets came", packets.len());
     packets
+}
+
+/// Reads what is left of a tap until its publication has ended.
+pub(crate) async fn read_out(tap: &mut TapStream) {
+    let reading = async {
+        while tap.try_next().is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let read = tokio::time::timeout(LIMIT, reading).await;
+    assert!(read.is_ok(), "the publication has not ended");
 }
 
 pub(crate) struct Node {

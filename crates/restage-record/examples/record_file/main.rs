@@ -9,7 +9,8 @@
 //! Files are byte streams (`.h264`, `.h265`) at 30 pictures a second, or IVF (`.ivf`, VP9 or AV1). After the folder may come what happens
 //! on the way, in seconds: `loss` (1 % of the packets), `pause=FROM-TO`, `off=FROM-TO` (no pictures are sent), `mute=FROM-TO` (no sound),
 //! `then=FILE@FROM` (another encoding of the pictures, as when the simulcast layer changes), `segments=SECONDS`, `length=SECONDS` (the file is
-//! played again and again). The publisher may send both kinds; `sound-only-agreed` says that pictures were not agreed.
+//! played again and again), `back=FROM-TO` (the publisher is away, and comes back by another publication). The publisher may send both kinds;
+//! `sound-only-agreed` and `pictures-only-agreed` say that the other kind was not agreed, before `back`.
 
 mod packets;
 
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use packets::{Pictures, is_key, packetise, read};
-use restage_codec::Codec;
+use restage_codec::{Codec, MediaKind};
 use restage_record::journal::{Journal, Line};
 use restage_record::playlist::{self, PlaylistKind};
 use restage_record::{Anchor, EncodingId, MediaTypes, Output, Packet, Recorder, RecorderConfig};
@@ -64,11 +65,15 @@ fn main() -> Result<(), Failure> {
             utc_us: 1_790_932_360_000_000,
         },
         resumed: None,
+        may_return: events.back.is_some(),
     });
-    recorder.expect(match events.is_sound_agreed_alone {
-        true => vec![Codec::Opus],
-        false => vec![Codec::Opus, codec],
+    recorder.expect(match events.agreed_alone {
+        Some(MediaKind::Audio) => vec![Codec::Opus],
+        Some(MediaKind::Video) => vec![codec],
+        None => vec![Codec::Opus, codec],
     });
+    let back = events.back;
+    let last = encodings.last().map_or(codec, |pass| pass.codec);
     let mut sender = Sender::new(events, encodings)?;
     let mut ticked_us = 0;
     let mut at_us = 0;
@@ -79,8 +84,15 @@ fn main() -> Result<(), Failure> {
                 false => recorder.resume(BEGIN_US + at_us),
             }
         }
+        if back.is_some_and(|(_, to)| to == at_us) {
+            recorder.expect([Codec::Opus, last]);
+        }
         for packet in sender.packets(at_us)? {
             recorder.push(packet.arrived_us, packet);
+            writer.take(&mut recorder)?;
+        }
+        if back.is_some_and(|(from, _)| from == at_us) {
+            recorder.source_gone(BEGIN_US + at_us + PATH_US);
             writer.take(&mut recorder)?;
         }
         if at_us >= ticked_us + TICK_US {
@@ -102,7 +114,8 @@ type Piece = (u64, u64);
 #[derive(Debug, Default)]
 struct Events {
     is_lossy: bool,
-    is_sound_agreed_alone: bool,
+    agreed_alone: Option<MediaKind>,
+    back: Option<Piece>,
     pauses: Vec<Piece>,
     off: Vec<Piece>,
     mute: Vec<Piece>,
@@ -118,7 +131,9 @@ impl Events {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
             match name {
                 "loss" => events.is_lossy = true,
-                "sound-only-agreed" => events.is_sound_agreed_alone = true,
+                "sound-only-agreed" => events.agreed_alone = Some(MediaKind::Audio),
+                "pictures-only-agreed" => events.agreed_alone = Some(MediaKind::Video),
+                "back" => events.back = Some(piece(value)?),
                 "pause" => events.pauses.push(piece(value)?),
                 "off" => events.off.push(piece(value)?),
                 "mute" => events.mute.push(piece(value)?),
@@ -244,8 +259,8 @@ impl Sender {
             let (number, time_us) = (self.audio_number, self.audio_number * AUDIO_US);
             self.audio_number += 1;
             let payload = self.tone.packet(number)?;
-            if !is_in(&self.events.mute, time_us) {
-                let encoding = EncodingId(0);
+            if self.sends(MediaKind::Audio, time_us) {
+                let encoding = self.encoding(0, time_us);
                 packets.push(packet(
                     Codec::Opus,
                     encoding,
@@ -266,6 +281,25 @@ impl Sender {
         Ok(packets)
     }
 
+    /// Whether something of this kind is sent at this time.
+    fn sends(&self, kind: MediaKind, at_us: u64) -> bool {
+        let events = &self.events;
+        let (stopped, other) = match kind {
+            MediaKind::Audio => (&events.mute, MediaKind::Video),
+            MediaKind::Video => (&events.off, MediaKind::Audio),
+        };
+        let is_first = events.back.is_none_or(|(from, _)| at_us < from);
+        let is_away = is_in(events.back.as_slice(), at_us);
+        let is_agreed = !is_first || events.agreed_alone != Some(other);
+        is_agreed && !is_away && !is_in(stopped, at_us)
+    }
+
+    /// Those of another publication are others.
+    fn encoding(&self, number: u64, at_us: u64) -> EncodingId {
+        let is_back = self.events.back.is_some_and(|(from, _)| at_us >= from);
+        EncodingId(number + if is_back { 100 } else { 0 })
+    }
+
     fn picture(&mut self, at_us: u64) -> Vec<Packet> {
         let running = self.passes.iter().rposition(|pass| pass.from_us <= at_us);
         let place = running.unwrap_or_default();
@@ -273,7 +307,7 @@ impl Sender {
         let number = (at_us - pass.from_us) / FRAME_US;
         let picture = &pass.pictures[number as usize % pass.pictures.len()];
         let key = is_key(pass.codec, picture);
-        if is_in(&self.events.off, at_us) {
+        if !self.sends(MediaKind::Video, at_us) {
             self.awaits_key = true;
             return Vec::new();
         }
@@ -283,7 +317,7 @@ impl Sender {
         self.awaits_key = false;
         let payloads = packetise(pass.codec, picture);
         let count = payloads.len();
-        let encoding = EncodingId(1 + place as u64);
+        let encoding = self.encoding(1 + place as u64, at_us);
         let mut packets = Vec::new();
         for (place, payload) in payloads.into_iter().enumerate() {
             self.sequence += 1;

@@ -4,10 +4,12 @@ mod entry;
 mod format;
 mod init;
 mod segment;
+mod times;
 
 pub(crate) use format::{OPUS, VideoFormat, codec_of};
 pub(crate) use init::init;
 pub(crate) use segment::{AUDIO_TRACK, Run, Sample, VIDEO_TRACK, segment};
+pub use times::SegmentTimes;
 
 /// Ticks per second of a track of pictures: those of RTP.
 pub(crate) const VIDEO_TIMESCALE: u32 = 90_000;

@@ -1,5 +1,6 @@
-//! Segments: `styp`, one `moof` and its `mdat`.
+//! Segments: `styp`, a `free` with the name of their init, one `moof` and its `mdat`.
 
+use crate::playlist::init_name;
 use mp4_atom::{Encode, FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry, TrunSamples};
 
 /// The track of pictures.
@@ -10,7 +11,7 @@ pub(crate) const AUDIO_TRACK: u32 = 2;
 const SYNC: u32 = 0x0200_0000;
 const NOT_SYNC: u32 = 0x0101_0000;
 /// Bytes of the size and name of a box.
-const BOX_HEADER_BYTES: usize = 8;
+pub(super) const BOX_HEADER_BYTES: usize = 8;
 
 /// A picture, or a packet of sound.
 #[derive(Debug)]
@@ -31,12 +32,13 @@ pub(crate) struct Run {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// A segment of these runs, of which none is empty. `number` counts the segments of the recording.
+/// A segment of these runs, of which none is empty. `number` counts the segments of the recording. The name of its init stands in a box that
+/// players skip (`free`, §8.1.2): so the playlist can be made again where the journal is lost.
 ///
 /// # Errors
 ///
 /// Something is larger than its field allows.
-pub(crate) fn segment(number: u64, runs: Vec<Run>) -> mp4_atom::Result<Vec<u8>> {
+pub(crate) fn segment(number: u64, init: u64, runs: Vec<Run>) -> mp4_atom::Result<Vec<u8>> {
     let mut head = Vec::new();
     let styp = Styp {
         major_brand: FourCC::new(b"msdh"),
@@ -44,6 +46,10 @@ pub(crate) fn segment(number: u64, runs: Vec<Run>) -> mp4_atom::Result<Vec<u8>> 
         compatible_brands: [b"msdh", b"msix", b"iso6"].map(FourCC::new).into(),
     };
     styp.encode(&mut head)?;
+    let name = init_name(init);
+    head.extend_from_slice(&((BOX_HEADER_BYTES + name.len()) as u32).to_be_bytes());
+    head.extend_from_slice(b"free");
+    head.extend_from_slice(name.as_bytes());
     // Zero is not a sequence number (§8.8.5); after 2^32 segments it begins again.
     let sequence = (number as u32).wrapping_add(1).max(1);
     // Offsets count from the beginning of `moof`, whose size does not depend on them.
@@ -139,7 +145,7 @@ mod tests {
             decode_time: 960,
             samples: vec![sample(b"sound", 960, true)],
         };
-        let bytes = segment(0, vec![video, audio]).unwrap();
+        let bytes = segment(0, 7, vec![video, audio]).unwrap();
         let (mut rest, mut at, mut found) = (&bytes[..], 0, None);
         while let Some(atom) = Any::decode_maybe(&mut rest).unwrap() {
             if let Any::Moof(moof) = atom {

@@ -326,7 +326,8 @@ impl Run {
             return;
         }
         let number = files.next_segment;
-        let Ok(bytes) = mp4::segment(number, runs) else {
+        let init = self.init.unwrap_or(files.next_init);
+        let Ok(bytes) = mp4::segment(number, init, runs) else {
             return;
         };
         let is_first = self.init.is_none();

@@ -57,7 +57,12 @@ pub fn media<'a>(
     text
 }
 
-fn write_segment(text: &mut String, segment: &SegmentEntry, is_first: bool, has_new_init: bool) {
+pub(super) fn write_segment(
+    text: &mut String,
+    segment: &SegmentEntry,
+    is_first: bool,
+    has_new_init: bool,
+) {
     // Players ignore another init that is not a discontinuity.
     if !is_first && (segment.discontinuity || has_new_init) {
         text.push_str("#EXT-X-DISCONTINUITY\n");

@@ -4,11 +4,13 @@ mod close;
 mod media;
 mod multivariant;
 mod rules;
+mod unlisted;
 
 pub use close::{Closed, close};
 pub use media::{PlaylistKind, event_target_seconds, media};
 pub use multivariant::multivariant;
 pub use rules::{BrokenRule, broken_rules};
+pub use unlisted::{ListEnd, Unlisted, close_with, entries, playlists_of};
 
 /// Folder of the playlist of all playlists, below a recording's prefix.
 pub const HLS_PATH: &str = "media/hls";

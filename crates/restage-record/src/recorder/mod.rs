@@ -1,6 +1,7 @@
 //! The recorder: packets in, files out.
 
 mod notes;
+mod tracks;
 
 use std::collections::VecDeque;
 
@@ -41,6 +42,10 @@ pub struct Recorder {
     muxer: Muxer,
     /// What runs have: what the publication may send, and what the recording has had.
     tracks: Tracks,
+    /// How pictures are encoded that stand for those of a later publication, before anything says how these will be.
+    spare_pictures: Option<Codec>,
+    /// Whether the publication may send pictures; `None` before it has said so.
+    offers_pictures: Option<bool>,
     /// Pictures of the publication have been recorded.
     has_shown: bool,
     outputs: VecDeque<Output>,
@@ -65,6 +70,11 @@ impl Recorder {
             .clamp(SEGMENT_SECONDS_MIN, SEGMENT_SECONDS_MAX);
         let target_us = i64::from(seconds) * 1_000_000;
         let resumed = config.resumed.unwrap_or_default();
+        let spare_pictures = tracks::spare_pictures(&config);
+        let tracks = Tracks {
+            sound: resumed.tracks.sound || spare_pictures.is_some(),
+            ..resumed.tracks
+        };
         Self {
             media_types: config.media_types,
             anchor: config.anchor,
@@ -72,7 +82,9 @@ impl Recorder {
             video: VideoSource::default(),
             relation: Relation::default(),
             muxer: Muxer::new(config.anchor, target_us, resumed),
-            tracks: resumed.tracks,
+            tracks,
+            spare_pictures,
+            offers_pictures: None,
             has_shown: false,
             outputs: VecDeque::new(),
             drops: Drops::default(),
@@ -85,20 +97,6 @@ impl Recorder {
             refused: Vec::new(),
             is_paused: false,
             is_finished: false,
-        }
-    }
-
-    /// The publication may send these codecs, the likely ones first. The recording has a track for each kind from its beginning, and pictures
-    /// are waited for. Codecs that cannot be recorded count for nothing.
-    pub fn expect(&mut self, codecs: impl IntoIterator<Item = Codec>) {
-        for codec in codecs {
-            match codec.kind() {
-                MediaKind::Audio => self.tracks.sound |= self.is_recorded(MediaKind::Audio),
-                MediaKind::Video if codec != Codec::Vp8 && self.is_recorded(MediaKind::Video) => {
-                    self.tracks.pictures.get_or_insert(codec);
-                }
-                MediaKind::Video => {}
-            }
         }
     }
 
@@ -161,6 +159,7 @@ impl Recorder {
         self.relation = Relation::default();
         self.since_us = None;
         self.has_shown = false;
+        self.offers_pictures = None;
         self.tell_drops(true);
     }
 
@@ -221,6 +220,10 @@ impl Recorder {
         self.audio.work(self.now_us, must, &mut self.drops);
         self.video.work(self.now_us, must, &mut self.drops);
         self.relate();
+        self.notes.on_pictures(self.video.is_unreadable());
+        while let Some(note) = self.notes.next() {
+            self.put(Output::Note(note));
+        }
         loop {
             self.drop_undecodable();
             let Some(kind) = self.next_kind(must) else {
@@ -306,9 +309,6 @@ impl Recorder {
             Relation::is_missing(audio, video),
             self.relation.has_lied(),
         );
-        while let Some(note) = self.notes.next() {
-            self.put(Output::Note(note));
-        }
     }
 
     /// Which kind is next in time; `None` while the other kind may still have something earlier.
@@ -344,7 +344,7 @@ impl Recorder {
     /// How long the other kind is waited for, at most, by what has its time.
     fn patience_us(&self, other: MediaKind) -> u64 {
         let begins_with_pictures =
-            other == MediaKind::Video && self.tracks.pictures.is_some() && !self.muxer.has_run();
+            other == MediaKind::Video && self.awaits_pictures() && !self.muxer.has_run();
         match (begins_with_pictures, self.has_shown) {
             (true, false) => PICTURES_WAIT_US,
             (true, true) if !self.comes(MediaKind::Video) => AWAY_US,
@@ -368,7 +368,7 @@ impl Recorder {
             return false;
         }
         let begins_with_pictures =
-            kind == MediaKind::Video && self.tracks.pictures.is_some() && !self.muxer.has_run();
+            kind == MediaKind::Video && self.awaits_pictures() && !self.muxer.has_run();
         if begins_with_pictures && self.video.head().is_none() {
             return true;
         }
@@ -431,17 +431,21 @@ impl Recorder {
     }
 
     fn with_context(&mut self, call: impl FnOnce(&mut Muxer, &mut Context<'_>)) {
+        let tracks = self.tracks_of_a_run();
         let mut cx = Context {
             has_sound: self.comes(MediaKind::Audio),
             outputs: &mut self.outputs,
             drops: &mut self.drops,
-            tracks: self.tracks,
+            tracks,
             ahead: None,
             wants_key_frame: false,
         };
         call(&mut self.muxer, &mut cx);
         if cx.wants_key_frame {
             self.ask_for_key_frame();
+        }
+        if self.muxer.has_run() {
+            self.tracks = self.tracks_of_a_run();
         }
     }
 

@@ -8,6 +8,7 @@ const NO_REPORTS: &str =
     "The publisher sends no sender reports: sound and pictures are put in step by their arrival.";
 const LYING_REPORTS: &str =
     "Sender reports of the publisher contradict the arrival of its packets and were not used.";
+const UNREADABLE_PICTURES: &str = "Key frames have a sequence header (SPS) that cannot be read; they and the pictures after them were left out.";
 
 /// Sentences for `recording_status_message`, each once.
 #[derive(Debug, Default)]
@@ -24,6 +25,13 @@ impl Notes {
         }
         if have_lied {
             self.say(LYING_REPORTS);
+        }
+    }
+
+    /// Whether key frames came whose sequence header cannot be read.
+    pub(super) fn on_pictures(&mut self, are_unreadable: bool) {
+        if are_unreadable {
+            self.say(UNREADABLE_PICTURES);
         }
     }
 

@@ -36,6 +36,8 @@ pub(super) struct Assembler {
     skipped: Option<u64>,
     sets: Sets,
     format: Option<VideoFormat>,
+    /// A key frame came whose sequence header was there and could not be read.
+    is_unreadable: bool,
 }
 
 /// The parameter sets of H.264 and H.265.
@@ -56,6 +58,8 @@ struct Bare {
     has_sets: bool,
     /// VP9, AV1: the format of a key frame.
     format: Option<VideoFormat>,
+    /// AV1: a key frame has a sequence header that cannot be read.
+    is_unreadable: bool,
 }
 
 impl Assembler {
@@ -68,6 +72,7 @@ impl Assembler {
             skipped: None,
             sets: Sets::default(),
             format: None,
+            is_unreadable: false,
         }
     }
 
@@ -114,6 +119,11 @@ impl Assembler {
         self.awaits_key_frame
     }
 
+    /// Whether a key frame came whose sequence header (H.264, H.265: sequence parameter set) was there and could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -135,6 +145,7 @@ impl Assembler {
         if bare.is_key {
             let format = self.sets.format(self.codec).or(bare.format);
             let Some(format) = format.map(|format| format.turned(rotation.unwrap_or(0))) else {
+                self.is_unreadable |= bare.is_unreadable || self.sets.is_unreadable(self.codec);
                 return self.refuse(DropReason::Damaged, outcomes);
             };
             self.awaits_key_frame = false;
@@ -191,6 +202,7 @@ impl Assembler {
                     is_key: unit.is_idr || is_start,
                     has_sets,
                     format: None,
+                    is_unreadable: false,
                 })
             }
             Codec::H265 => {
@@ -205,6 +217,7 @@ impl Assembler {
                     is_key: unit.is_random_access,
                     has_sets,
                     format: None,
+                    is_unreadable: false,
                 })
             }
             Codec::Vp9 => {
@@ -232,14 +245,16 @@ fn read_vp9(picture: vp9::Picture, size: Option<PictureSize>) -> Option<Bare> {
         data: picture.frame,
         has_sets: false,
         format,
+        is_unreadable: false,
     })
 }
 
 fn read_av1(unit: av1::TemporalUnit) -> Option<Bare> {
     let mut format = None;
     if unit.is_key {
-        format = Some(VideoFormat::av1(unit.sequence_header?)?);
+        format = VideoFormat::av1(unit.sequence_header?);
     }
+    let is_unreadable = unit.is_key && format.is_none();
     Some(Bare {
         data: if unit.has_frame {
             unit.units
@@ -249,6 +264,7 @@ fn read_av1(unit: av1::TemporalUnit) -> Option<Bare> {
         is_key: unit.is_key,
         has_sets: false,
         format,
+        is_unreadable,
     })
 }
 
@@ -274,6 +290,23 @@ impl Sets {
         self.h265.retain(|old| !is_replaced(old));
         self.h265.extend(sets);
         has_some
+    }
+
+    /// Whether there is a sequence parameter set that cannot be read.
+    fn is_unreadable(&self, codec: Codec) -> bool {
+        match codec {
+            Codec::H264 => {
+                !self.newest_sps.is_empty()
+                    && h264::SequenceParameters::parse(&self.newest_sps).is_none()
+            }
+            Codec::H265 => {
+                let kind = |set: &[u8]| set.first().map(|byte| h265::UnitType(byte >> 1 & 0x3f));
+                let is_sps = |set: &&Vec<u8>| kind(set) == Some(h265::UnitType::SPS);
+                let sps = self.h265.iter().rev().find(is_sps);
+                sps.is_some_and(|sps| h265::SequenceParameters::parse(sps).is_none())
+            }
+            _ => false,
+        }
     }
 
     /// The format that the sets describe.

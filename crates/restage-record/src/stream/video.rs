@@ -137,6 +137,12 @@ impl VideoSource {
         is_doubtful || streams.all(|stream| stream.assembler.awaits_key_frame())
     }
 
+    /// Whether a key frame came whose sequence header cannot be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        let mut streams = self.streams.iter();
+        streams.any(|stream| stream.assembler.is_unreadable())
+    }
+
     pub(crate) fn reports(&self) -> Option<&Reports> {
         self.streams.front().map(|stream| &stream.stream.reports)
     }

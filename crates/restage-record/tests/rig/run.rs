@@ -59,6 +59,7 @@ pub(crate) fn config() -> RecorderConfig {
             utc_us: 1_790_932_360_000_000,
         },
         resumed: None,
+        may_return: false,
     }
 }
 

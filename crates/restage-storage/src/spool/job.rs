@@ -19,6 +19,9 @@ pub(super) const JOURNAL: &str = "journal";
 /// Bytes of the journal that only the lines about uploads and the end may use.
 const JOURNAL_RESERVE_BYTES: usize = 16 << 20;
 const MICROSECONDS: i64 = 1_000_000;
+/// What is said of a recording without a journal.
+const JOURNAL_LOST: &str =
+    "the journal of the recording is lost; what its segments do not say by themselves is missing";
 
 /// A recording in the spool. Whoever changes it takes `files` first, and then `state` for a moment.
 #[derive(Debug)]
@@ -72,9 +75,7 @@ impl Job {
         let bytes = folder.read(JOURNAL, JOURNAL_BYTES_MAX as u64).map_err(io)?;
         let read = journal::parse(&bytes);
         if read.valid_bytes == 0 && has_segments(&folder).map_err(io)? {
-            return Err(SpoolError::Invalid(format!(
-                "{id}: the journal is lost while segments are there; they stay in the spool: copy them, then remove the folder"
-            )));
+            return Err(SpoolError::Invalid(format!("{id}: {JOURNAL_LOST}")));
         }
         let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
         // A crash tears one line, which may or may not have its end.
@@ -462,13 +463,17 @@ fn look(folder: &Folder, content: &Content) -> io::Result<(u64, u64)> {
     Ok((file.metadata()?.len(), changed_at_s(&file)?))
 }
 
+/// The number of a segment whose file has this name.
+pub(super) fn segment_number(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".mp4")?;
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    number.parse().ok().filter(|_| is_plain)
+}
+
 /// Whether there are segments. A journal has lines before the first of them is written.
 fn has_segments(folder: &Folder) -> io::Result<bool> {
-    let is_segment = |name: &String| {
-        let number = name.strip_suffix(".mp4");
-        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    Ok(folder.names()?.iter().any(is_segment))
+    let names = folder.names()?;
+    Ok(names.iter().any(|name| segment_number(name).is_some()))
 }
 
 /// Removes files that do not count: of a write that a crash cut off, or whose removal it did.

@@ -48,6 +48,8 @@ pub(super) enum Answer {
     CutAfter(usize),
     /// The object is stored, and the connection is cut instead of an answer.
     StoreAndCut,
+    /// As S3 does, but without an ETag.
+    Untagged,
     /// After a while.
     Late(Duration),
 }
@@ -226,7 +228,7 @@ impl FaultyS3 {
             }
             Answer::Status(status, code) => return write_error(stream, status, code).await,
             Answer::Late(wait) => tokio::time::sleep(wait).await,
-            Answer::Well | Answer::CutAfter(_) | Answer::StoreAndCut => {}
+            Answer::Well | Answer::CutAfter(_) | Answer::StoreAndCut | Answer::Untagged => {}
         }
         if request.method == "PUT" {
             if !self.store(request, body) {
@@ -235,7 +237,11 @@ impl FaultyS3 {
             if answer == Answer::StoreAndCut {
                 return None;
             }
-            return write(stream, "200 OK", "ETag: \"1\"\r\n", b"").await;
+            let tag = match answer {
+                Answer::Untagged => "",
+                _ => "ETag: \"1\"\r\n",
+            };
+            return write(stream, "200 OK", tag, b"").await;
         }
         self.read(stream, request).await
     }

@@ -9,5 +9,6 @@ mod folders;
 mod foreign_s3;
 mod outages;
 mod reading;
+mod remains;
 mod s3;
 mod spools;

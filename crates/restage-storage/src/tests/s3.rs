@@ -196,6 +196,28 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
 }
 
 #[tokio::test]
+async fn an_answer_without_an_etag_is_not_believed() {
+    let place = Place::new();
+    let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Untagged).await;
+    let buckets = s3.buckets(place.dir.path());
+    let error = put(&buckets, "a/0.mp4", b"0123").await.unwrap_err();
+    let text = error.to_string();
+    assert_eq!(
+        error,
+        BucketError::Unavailable(text.clone()),
+        "it is tried again"
+    );
+    assert!(
+        text.contains("without an ETag") && text.contains(BUCKET),
+        "{text}"
+    );
+    let probed = buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap_err();
+    assert_eq!(probed.to_string(), text);
+    s3.set_script(|_| Answer::Well);
+    put(&buckets, "a/0.mp4", b"0123").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_and_settings_that_do_not_work_are_errors() {
     let place = Place::new();
     let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Well).await;

@@ -8,12 +8,13 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use restage_record::document::{self, End, FAILED_PATH};
 use restage_record::journal::Failure;
-use restage_record::playlist::{self, HLS_PATH, MEDIA_NAME, RENDITION};
+use restage_record::playlist::{self, HLS_PATH, ListEnd, MEDIA_NAME, MULTIVARIANT_NAME, RENDITION};
 use tokio::sync::Semaphore;
 
 use crate::bucket::{Asked, Bucket, BucketError, Buckets, ContentType};
 use crate::key::Key;
-use crate::spool::{Destination, Finished, INTERNAL_ERROR, locked, now_s};
+use crate::spool::{Destination, Finished, INTERNAL_ERROR, Spool, locked, now_s};
+use crate::upload::remains::Remains;
 
 /// Most recordings of which it is known that they are lost. The rows of others ask again at the next start.
 const LOST_MAX: usize = 10_000;
@@ -22,6 +23,9 @@ const CLOSING_MAX: usize = 4;
 /// Largest playlist that is read: of 30,000 segments.
 const PLAYLIST_BYTES_MAX: u64 = 2 << 20;
 const MICROSECONDS: i64 = 1_000_000;
+/// What is added where segments, or their inits, cannot be read.
+const STAYS: &str =
+    "segments that the playlist does not list are in the bucket, and stay in the spool";
 
 /// What is known of a recording of which nothing can be read in the spool.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,9 +108,14 @@ impl LostOnes {
         locked(&self.all).remove(id);
     }
 
-    /// Closes the playlist in the bucket, and puts the document of the failure. Returns the length of what the playlist lists, in
-    /// milliseconds. Doing it again changes nothing.
-    pub(super) async fn close(&self, buckets: &Buckets, lost: &Lost) -> Result<u64, BucketError> {
+    /// Puts what is in the spool into the bucket, closes the playlist there, and puts the document of the failure. Doing it again changes
+    /// nothing.
+    pub(super) async fn close(
+        &self,
+        spool: &Spool,
+        buckets: &Buckets,
+        (id, lost): (&str, &Lost),
+    ) -> Result<ClosedLost, BucketError> {
         // The semaphore is never closed.
         let _turn = self.closing.acquire().await.ok();
         let Destination {
@@ -119,7 +128,31 @@ impl LostOnes {
         let bucket = buckets.bucket(account, region, bucket)?;
         let key = Key::below(prefix, &format!("{HLS_PATH}/{RENDITION}/{MEDIA_NAME}"))?;
         let text = read(&bucket, &key).await?;
-        let closed = text.as_deref().and_then(playlist::close);
+        let (mut more, mut stays) = (Vec::new(), false);
+        if let Some(mut remains) = Remains::find(spool, id, &bucket, prefix) {
+            let end = text.as_deref().map_or(
+                ListEnd {
+                    date_us: Some(lost.started_us),
+                    ..ListEnd::default()
+                },
+                ListEnd::read,
+            );
+            let (entries, is_all) = remains.list(end).await?;
+            (more, stays) = (entries, !is_all);
+        }
+        let closed = match &text {
+            Some(text) => playlist::close_with(text, &more),
+            None => {
+                let made = playlist::playlists_of(&more);
+                if let Some((_, multivariant)) = &made {
+                    let key = Key::below(prefix, &format!("{HLS_PATH}/{MULTIVARIANT_NAME}"))?;
+                    let bytes = Bytes::from(multivariant.clone());
+                    bucket.put(&key, bytes, ContentType::Playlist).await?;
+                }
+                made.map(|(closed, _)| closed)
+            }
+        };
+        stays |= closed.is_none() && !more.is_empty();
         let mut duration_us = 0;
         if let Some(closed) = closed {
             duration_us = closed.duration_us;
@@ -128,17 +161,36 @@ impl LostOnes {
                 bucket.put(&key, bytes, ContentType::Playlist).await?;
             }
         }
+        let reason = match stays {
+            true => format!("{}; {STAYS}", lost.reason),
+            false => lost.reason.clone(),
+        };
         let end = End {
             started_us: lost.started_us,
             ended_us: lost.ended_us,
             duration_us,
-            message: Some(&lost.reason),
+            message: Some(&reason),
         };
         let document = document::ended_with_failure(&lost.destination.subject(), end);
         let key = Key::below(prefix, FAILED_PATH)?;
         bucket.put(&key, document.into(), ContentType::Json).await?;
-        Ok(duration_us / 1_000)
+        Ok(ClosedLost {
+            finished: Finished {
+                duration_ms: duration_us / 1_000,
+                ..failed(id, &reason)
+            },
+            stays,
+        })
     }
+}
+
+/// A recording without a journal that was closed.
+#[derive(Debug)]
+pub(super) struct ClosedLost {
+    /// How it ended.
+    pub(super) finished: Finished,
+    /// Its files stay in the spool.
+    pub(super) stays: bool,
 }
 
 /// The playlist in the bucket; `None` if there is none that can be read as one.

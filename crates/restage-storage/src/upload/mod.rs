@@ -9,6 +9,7 @@
 mod lanes;
 mod lost;
 mod perform;
+mod remains;
 mod uploader;
 
 use std::pin::Pin;

@@ -184,17 +184,23 @@ impl Tools {
     }
 
     async fn report(&self, id: &str, mut end: Finished) -> Result<Outcome, Outcome> {
+        let mut stays = true;
         if let Some(lost) = self.lost.get(id)
             && !lost.is_old(self.spool.age_max_s())
         {
-            let closing = self.lost.close(&self.buckets, &lost);
-            end.duration_ms = closing.await.map_err(Outcome::Bucket)?;
+            let closing = self.lost.close(&self.spool, &self.buckets, (id, &lost));
+            let closed = closing.await.map_err(Outcome::Bucket)?;
+            (end, stays) = (closed.finished, closed.stays);
         }
         if !self.report.finished(end).await {
             return Err(Outcome::Recording("its end could not be stored".to_owned()));
         }
         let (spool, removed) = (self.spool.clone(), id.to_owned());
-        let removed = blocking(move || spool.remove(&removed)).await?;
+        let removed = blocking(move || match stays {
+            true => spool.remove(&removed),
+            false => spool.remove_remains(&removed),
+        });
+        let removed = removed.await?;
         removed.map_err(|error| of_recording(&error))?;
         self.lost.forget(id);
         Ok(Outcome::Done(0, 0))

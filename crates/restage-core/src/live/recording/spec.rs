@@ -4,12 +4,12 @@
 //! {"account": "111122223333", "region": "eu-west-1", "stage": "hT5vN1cGy8Ud", "stageArn": "arn:aws:ivs:…",
 //!  "session": "st-4Hc9sTnV2bQ7x", "participant": "q7Rk2ZpLw0Xe", "bucket": "my-vods", "prefix": "hT5vN1cGy8Ud/…",
 //!  "storage": "Bz3mKq9WfA6j", "mediaTypes": "AUDIO_VIDEO", "segmentSeconds": 6,
-//!  "thumbnails": {"recordingMode": "DISABLED", "storage": ["SEQUENTIAL"], "targetIntervalSeconds": 60},
+//!  "thumbnails": {"recordingMode": "DISABLED", "storage": ["SEQUENTIAL"], "targetIntervalSeconds": 60}, "mayReturn": false,
 //!  "publication": {"session": "st-4Hc9sTnV2bQ7x", "participant": "q7Rk2ZpLw0Xe"}, "paused": false}
 //! ```
 //!
 //! `session` and `participant` are those of the prefix. `publication` is what is captured now, of a replica the source's; it
-//! is `null` while the publisher is away.
+//! is `null` while the publisher is away. `mayReturn` says that another publication may continue the recording.
 
 use std::fmt::Write as _;
 
@@ -36,6 +36,9 @@ pub(super) fn text(row: &Recording) -> String {
     object.text("mediaTypes", row.settings.media.word());
     object.raw("segmentSeconds", &row.settings.segment_s.to_string());
     object.raw("thumbnails", &thumbnails(row));
+    // A replica also waits for the window of its replication.
+    let may_return = row.settings.reconnect_window_s > 0 || row.is_replica();
+    object.raw("mayReturn", if may_return { "true" } else { "false" });
     let publication = row.publication.as_ref().map_or_else(
         || "null".to_owned(),
         |key| {

@@ -10,6 +10,7 @@ use super::super::MediaEvent;
 use super::super::counters::WorkerStats;
 use super::super::link::{Leaving, Message};
 use super::super::load::Shed;
+use super::super::tap::Passed;
 use super::super::udp::{Batch, Train};
 use super::{RtcpSocket, Worker, now};
 use crate::seldom::Seldom;
@@ -346,15 +347,17 @@ impl Worker {
                 Output::Tapped {
                     tap,
                     formats,
-                    packets,
+                    mut packets,
                     ..
                 } => {
                     let end = self.taps.get_mut(&tap);
-                    let passed = end.map(|end| end.pass(formats, packets));
-                    match passed.flatten() {
-                        Some(dropped) => self.tap_packets_dropped += dropped,
-                        None => self.close_tap(tap),
+                    match end.map(|end| end.pass(&formats, &mut packets)) {
+                        Some(Passed::Taken) => {}
+                        Some(Passed::Held) => drop(self.taps_held.insert(tap)),
+                        Some(Passed::Dropped(count)) => self.tap_packets_dropped += count,
+                        Some(Passed::Closed) | None => self.close_tap(tap),
                     }
+                    self.sfu.reuse_tapped(packets);
                 }
                 Output::TapRefused { tap, error } => self.refuse_tap(tap, error),
                 Output::InletRefused { inlet, error } => self.refuse_inlet(inlet, error),
@@ -395,6 +398,7 @@ impl Worker {
         }
         self.report_streams();
         self.share_loudness();
+        self.share_taps();
         let stats = self.sfu.stats();
         self.care
             .warn_of_contests(self.read_at, stats.addresses_contested);
@@ -437,6 +441,14 @@ impl Worker {
                 room.send(MediaEvent::LayersWanted(peer, layers));
             }
         }
+    }
+
+    /// Hands on what taps hold back, as a reader was just taking what waited. While it still does, that waits for the next turn.
+    fn share_taps(&mut self) {
+        let Self {
+            taps, taps_held, ..
+        } = self;
+        taps_held.retain(|tap| taps.get_mut(tap).is_some_and(|end| !end.hand_on()));
     }
 
     /// Puts how loud publications are where the control plane looks from time to time. While it looks, that waits for the next turn.

@@ -113,8 +113,7 @@ async fn url(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError
     let row = own(app, caller, &request).await?;
     let ends_at_s = clock::now().0 / 1_000_000 + LINK_S;
     let url = app.links.url(&row.id, ends_at_s);
-    let has_playlist = row.settings.media != RecordedMedia::None;
-    let playlist_url = has_playlist.then(|| format!("{url}{}", playlist_path()));
+    let playlist_url = may_have_playlist(&row).then(|| format!("{url}{}", playlist_path()));
     answer(&GetRecordingUrlResponse {
         recording_url: RecordingUrl {
             url,
@@ -122,6 +121,12 @@ async fn url(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError
             expiration_time: Timestamp::from_unix_seconds(ends_at_s),
         },
     })
+}
+
+/// Whether there is a playlist, or may be one later. None is made where nothing was recorded.
+fn may_have_playlist(row: &Recording) -> bool {
+    let is_empty = row.state.is_final() && row.duration_ms.is_none_or(|length| length == 0);
+    row.settings.media != RecordedMedia::None && !is_empty
 }
 
 /// The caller's recording.
