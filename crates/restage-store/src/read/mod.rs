@@ -8,7 +8,9 @@ mod counts;
 pub(crate) mod recordings;
 
 pub use counts::LiveCounts;
-pub use recordings::{ParticipantRecording, RecordedParticipant, RecordingFilter};
+pub use recordings::{
+    NamedRecording, ParticipantRecording, Recorded, RecordedParticipant, RecordingFilter,
+};
 
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
