@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
 import time
 
 import boto3
@@ -14,7 +15,7 @@ from support import api
 from support.api import Stages
 from support.own import ask, call, send
 from support.recording import Bucket, FfmpegPublisher, check, ffmpeg_warnings, recorded
-from support.server import Server
+from support.server import Server, binary, clean_environment
 from support.wait import eventually
 
 BUCKET = "my-vods"
@@ -22,6 +23,11 @@ OTHER_ACCOUNT = "111122223333"
 LINK_S = 15 * 60
 TEXT = b"0123456789" * 1000
 PLAYLIST = "media/hls/high/playlist.m3u8"
+
+
+def user_of(arn):
+    """The user id of who is recorded in a stage."""
+    return f"user of {arn[-12:]}"
 
 
 class Place:
@@ -51,10 +57,10 @@ class Place:
     def stage(self, **settings):
         block = {"storageConfigurationArn": self.storage, "hlsConfiguration": {"targetSegmentDurationSeconds": 2}}
         block |= settings
-        return self.ivs.create_stage(autoParticipantRecordingConfiguration=block)["stage"]["arn"]
+        return self.ivs.create_stage(name="talks", autoParticipantRecordingConfiguration=block)["stage"]["arn"]
 
     def publish(self, arn):
-        participant, token = self.stages.token(arn)
+        participant, token = self.stages.token(arn, userId=user_of(arn))
         publisher = FfmpegPublisher(self.server.url, token)
         session = eventually(lambda: self.stages.session(arn), 30, "a session")
         recorded(self.stages, arn, participant, session, "ACTIVE")
@@ -100,7 +106,7 @@ def test_recordings_are_listed_newest_first(place):
         token = {"nextToken": page["nextToken"]} if "nextToken" in page else None
     assert pages == [[place.ids[1]], [place.ids[0]]]
     for arn, participant, recording in zip(place.arns, place.people, place.ids, strict=True):
-        for filters in ({"stageArn": arn}, {"participantId": participant}):
+        for filters in ({"stageArn": arn}, {"participantId": participant}, {"userId": user_of(arn)}):
             assert [row["recordingId"] for row in place.list(**filters)["recordings"]] == [recording]
     first, second = place.arns[0], place.people[1]
     assert place.list(stageArn=first, participantId=second)["recordings"] == []
@@ -109,8 +115,38 @@ def test_recordings_are_listed_newest_first(place):
     assert answer.error[0] == "ValidationException", "a page token is bound to its filters"
 
 
+def test_people_are_found_by_their_user_id_after_they_have_left(place):
+    def recordings(*arguments, code=0):
+        command = [str(binary()), "recordings", "list", *arguments, "--data-dir", str(place.server.data_dir)]
+        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    query = ("--query", "recordings[].recordingId", "--output", "text")
+    first, user = place.arns[0], user_of(place.arns[0])
+    for named in (user, place.people[0]):
+        found = recordings("--stage", first, "--participant", named, *query)
+        assert found.split() == [place.ids[0]], named
+    assert user in recordings() and "talks" in recordings()
+    told = recordings("--stage", first, "--participant", "ann", code=3)
+    assert "no recording of a participant with the user id" in told and "ann" in told
+    assert place.list(userId="nobody")["recordings"] == []
+    answer = call(place.server, "ListRecordings", {"userId": "a", "participantId": "b"})
+    assert answer.error[0] == "ValidationException"
+
+
+def test_commands_reach_the_server_of_a_data_directory_whose_public_url_leads_elsewhere(tmp_path):
+    url = "https://video.example.org/video"
+    server = Server(tmp_path / "data", "--public-url", url, name="test_recordings_public_url").start()
+    command = [str(binary()), "recordings", "list", "--data-dir", str(server.data_dir)]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
+    server.stop()
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_recording_tells_what_it_is(place):
     row = place.get(place.ids[0])
+    assert row["userId"] == user_of(place.arns[0]) and row["stageName"] == "talks"
     participant = place.stages.participant(
         place.arns[0],
         place.people[0],

@@ -110,7 +110,13 @@ test("Chromium plays a recording", async () => {
   assert.ok(!loaded.some(path => path.includes("hls")), "the player is loaded when something is played");
   const row = page.locator(".recording");
   assert.equal(await row.locator(".badge").innerText(), "STOPPED");
-  assert.match(await row.locator(".recording-name").innerText(), new RegExp(ann.participantId));
+  assert.match(await row.locator(".recording-name").innerText(), new RegExp(`^ann · ${ann.participantId}`));
+  await page.locator("#search").fill("ANN");
+  assert.equal(await row.count(), 1, "by user id");
+  await page.locator("#search").fill("nobody");
+  await eventually(async () => (await row.count()) === 0, "nothing is found", PLAY_MS);
+  await page.locator("#search").fill("");
+  await row.waitFor();
   assert.match(
     (await row.locator(".recording-detail").allInnerTexts()).join("\n"),
     /Main-stage\n.* · 0:\d\d/,

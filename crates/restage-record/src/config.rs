@@ -1,6 +1,6 @@
 //! How a recording is to be made.
 
-use restage_codec::Codec;
+use restage_codec::{Codec, MediaKind};
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Journal;
@@ -50,6 +50,8 @@ pub struct Resumed {
     pub end_us: Option<i64>,
     /// The tracks that it has.
     pub tracks: Tracks,
+    /// How pictures that were sent are encoded; `None` if there are none but black ones.
+    pub shown: Option<Codec>,
 }
 
 /// Tracks that every init of a recording has, from the first on: those that its publishers may send, and those that it has had. Players take
@@ -72,8 +74,16 @@ impl From<&Journal> for Resumed {
             duration_us: journal.duration_us(),
             end_us: journal.segments().next().and_then(|_| journal.end_us()),
             tracks: Tracks::from(journal),
+            shown: shown(journal),
         }
     }
+}
+
+/// The codec of the first pictures that were sent.
+fn shown(journal: &Journal) -> Option<Codec> {
+    let sent = journal.inits().filter(|init| init.picture.is_some());
+    let mut names = sent.flat_map(|init| &init.codecs);
+    names.find_map(|name| mp4::codec_of(name).filter(|codec| codec.kind() == MediaKind::Video))
 }
 
 impl From<&Journal> for Tracks {

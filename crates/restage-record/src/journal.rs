@@ -155,9 +155,8 @@ impl Line {
         }
         let split = bytes.len().checked_sub(CHECKSUM_DIGITS + 1)?;
         let (json, rest) = bytes.split_at_checked(split)?;
-        let digits = std::str::from_utf8(rest.strip_prefix(b" ")?).ok()?;
-        let checksum = u32::from_str_radix(digits, 16).ok()?;
-        if checksum != CHECKSUM.checksum(json) {
+        // Digits count as they are written: a bit that makes one upper-case is damage.
+        if rest != format!(" {:08x}", CHECKSUM.checksum(json)).as_bytes() {
             return None;
         }
         serde_json::from_slice(json).ok()

@@ -38,3 +38,13 @@ pub const STALL_US: u64 = 2_000_000;
 pub const HOLE_MAX_US: u64 = 2_000_000;
 /// Least time between requests for key frames.
 pub const KEY_FRAME_REQUEST_US: u64 = 1_000_000;
+/// Changes of one kind's parameters, encoder or clock within [`CHANGES_WINDOW_US`] that are followed, each with another init: a simulcast
+/// publisher on a bad network changes its layer every few seconds. After more, this kind is left out, so that a publisher cannot make files
+/// without end.
+pub const CHANGES_MAX: usize = 10;
+/// See [`CHANGES_MAX`].
+pub const CHANGES_WINDOW_US: u64 = 10_000_000;
+/// How long nothing of a kind that was left out may change before it is recorded again.
+pub const CALM_US: u64 = 5_000_000;
+/// How long sender reports of a kind are awaited from its first packet on: they come every one to five seconds.
+pub const REPORTS_AWAITED_US: u64 = 15_000_000;

@@ -19,10 +19,13 @@ pub enum Output {
     Dropped(Dropped),
     /// Something that people should know of the recording: a sentence for `recording_status_message`. Each is given once.
     Note(&'static str),
-    /// Pictures of this codec cannot be recorded. It is given once for each codec; sound is recorded if there is some.
+    /// Pictures of this codec are not recorded. It is given once for each codec; sound is recorded if there is some.
     Refused {
         /// What was refused.
         codec: Codec,
+        /// The codec of the pictures that the recording has, if that is why: players cannot go on with another one. `None`: nothing plays
+        /// the codec from MP4.
+        began_with: Option<Codec>,
     },
 }
 
@@ -82,4 +85,6 @@ pub enum DropReason {
     AwaitsKeyFrame,
     /// More was waiting than a bound allows.
     Full,
+    /// Parameters, encoders or clocks changed more often than [`CHANGES_MAX`](crate::limits::CHANGES_MAX).
+    Restless,
 }

@@ -39,17 +39,12 @@ fn pictures(change: impl Fn(u64, &mut Packet)) -> Recording {
 
 #[test]
 fn another_size_of_pictures_is_another_init() {
-    let other = card::parameter_sets(640, 384);
+    let other = card::larger_sets();
     let recording = pictures(|number, packet| {
         if (120..240).contains(&number) {
             packet.encoding = EncodingId(2);
             if packet.payload[0] == 0x78 {
-                let mut aggregate = vec![0x78];
-                for set in &other {
-                    aggregate.extend_from_slice(&(set.len() as u16).to_be_bytes());
-                    aggregate.extend_from_slice(set);
-                }
-                packet.payload = Arc::from(aggregate);
+                packet.payload = card::aggregate(other);
             }
         }
     });
@@ -108,7 +103,15 @@ fn vp8_is_refused_and_the_sound_recorded() {
     recorder.finish(BEGIN_US + 8_000_000);
     recording.take(&mut recorder);
     check(&recording);
-    let refused = |output: &&Output| matches!(output, Output::Refused { codec: Codec::Vp8 });
+    let refused = |output: &&Output| {
+        matches!(
+            output,
+            Output::Refused {
+                codec: Codec::Vp8,
+                ..
+            }
+        )
+    };
     assert_eq!(recording.outputs.iter().filter(refused).count(), 1);
     assert_eq!(recording.codecs(), [["opus"]]);
 }

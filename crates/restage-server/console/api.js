@@ -33,7 +33,9 @@
  * @typedef {object} Recording
  * @property {string} recordingId
  * @property {string} stageArn
+ * @property {string | undefined} stageName Of a stage that has a name and was not deleted.
  * @property {string} participantId
+ * @property {string | undefined} userId Of a participant that has one and is still known.
  * @property {string | undefined} sourceStageArn Set on recordings of replicas.
  * @property {"STARTING" | "ACTIVE" | "STOPPING" | "STOPPED" | "FAILED"} recordingState
  * @property {boolean} paused

@@ -5,7 +5,7 @@ import { fetchRecordingLink } from "./api.js";
 import { copyText } from "./copy.js";
 import { describeError } from "./explain.js";
 import { byId } from "./names.js";
-import { isOpen, stageOf } from "./recording_rows.js";
+import { isOpen, personOf, stageOf } from "./recording_rows.js";
 
 /** @typedef {import("./api.js").Recording} Recording */
 
@@ -57,8 +57,9 @@ export class Player {
     this.#renewals = 0;
     this.#tile.hidden = false;
     byId("player-empty").hidden = true;
-    byId("player-name").textContent = recording.participantId;
-    byId("player-where").textContent = `${stageOf(recording.stageArn, stages)} · ${recording.recordingId}`;
+    byId("player-name").textContent = personOf(recording);
+    const stage = recording.stageName ?? stageOf(recording.stageArn, stages);
+    byId("player-where").textContent = `${stage} · ${recording.recordingId}`;
     this.#onChange();
     this.#tile.scrollIntoView({ block: "nearest" });
     await this.#load(0);

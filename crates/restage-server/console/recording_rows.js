@@ -49,13 +49,20 @@ export const isPlayable = ({ startTime, mediaTypes, durationMs }) =>
 export const stageOf = (arn, stages) => stages.get(arn) || idOf(arn);
 
 /**
+ * Whose recording it is: by user id and by id, as several participants may have one user id.
+ * @param {Recording} recording
+ */
+export const personOf = ({ userId, participantId }) =>
+  userId ? `${userId} · ${participantId}` : participantId;
+
+/**
  * What a row says below its name.
  * @param {Recording} recording
  * @param {Map<string, string>} stages
  */
 function details(recording, stages) {
   const { startTime, creationTime, durationMs, sourceStageArn } = recording;
-  const stage = stageOf(recording.stageArn, stages);
+  const stage = recording.stageName ?? stageOf(recording.stageArn, stages);
   const where = sourceStageArn ? `${stage}, replica from ${stageOf(sourceStageArn, stages)}` : stage;
   const when = new Date(startTime ?? creationTime).toLocaleString();
   const length = durationMs === undefined ? "" : ` · ${describeLength(durationMs)}`;
@@ -74,11 +81,16 @@ function word({ recordingState, paused }) {
  * @param {Deeds} deeds
  */
 export function makeRow(recording, stages, isPlaying, deeds) {
-  const { recordingId, participantId, errorMessage, statusMessage, errorCode } = recording;
+  const { recordingId, errorMessage, statusMessage, errorCode } = recording;
   const badge = make("span", "badge", word(recording));
   badge.dataset.state = word(recording);
   const lines = details(recording, stages).map(line => make("p", "recording-detail", line));
-  const text = make("div", "recording-text", make("p", "recording-name", participantId, badge), ...lines);
+  const text = make(
+    "div",
+    "recording-text",
+    make("p", "recording-name", personOf(recording), badge),
+    ...lines,
+  );
   const told = errorMessage ?? statusMessage;
   if (told) text.append(make("p", errorCode ? "problem" : "recording-detail", told));
   const image = /** @type {HTMLImageElement} */ (make("img", "recording-picture"));
@@ -105,10 +117,11 @@ export function makeRow(recording, stages, isPlaying, deeds) {
  * @param {Deeds} deeds
  */
 function buttons(recording, isPlaying, deeds) {
-  const { recordingId, participantId, paused } = recording;
+  const { recordingId, paused } = recording;
+  const person = personOf(recording);
   const made = [];
   if (isPlayable(recording)) {
-    const spoken = `Play the recording of ${participantId}`;
+    const spoken = `Play the recording of ${person}`;
     const play = makeButton(`play ${recordingId}`, isPlaying ? "Playing" : "Play", spoken, () =>
       deeds.play(recording),
     );
@@ -117,7 +130,7 @@ function buttons(recording, isPlaying, deeds) {
   }
   if (isOpen(recording)) {
     const label = paused ? "Resume" : "Pause";
-    const spoken = `${label} the recording of ${participantId}`;
+    const spoken = `${label} the recording of ${person}`;
     made.push(makeButton(`pause ${recordingId}`, label, spoken, () => deeds.pause(recording, !paused)));
   }
   return made;

@@ -83,11 +83,12 @@ const deeds = {
 };
 
 /** @param {Recording} recording */
-function isFound({ recordingId, participantId, stageArn, sourceStageArn }) {
+function isFound({ recordingId, participantId, userId, stageArn, stageName, sourceStageArn }) {
   const text = search.value.trim().toLowerCase();
   const names = stageNames();
   const stages = [stageArn, sourceStageArn ?? ""].flatMap(arn => [arn, names.get(arn) ?? ""]);
-  return [recordingId, participantId, ...stages].some(part => part.toLowerCase().includes(text));
+  const people = [participantId, userId ?? ""];
+  return [recordingId, stageName ?? "", ...people, ...stages].some(part => part.toLowerCase().includes(text));
 }
 
 /** A row is drawn again only when something in it has changed, so that focus stays and no click is lost. */

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct RunFile {
     /// The URL for clients.
     pub url: String,
+    /// Where the server is reached on this machine itself, if that is another URL: the public one may lead to a proxy, or nowhere from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<String>,
     /// The console's URL, including its key.
     pub console: String,
     /// The id of the server's process.
@@ -54,6 +57,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = RunFile {
             url: "http://a".into(),
+            local: Some("http://b".into()),
             console: "http://a/c".into(),
             pid: 1,
         };

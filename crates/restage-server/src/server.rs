@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -350,6 +350,15 @@ impl Server {
         &self.public_url
     }
 
+    /// Where programs on this machine reach the server, if that is not the URL for clients. `None` also with TLS, whose certificate is for
+    /// the name in that URL.
+    pub fn local_url(&self) -> Option<String> {
+        let rank = |address: &&SocketAddr| !address.ip().is_loopback();
+        let address = self.addresses.iter().min_by_key(rank)?;
+        let url = format!("http://{}", on_this_machine(*address));
+        (!self.has_tls() && url != self.public_url).then_some(url)
+    }
+
     /// The console's URL with its key; only for a terminal.
     pub fn console_url(&self) -> String {
         format!(
@@ -521,6 +530,16 @@ fn default_url(addresses: &[SocketAddr], media: IpAddr, has_tls: bool) -> String
         false => first.ip(),
     };
     format!("{scheme}://{}", SocketAddr::new(ip, first.port()))
+}
+
+/// An address that leads to a listener from the same machine.
+fn on_this_machine(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
 }
 
 /// The database that is configured, or the one in the data directory.

@@ -61,6 +61,10 @@ impl Drop for Progress {
     }
 }
 
+/// How a transfer is shown before and after it is known how many files there are.
+const UNKNOWN: &str = "{pos} files, {msg}";
+const KNOWN: &str = "{bar:30} {pos} of {len} files, {msg}";
+
 /// Files that are downloaded.
 pub(crate) struct Transfer {
     bar: ProgressBar,
@@ -69,8 +73,9 @@ pub(crate) struct Transfer {
 
 impl Transfer {
     pub(crate) fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos} of {len} files, {msg}") {
+        // How many files there are is known with the playlist, and before that a bar would be full.
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(UNKNOWN) {
             bar.set_style(style);
         }
         Self {
@@ -83,6 +88,9 @@ impl Transfer {
     pub(crate) fn expect(&self, files: u64) {
         let known = self.bar.length().unwrap_or(0).max(self.bar.position());
         self.bar.set_length(known + files);
+        if let Ok(style) = ProgressStyle::with_template(KNOWN) {
+            self.bar.set_style(style);
+        }
     }
 
     /// So many more bytes have arrived.
@@ -174,5 +182,21 @@ impl Drop for Figures {
         if let Some(figures) = self.unshown.take() {
             crate::output::note(&figures);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_has_no_bar_before_it_is_known_how_many_files_there_are() {
+        let transfer = Transfer::new();
+        transfer.file();
+        assert_eq!(transfer.bar.length(), None, "a bar of no files is full");
+        transfer.expect(3);
+        assert_eq!(transfer.bar.length(), Some(4));
+        transfer.expect(2);
+        assert_eq!(transfer.bar.length(), Some(6));
     }
 }

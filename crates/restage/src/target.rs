@@ -226,7 +226,8 @@ impl Target {
         if let Some(url) = &self.endpoint_url {
             return (Some(url.clone()), Origin::Named);
         }
-        let own = || RunFile::read(data_dir).map_or_else(default_url, |run| run.url);
+        let here = |run: RunFile| run.local.unwrap_or(run.url);
+        let own = || RunFile::read(data_dir).map_or_else(default_url, here);
         if self.data_dir.is_some() {
             return (Some(own()), Origin::DataDir);
         }

@@ -80,6 +80,16 @@ fn profile(name: &str) -> Target {
 }
 
 #[test]
+fn the_server_of_the_data_directory_is_reached_on_this_machine() {
+    let house = House::new();
+    let run = format!(
+        r#"{{"url":"https://video.example.org/video","local":"{RUNNING}","console":"x","pid":1}}"#
+    );
+    std::fs::write(house.data_dir().join("server.json"), run).unwrap();
+    assert_eq!(house.settled(&Target::default()), found(RUNNING, "OWN"));
+}
+
+#[test]
 fn nothing_said_is_the_server_of_the_data_directory() {
     assert_eq!(
         House::new().settled(&Target::default()),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{MediaType, RecordingState, ThumbnailStorage};
 use crate::error::ApiError;
-use crate::generated::constraint::{PAGINATION_TOKEN, PARTICIPANT_ID, STAGE_ARN};
+use crate::generated::constraint::{PAGINATION_TOKEN, PARTICIPANT_ID, STAGE_ARN, USER_ID};
 use crate::read::{Body, Pattern, Range, Text};
 use crate::time::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct ListRecordingsRequest {
     pub stage_arn: Option<String>,
     /// `participantId`: only recordings of this participant, 1–64 characters.
     pub participant_id: Option<String>,
+    /// `userId`: only recordings of participants with this user id, 1–128 characters. Not with `participantId`.
+    pub user_id: Option<String>,
     /// `nextToken`: `None` for the first page.
     pub next_token: Option<String>,
     /// `maxResults`: 1–100, 50 unless given.
@@ -33,24 +35,33 @@ impl ListRecordingsRequest {
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
         let members = body.members();
+        let participant_id = members.text("participantId", &PARTICIPANT_ID)?;
+        let participant_id = participant_id.filter(|id| !id.is_empty());
+        let user_id = members.text("userId", &USER_ID)?;
+        let user_id = user_id.filter(|id| !id.is_empty());
+        if participant_id.is_some() && user_id.is_some() {
+            return Err(ApiError::validation(
+                "userId must not be there together with participantId",
+            ));
+        }
         Ok(Self {
             stage_arn: members.text("stageArn", &STAGE_ARN)?,
-            participant_id: members
-                .text("participantId", &PARTICIPANT_ID)?
-                .filter(|id| !id.is_empty()),
+            participant_id,
+            user_id,
             next_token: members.page_token(&PAGINATION_TOKEN)?,
             max_results: members.max_results(RESULTS_DEFAULT, RESULTS)?,
         })
     }
 
     /// The members that a page token of this request is bound to, besides account and Region.
-    pub fn filters(&self) -> [(&'static str, &str); 2] {
+    pub fn filters(&self) -> [(&'static str, &str); 3] {
         [
             ("stageArn", self.stage_arn.as_deref().unwrap_or_default()),
             (
                 "participantId",
                 self.participant_id.as_deref().unwrap_or_default(),
             ),
+            ("userId", self.user_id.as_deref().unwrap_or_default()),
         ]
     }
 }
@@ -99,10 +110,16 @@ pub struct RecordingShape {
     pub recording_id: String,
     /// The stage in which the participant was recorded. It may have been deleted.
     pub stage_arn: String,
+    /// Its name, if it has one and was not deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage_name: Option<String>,
     /// The stage session in which the recording began.
     pub session_id: String,
     /// The participant.
     pub participant_id: String,
+    /// The participant's user id, if it has one and the participant is still known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     /// For a replica, the stage that the participant joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_stage_arn: Option<String>,
@@ -179,8 +196,14 @@ mod tests {
         let full = ListRecordingsRequest::parse(body.as_bytes()).unwrap();
         assert_eq!(
             full.filters(),
-            [("stageArn", arn), ("participantId", "Xy7zAb3dEf6h")]
+            [
+                ("stageArn", arn),
+                ("participantId", "Xy7zAb3dEf6h"),
+                ("userId", "")
+            ]
         );
+        let of_user = ListRecordingsRequest::parse(br#"{"userId":"ann b"}"#).unwrap();
+        assert_eq!(of_user.filters()[2], ("userId", "ann b"));
         assert_eq!(full.next_token.as_deref(), Some("p00"));
     }
 
@@ -190,6 +213,7 @@ mod tests {
             (r#"{"stageArn":"lobby"}"#, "stageArn"),
             (r#"{"stageArn":""}"#, "stageArn"),
             (r#"{"participantId":"a b"}"#, "participantId"),
+            (r#"{"participantId":"a","userId":"b"}"#, "userId"),
             (r#"{"maxResults":0}"#, "maxResults"),
             (r#"{"maxResults":101}"#, "maxResults"),
             (r#"{"nextToken":"a b"}"#, "nextToken"),

@@ -234,13 +234,13 @@ impl Capture {
                 Output::WantKeyFrame => self.wants_key_frame = true,
                 Output::Dropped(dropped) => self.figures.dropped(&dropped),
                 Output::Note(message) => self.note(message),
-                Output::Refused { codec } => self.refuse(codec),
+                Output::Refused { codec, began_with } => self.refuse(codec, began_with),
             }
         }
     }
 
     /// Where nothing was recordable before, the recording cannot begin; later, sound goes on.
-    fn refuse(&mut self, codec: Codec) {
+    fn refuse(&mut self, codec: Codec, began_with: Option<Codec>) {
         if self.media_types == MediaTypes::None {
             // Pictures are not recorded in any case; they only make no thumbnails.
             self.settle();
@@ -249,11 +249,22 @@ impl Capture {
         match self.standing {
             Standing::Waiting => self.standing = Standing::Refused(codec),
             Standing::Refused(_) => {}
-            Standing::Recordable => self.note(&format!(
-                "The pictures are encoded as {}, which cannot be recorded; sound is recorded alone.",
-                codec.name()
-            )),
+            Standing::Recordable => self.note(&left_out(codec, began_with)),
         }
+    }
+}
+
+/// Why pictures of this codec are left out: a sentence for people.
+fn left_out(codec: Codec, began_with: Option<Codec>) -> String {
+    let codec = codec.name();
+    match began_with {
+        None => format!(
+            "The pictures are encoded as {codec}, which cannot be recorded; sound is recorded alone."
+        ),
+        Some(first) => format!(
+            "The pictures are encoded as {codec} and the recording began with {}, after which players show no other; they are black.",
+            first.name()
+        ),
     }
 }
 

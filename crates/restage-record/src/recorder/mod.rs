@@ -42,6 +42,8 @@ pub struct Recorder {
     muxer: Muxer,
     /// What runs have: what the publication may send, and what the recording has had.
     tracks: Tracks,
+    /// How pictures that were sent are encoded. There is one such codec in a recording, as players cannot go on with another one.
+    shown: Option<Codec>,
     /// How pictures are encoded that stand for those of a later publication, before anything says how these will be.
     spare_pictures: Option<Codec>,
     /// Whether the publication may send pictures; `None` before it has said so.
@@ -83,6 +85,7 @@ impl Recorder {
             relation: Relation::default(),
             muxer: Muxer::new(config.anchor, target_us, resumed),
             tracks,
+            shown: resumed.shown,
             spare_pictures,
             offers_pictures: None,
             has_shown: false,
@@ -106,13 +109,7 @@ impl Recorder {
         if self.is_paused || self.is_finished || !self.is_recorded(packet.kind()) {
             return;
         }
-        if packet.codec == Codec::Vp8 {
-            if !self.refused.contains(&packet.codec) {
-                self.refused.push(packet.codec);
-                self.outputs.push_back(Output::Refused {
-                    codec: packet.codec,
-                });
-            }
+        if self.refuses(packet.codec) {
             return;
         }
         self.since_us.get_or_insert(self.now_us);
@@ -154,8 +151,8 @@ impl Recorder {
         }
         self.work(true);
         self.with_context(|muxer, cx| muxer.end_run(None, cx));
-        self.audio = AudioSource::default();
-        self.video = VideoSource::default();
+        self.audio.restart();
+        self.video.restart();
         self.relation = Relation::default();
         self.since_us = None;
         self.has_shown = false;
@@ -221,6 +218,11 @@ impl Recorder {
         self.video.work(self.now_us, must, &mut self.drops);
         self.relate();
         self.notes.on_pictures(self.video.is_unreadable());
+        let (audio, video) = (&self.audio, &self.video);
+        self.notes
+            .on_times(audio.has_random_times(), video.has_random_times());
+        self.notes
+            .on_unrest(audio.is_restless(), video.is_restless());
         while let Some(note) = self.notes.next() {
             self.put(Output::Note(note));
         }
@@ -249,7 +251,18 @@ impl Recorder {
 
     /// Leaves out pictures that no run can begin with, so that the key frame behind them is next.
     fn drop_undecodable(&mut self) {
-        if self.media_types == MediaTypes::None || self.muxer.has_run() {
+        if self.media_types == MediaTypes::None {
+            return;
+        }
+        // What was on its way when the first pictures were recorded.
+        while self
+            .video
+            .head()
+            .is_some_and(|unit| !self.may_show(unit.codec))
+        {
+            self.video.pop();
+        }
+        if self.muxer.has_run() {
             return;
         }
         while let Some(unit) = self.video.head()
@@ -301,14 +314,8 @@ impl Recorder {
         if !self.muxer.has_run() {
             self.relation.jump();
         }
-        let age_us = self
-            .now_us
-            .saturating_sub(self.since_us.unwrap_or(self.now_us));
-        self.notes.on_reports(
-            age_us,
-            Relation::is_missing(audio, video),
-            self.relation.has_lied(),
-        );
+        let lacks = self.audio.lacks_reports(self.now_us) || self.video.lacks_reports(self.now_us);
+        self.notes.on_reports(lacks, self.relation.has_lied());
     }
 
     /// Which kind is next in time; `None` while the other kind may still have something earlier.
@@ -406,6 +413,7 @@ impl Recorder {
         self.take_picture(&unit, at_us);
         if self.media_types != MediaTypes::None {
             self.tracks.pictures = Some(unit.codec);
+            self.shown = Some(unit.codec);
             self.has_shown = true;
             let offset_us = unit.place.offset_us.saturating_sub(self.relation.us());
             self.with_context(|muxer, cx| muxer.video(unit, offset_us, at_us, cx));

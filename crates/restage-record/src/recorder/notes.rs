@@ -2,12 +2,17 @@
 
 use std::collections::VecDeque;
 
-/// Sender reports come every one to five seconds.
-const REPORTS_AWAITED_US: u64 = 15_000_000;
+use crate::limits::{CALM_US, CHANGES_MAX, CHANGES_WINDOW_US};
+
 const NO_REPORTS: &str =
     "The publisher sends no sender reports: sound and pictures are put in step by their arrival.";
 const LYING_REPORTS: &str =
     "Sender reports of the publisher contradict the arrival of its packets and were not used.";
+const RANDOM_SOUND: &str =
+    "Timestamps of the sound jump again and again; sound that got no time by them was left out.";
+const RANDOM_PICTURES: &str = "Timestamps of the pictures jump again and again; pictures that got no time by them were left out.";
+const RESTLESS_SOUND: &str = "The publisher began its sound anew more than 10 times in 10 seconds; the sound is left out until it goes on for 5 seconds.";
+const RESTLESS_PICTURES: &str = "The publisher changed the parameters of its pictures more than 10 times in 10 seconds; pictures are left out until these stay the same for 5 seconds.";
 const UNREADABLE_PICTURES: &str = "Key frames have a sequence header (SPS) that cannot be read; they and the pictures after them were left out.";
 
 /// Sentences for `recording_status_message`, each once.
@@ -18,13 +23,31 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// What is known of the sender reports of a publication with sound and pictures, of which the first packet came so long ago.
-    pub(super) fn on_reports(&mut self, age_us: u64, are_missing: bool, have_lied: bool) {
-        if are_missing && age_us >= REPORTS_AWAITED_US {
+    /// What is known of the sender reports of a publication with sound and pictures.
+    pub(super) fn on_reports(&mut self, are_missing: bool, have_lied: bool) {
+        if are_missing {
             self.say(NO_REPORTS);
         }
         if have_lied {
             self.say(LYING_REPORTS);
+        }
+    }
+
+    /// Whether timestamps of sound and of pictures jumped again and again.
+    pub(super) fn on_times(&mut self, of_sound: bool, of_pictures: bool) {
+        for (is_so, sentence) in [(of_sound, RANDOM_SOUND), (of_pictures, RANDOM_PICTURES)] {
+            if is_so {
+                self.say(sentence);
+            }
+        }
+    }
+
+    /// Whether sound and pictures are left out because they change all the time.
+    pub(super) fn on_unrest(&mut self, of_sound: bool, of_pictures: bool) {
+        for (is_so, sentence) in [(of_sound, RESTLESS_SOUND), (of_pictures, RESTLESS_PICTURES)] {
+            if is_so {
+                self.say(sentence);
+            }
         }
     }
 
@@ -46,3 +69,5 @@ impl Notes {
         }
     }
 }
+
+const _: () = assert!(CHANGES_MAX == 10 && CHANGES_WINDOW_US == 10_000_000 && CALM_US == 5_000_000);

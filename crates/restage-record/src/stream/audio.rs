@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use restage_codec::{Codec, MediaKind, opus, red};
 
-use super::{Event, Stream};
+use super::unrest::Gate;
+use super::{Event, Known, Stream};
 use crate::drops::Drops;
 use crate::limits::{WAITING_BYTES_MAX, WAITING_SAMPLES_MAX};
 use crate::mp4::AUDIO_TIMESCALE;
@@ -38,7 +39,8 @@ pub(crate) struct AudioSource {
     ready: VecDeque<AudioUnit>,
     ready_bytes: usize,
     frontier_us: Option<i64>,
-    pushed_us: Option<u64>,
+    known: Known,
+    gate: Gate,
 }
 
 #[derive(Debug)]
@@ -49,9 +51,17 @@ struct Held {
 }
 
 impl AudioSource {
+    /// Another publication begins.
+    pub(crate) fn restart(&mut self) {
+        *self = Self {
+            gate: std::mem::take(&mut self.gate),
+            ..Self::default()
+        };
+    }
+
     /// Takes a packet.
     pub(crate) fn push(&mut self, now_us: u64, packet: Packet, drops: &mut Drops) {
-        self.pushed_us = Some(now_us);
+        self.known.push(now_us, &packet);
         let current = self.stream.as_ref().map(|stream| stream.encoding);
         if current != Some(packet.encoding) {
             if self.previous == Some(packet.encoding) {
@@ -81,6 +91,7 @@ impl AudioSource {
                 Event::Hole(count) => drops.count(MediaKind::Audio, DropReason::Lost, count),
                 Event::ClockBroke => {
                     stream.renew_clock();
+                    self.known.jump(now_us);
                     drops.count(
                         MediaKind::Audio,
                         DropReason::Damaged,
@@ -92,9 +103,9 @@ impl AudioSource {
                 }
             }
             // Packets behind another clock must not wait for this one.
-            self.place(now_us, false);
+            self.place(now_us, false, drops);
         }
-        self.place(now_us, must);
+        self.place(now_us, must, drops);
     }
 
     fn hold(&mut self, packet: Packet, drops: &mut Drops) {
@@ -116,7 +127,7 @@ impl AudioSource {
     }
 
     /// Gives what is held its time, once the clock goes.
-    fn place(&mut self, now_us: u64, must: bool) {
+    fn place(&mut self, now_us: u64, must: bool, drops: &mut Drops) {
         let Some(stream) = &mut self.stream else {
             return;
         };
@@ -128,12 +139,18 @@ impl AudioSource {
             && let Some(held) = self.held.pop_front()
         {
             self.held_bytes -= held.data.len();
+            let mut begins_clock = std::mem::take(&mut self.begins_clock);
+            let changes = begins_clock;
+            if !self.gate.passes(now_us, changes, true, &mut begins_clock) {
+                drops.count(MediaKind::Audio, DropReason::Restless, 1);
+                continue;
+            }
             self.ready_bytes += held.data.len();
             self.ready.push_back(AudioUnit {
                 place,
                 data: held.data,
                 samples: held.samples,
-                begins_clock: std::mem::take(&mut self.begins_clock),
+                begins_clock,
                 queued_us: now_us,
             });
         }
@@ -168,7 +185,22 @@ impl AudioSource {
 
     /// When the newest packet was pushed.
     pub(crate) fn pushed_us(&self) -> Option<u64> {
-        self.pushed_us
+        self.known.newest_us
+    }
+
+    /// Whether sender reports should have come by now.
+    pub(crate) fn lacks_reports(&self, now_us: u64) -> bool {
+        self.known.lacks_reports(now_us)
+    }
+
+    /// Whether timestamps jumped again and again.
+    pub(crate) fn has_random_times(&self) -> bool {
+        self.known.has_random_times
+    }
+
+    /// Whether it is left out because its encoder or clock changes all the time.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.gate.is_shut()
     }
 
     pub(crate) fn reports(&self) -> Option<&Reports> {

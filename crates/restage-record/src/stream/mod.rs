@@ -3,14 +3,16 @@
 mod audio;
 mod picture;
 mod reorder;
+mod unrest;
 mod video;
 
 use restage_codec::Codec;
 
-use crate::limits::STALL_US;
+use crate::limits::{REPORTS_AWAITED_US, STALL_US};
 use crate::packet::{EncodingId, Packet};
 use crate::timeline::{Clock, Place, Reports, Verdict};
 use reorder::{Ordered, Reorder};
+use unrest::Unrest;
 
 pub(crate) use audio::{AudioSource, AudioUnit};
 pub(crate) use picture::Assembled;
@@ -30,6 +32,37 @@ struct Stream {
     arrived_us: Option<u64>,
     /// When its first packet was pushed.
     since_us: u64,
+}
+
+/// What is known of the packets of one kind, whichever encoding they are of.
+#[derive(Debug, Default)]
+struct Known {
+    /// When the first and the newest packet were pushed.
+    first_us: Option<u64>,
+    newest_us: Option<u64>,
+    has_reports: bool,
+    /// How often timestamps began another clock.
+    jumps: Unrest,
+    has_random_times: bool,
+}
+
+impl Known {
+    fn push(&mut self, now_us: u64, packet: &Packet) {
+        self.first_us.get_or_insert(now_us);
+        self.newest_us = Some(now_us);
+        self.has_reports |= packet.report.is_some();
+    }
+
+    fn jump(&mut self, now_us: u64) {
+        self.jumps.change(now_us);
+        self.has_random_times |= self.jumps.is_restless(now_us);
+    }
+
+    /// Whether packets have come for so long that a sender report should have been among them.
+    fn lacks_reports(&self, now_us: u64) -> bool {
+        let is_due = |first: u64| now_us.saturating_sub(first) >= REPORTS_AWAITED_US;
+        !self.has_reports && self.first_us.is_some_and(is_due)
+    }
 }
 
 /// What comes next in a stream.

@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use restage_codec::{Codec, MediaKind};
 
 use super::picture::{Assembler, Outcome};
-use super::{Assembled, Event, Stream};
+use super::unrest::Gate;
+use super::{Assembled, Event, Known, Stream};
 use crate::drops::Drops;
 use crate::limits::{REORDER_WINDOW_US, WAITING_BYTES_MAX, WAITING_SAMPLES_MAX};
+use crate::mp4::VideoFormat;
 use crate::output::DropReason;
 use crate::packet::Packet;
 use crate::timeline::{Place, Reports};
@@ -35,7 +37,10 @@ pub(crate) struct VideoSource {
     ready: VecDeque<VideoUnit>,
     ready_bytes: usize,
     frontier_us: Option<i64>,
-    pushed_us: Option<u64>,
+    known: Known,
+    gate: Gate,
+    /// That of the newest key frame.
+    format: Option<VideoFormat>,
 }
 
 #[derive(Debug)]
@@ -49,9 +54,18 @@ struct VideoStream {
 }
 
 impl VideoSource {
+    /// Another publication begins.
+    pub(crate) fn restart(&mut self) {
+        *self = Self {
+            gate: std::mem::take(&mut self.gate),
+            format: self.format.take(),
+            ..Self::default()
+        };
+    }
+
     /// Takes a packet of a codec that can be recorded.
     pub(crate) fn push(&mut self, now_us: u64, packet: Packet, drops: &mut Drops) {
-        self.pushed_us = Some(now_us);
+        self.known.push(now_us, &packet);
         let is_of = |stream: &&mut VideoStream| {
             stream.stream.encoding == packet.encoding && stream.stream.codec == packet.codec
         };
@@ -81,17 +95,37 @@ impl VideoSource {
             let Some(first) = self.streams.front_mut() else {
                 return;
             };
-            first.work(now_us, must || is_replaced, drops);
+            let jumps = first.work(now_us, must || is_replaced, drops);
+            (0..jumps).for_each(|_| self.known.jump(now_us));
             self.frontier_us = first.frontier_us().or(self.frontier_us);
-            while let Some(unit) = first.take(now_us) {
-                self.ready_bytes += unit.picture.data.len();
-                self.ready.push_back(unit);
+            while let Some(unit) = self
+                .streams
+                .front_mut()
+                .and_then(|first| first.take(now_us))
+            {
+                self.queue(now_us, unit, drops);
             }
             if !is_replaced {
                 return;
             }
             self.streams.pop_front();
         }
+    }
+
+    fn queue(&mut self, now_us: u64, mut unit: VideoUnit, drops: &mut Drops) {
+        let key_format = unit.picture.key_format.as_ref();
+        let is_other = key_format.is_some() && key_format != self.format.as_ref();
+        if is_other {
+            self.format = key_format.cloned();
+        }
+        let (changes, can_begin) = (is_other || unit.begins_clock, key_format.is_some());
+        let begins_clock = &mut unit.begins_clock;
+        if !self.gate.passes(now_us, changes, can_begin, begins_clock) {
+            drops.count(MediaKind::Video, DropReason::Restless, 1);
+            return;
+        }
+        self.ready_bytes += unit.picture.data.len();
+        self.ready.push_back(unit);
     }
 
     /// Whether the next encoding is due: nothing of the present one is waited for.
@@ -126,11 +160,29 @@ impl VideoSource {
 
     /// When the newest packet was pushed.
     pub(crate) fn pushed_us(&self) -> Option<u64> {
-        self.pushed_us
+        self.known.newest_us
+    }
+
+    /// Whether sender reports should have come by now.
+    pub(crate) fn lacks_reports(&self, now_us: u64) -> bool {
+        self.known.lacks_reports(now_us)
+    }
+
+    /// Whether timestamps jumped again and again.
+    pub(crate) fn has_random_times(&self) -> bool {
+        self.known.has_random_times
+    }
+
+    /// Whether it is left out because its parameters, encoder or clock change all the time.
+    pub(crate) fn is_restless(&self) -> bool {
+        self.gate.is_shut()
     }
 
     /// Nothing can be decoded before a key frame, or it is likely to be so soon.
     pub(crate) fn awaits_key_frame(&mut self, now_us: u64) -> bool {
+        if self.gate.awaits_key_frame(now_us) {
+            return true;
+        }
         let first = self.streams.front_mut();
         let is_doubtful = first.is_some_and(|first| first.stream.reorder.is_doubtful(now_us));
         let mut streams = self.streams.iter();
@@ -165,8 +217,9 @@ impl VideoStream {
         }
     }
 
-    fn work(&mut self, now_us: u64, must: bool, drops: &mut Drops) {
-        let mut outcomes = Vec::new();
+    /// Answers how often another clock began.
+    fn work(&mut self, now_us: u64, must: bool, drops: &mut Drops) -> usize {
+        let (mut outcomes, mut jumps) = (Vec::new(), 0);
         while let Some(event) = self.stream.next(now_us, must) {
             match event {
                 Event::Packet(packet) => self.assembler.take(packet, &mut outcomes),
@@ -178,6 +231,7 @@ impl VideoStream {
                     self.assembler.finish(&mut outcomes);
                     self.hold(&mut outcomes, drops);
                     self.break_clock(drops);
+                    jumps += 1;
                 }
             }
             self.hold(&mut outcomes, drops);
@@ -188,6 +242,7 @@ impl VideoStream {
         }
         let is_full = self.held_bytes > WAITING_BYTES_MAX || self.held.len() > WAITING_SAMPLES_MAX;
         self.begins_clock |= self.stream.start(now_us, must || is_full).1;
+        jumps
     }
 
     /// Pictures that still wait for a clock that is gone have no time.

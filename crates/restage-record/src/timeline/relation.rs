@@ -48,9 +48,4 @@ impl Relation {
     pub(crate) fn has_lied(&self) -> bool {
         self.has_lied
     }
-
-    /// Whether a stream lacks reports.
-    pub(crate) fn is_missing(audio: &Reports, video: &Reports) -> bool {
-        audio.count() == 0 || video.count() == 0
-    }
 }

@@ -41,11 +41,6 @@ impl Reports {
         self.offsets_us.clear();
     }
 
-    /// How many are remembered.
-    pub(super) fn count(&self) -> usize {
-        self.offsets_us.len()
-    }
-
     /// The server's clock minus the sender's, in microseconds: the median of what most reports agree on; `None` if they do not.
     pub(super) fn offset_us(&self) -> Option<i64> {
         let mut sorted: Vec<i64> = self.offsets_us.iter().copied().collect();

@@ -32,6 +32,22 @@ pub(crate) fn sets() -> &'static [Vec<u8>] {
     SETS.get_or_init(|| parameter_sets(320, 192))
 }
 
+/// Those of larger pictures.
+pub(crate) fn larger_sets() -> &'static [Vec<u8>] {
+    static SETS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    SETS.get_or_init(|| parameter_sets(640, 384))
+}
+
+/// A packet of parameter sets (STAP-A, RFC 6184 §5.7.1).
+pub(crate) fn aggregate(sets: &[Vec<u8>]) -> Arc<[u8]> {
+    let mut aggregate = vec![0x78];
+    for set in sets {
+        aggregate.extend_from_slice(&(set.len() as u16).to_be_bytes());
+        aggregate.extend_from_slice(set);
+    }
+    aggregate.into()
+}
+
 /// How a publisher sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Card {
@@ -119,12 +135,7 @@ impl Card {
         slice.resize(if is_key { KEY_BYTES } else { DELTA_BYTES }, 0x55);
         let mut payloads: Vec<Vec<u8>> = Vec::new();
         if is_key {
-            let mut aggregate = vec![0x78];
-            for set in sets() {
-                aggregate.extend_from_slice(&(set.len() as u16).to_be_bytes());
-                aggregate.extend_from_slice(set);
-            }
-            payloads.push(aggregate);
+            payloads.push(aggregate(sets()).to_vec());
         }
         let count = slice[1..].chunks(PACKET_BYTES).count();
         for (place, chunk) in slice[1..].chunks(PACKET_BYTES).enumerate() {

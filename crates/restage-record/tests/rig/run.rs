@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use restage_codec::Codec;
 use restage_record::{Anchor, EncodingId, MediaTypes, Recorder, RecorderConfig, SenderReport};
 
 use super::Random;
@@ -86,6 +87,14 @@ pub(crate) struct Player {
     pub(crate) audio_encoding: u64,
     /// Requests for key frames are ignored.
     pub(crate) is_deaf: bool,
+    /// Each picture is a key frame, and of another size than the one before.
+    pub(crate) changes_size: bool,
+    /// Each packet of sound is of another encoder.
+    pub(crate) changes_encoder: bool,
+    /// Timestamps of sound are anything.
+    pub(crate) has_random_sound: bool,
+    /// What pictures say of their codec.
+    pub(crate) video_codec: Codec,
 }
 
 impl Player {
@@ -109,6 +118,10 @@ impl Player {
             mute_video: false,
             audio_encoding: 1,
             is_deaf: false,
+            changes_size: false,
+            changes_encoder: false,
+            has_random_sound: false,
+            video_codec: Codec::H264,
         }
     }
 
@@ -168,6 +181,12 @@ impl Player {
             if self.scene.card.has_audio && !self.mute_audio {
                 let mut packet = self.scene.card.audio(number, 500 + number);
                 packet.report = self.audio_report;
+                if self.changes_encoder {
+                    self.audio_encoding += 1;
+                }
+                if self.has_random_sound {
+                    packet.timestamp += self.random.below(1 << 31);
+                }
                 packet.encoding = EncodingId(self.audio_encoding);
                 // Both kinds take as long from capture to sending.
                 self.audio.send(self.now_us(), packet);
@@ -185,7 +204,7 @@ impl Player {
             }
             let every = self.scene.card.key_every;
             let is_asked = !self.is_deaf && self.key_at_us.is_some_and(|at| at <= self.at_us);
-            let is_key = is_asked || every > 0 && number.is_multiple_of(every);
+            let is_key = is_asked || self.changes_size || every > 0 && number.is_multiple_of(every);
             if is_key {
                 self.key_at_us = None;
             }
@@ -194,6 +213,10 @@ impl Player {
                 .card
                 .video(number, is_key, &mut self.video_sequence);
             for mut packet in packets {
+                if self.changes_size && number % 2 == 1 && packet.starts_key_frame {
+                    packet.payload = card::aggregate(card::larger_sets());
+                }
+                packet.codec = self.video_codec;
                 packet.report = self.video_report;
                 self.video.send(self.now_us(), packet);
             }

@@ -10,7 +10,9 @@ pub(crate) mod recordings;
 
 pub use counts::LiveCounts;
 pub use ingests::{FoundIngest, IngestFilter};
-pub use recordings::{ParticipantRecording, RecordedParticipant, RecordingFilter};
+pub use recordings::{
+    NamedRecording, ParticipantRecording, Recorded, RecordedParticipant, RecordingFilter,
+};
 
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{

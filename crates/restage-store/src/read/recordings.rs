@@ -31,13 +31,36 @@ pub struct ParticipantRecording {
     pub prefix: String,
 }
 
+/// A recording, and what people call those that it is of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedRecording {
+    /// The recording.
+    pub row: Recording,
+    /// The user id of its participant, which may be empty; `None` if the participant is not known any more.
+    pub user_id: Option<String>,
+    /// The name of its stage, which may be empty; `None` if the stage was deleted.
+    pub stage_name: Option<String>,
+}
+
 /// Which recordings a list has.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RecordingFilter {
     /// Those of one stage, which may have been deleted.
     pub stage: Option<StageId>,
+    /// Those of one person.
+    pub of: Recorded,
+}
+
+/// Whose recordings a list has.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Recorded {
+    /// Everybody's.
+    #[default]
+    All,
     /// Those of one participant.
-    pub participant: Option<ParticipantId>,
+    Participant(ParticipantId),
+    /// Those of participants with this user id.
+    User(String),
 }
 
 pub(crate) const GET: &str = concat!(
@@ -46,12 +69,26 @@ pub(crate) const GET: &str = concat!(
     " FROM recordings v WHERE v.id = $1"
 );
 
-macro_rules! list {
-    ($condition:literal) => {
+/// The columns of a recording, and of the names that belong to it. Participants and stages may be gone.
+macro_rules! named {
+    () => {
         concat!(
             "SELECT ",
             recording::columns!(),
-            " FROM recordings v WHERE v.account = $1 AND v.region = $2",
+            ", p.user_id, s.name FROM recordings v \
+             LEFT JOIN participants p ON p.session = v.session AND p.id = v.participant \
+             LEFT JOIN stages s ON s.id = v.stage"
+        )
+    };
+}
+
+pub(crate) const GET_NAMED: &str = concat!(named!(), " WHERE v.id = $1");
+
+macro_rules! list {
+    ($condition:literal) => {
+        concat!(
+            named!(),
+            " WHERE v.account = $1 AND v.region = $2",
             $condition,
             " AND (v.created_at, v.id) < ($3, $4) ORDER BY v.created_at DESC, v.id DESC LIMIT $5"
         )
@@ -62,12 +99,25 @@ pub(crate) const LIST: &str = list!("");
 pub(crate) const LIST_OF_STAGE: &str = list!(" AND v.stage = $6");
 pub(crate) const LIST_OF_PARTICIPANT: &str = list!(" AND v.participant = $6");
 pub(crate) const LIST_OF_BOTH: &str = list!(" AND v.participant = $6 AND v.stage = $7");
+// User ids have no index of their own: the list is read in its order, which COALESCE leaves to the planner as the only way.
+pub(crate) const LIST_OF_USER: &str = list!(" AND COALESCE(p.user_id, '') = $6");
+pub(crate) const LIST_OF_USER_IN_STAGE: &str =
+    list!(" AND COALESCE(p.user_id, '') = $6 AND v.stage = $7");
 
 impl Store {
     /// A recording by its id.
     pub async fn get_recording(&self, id: &RecordingId) -> Result<Option<Recording>, StoreError> {
         let query = query(GET).bind(id.as_str());
         self.one(query, Recording::read).await
+    }
+
+    /// A recording by its id, with the names that belong to it.
+    pub async fn get_named_recording(
+        &self,
+        id: &RecordingId,
+    ) -> Result<Option<NamedRecording>, StoreError> {
+        let query = query(GET_NAMED).bind(id.as_str());
+        self.one(query, named_recording).await
     }
 
     /// The recordings that are not wholly in their buckets, of all accounts. It reads all rows that there are, which is done at a start.
@@ -84,12 +134,14 @@ impl Store {
         filter: &RecordingFilter,
         before: Option<(Time, RecordingId)>,
         limit: u32,
-    ) -> Result<Page<Recording>, StoreError> {
-        let sql = match (&filter.stage, &filter.participant) {
-            (None, None) => LIST,
-            (Some(_), None) => LIST_OF_STAGE,
-            (None, Some(_)) => LIST_OF_PARTICIPANT,
-            (Some(_), Some(_)) => LIST_OF_BOTH,
+    ) -> Result<Page<NamedRecording>, StoreError> {
+        let (sql, of) = match (&filter.stage, &filter.of) {
+            (None, Recorded::All) => (LIST, None),
+            (Some(_), Recorded::All) => (LIST_OF_STAGE, None),
+            (None, Recorded::Participant(id)) => (LIST_OF_PARTICIPANT, Some(id.as_str())),
+            (Some(_), Recorded::Participant(id)) => (LIST_OF_BOTH, Some(id.as_str())),
+            (None, Recorded::User(id)) => (LIST_OF_USER, Some(id.as_str())),
+            (Some(_), Recorded::User(id)) => (LIST_OF_USER_IN_STAGE, Some(id.as_str())),
         };
         let (time, id) = position(before.as_ref().map(|(time, id)| (*time, id.as_str())), LAST);
         let limit = limit.min(crate::limits::PAGE_ROWS_MAX);
@@ -99,14 +151,25 @@ impl Store {
             .bind(time)
             .bind(id)
             .bind(i64::from(limit) + 1);
-        if let Some(participant) = &filter.participant {
-            query = query.bind(participant.as_str());
+        if let Some(of) = of {
+            query = query.bind(of);
         }
         if let Some(stage) = &filter.stage {
             query = query.bind(stage.as_str());
         }
-        Ok(Page::cut(self.all(query, Recording::read).await?, limit))
+        Ok(Page::cut(self.all(query, named_recording).await?, limit))
     }
+}
+
+/// A recording's columns, then the participant's user id and the stage's name, or NULL.
+fn named_recording(row: &Row<'_>) -> Result<NamedRecording, StoreError> {
+    let mut cells = Cells::new(row, Recording::ROW);
+    let row = Recording::take(&mut cells)?;
+    Ok(NamedRecording {
+        row,
+        user_id: cells.opt_str()?.map(str::to_owned),
+        stage_name: cells.opt_str()?.map(str::to_owned),
+    })
 }
 
 /// A participant's columns, then the state, the bucket and the prefix of its newest recording, or NULL.

@@ -93,6 +93,12 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
             read::recordings::LIST_OF_PARTICIPANT,
         ),
         ("list_recordings of both", read::recordings::LIST_OF_BOTH),
+        ("list_recordings of a user", read::recordings::LIST_OF_USER),
+        (
+            "list_recordings of a user in a stage",
+            read::recordings::LIST_OF_USER_IN_STAGE,
+        ),
+        ("get_named_recording", read::recordings::GET_NAMED),
         ("open recordings of a stage", recordings::OPEN_OF_STAGE),
         ("recordings due", recordings::DUE),
         ("recordings of a stage", recordings::COUNT_OF_STAGE),

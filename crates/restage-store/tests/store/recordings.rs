@@ -9,8 +9,8 @@ use restage_core::command::JobOutcome;
 use restage_core::id::{StageSessionId, Time};
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId, RecordingState};
 use restage_store::{
-    OutboxConfig, Page, ParticipantFilter, RecordedParticipant, RecordingFilter, Store, Sweep,
-    check,
+    OutboxConfig, Page, ParticipantFilter, Recorded, RecordedParticipant, RecordingFilter, Store,
+    Sweep, check,
 };
 use serde_json::{Value, json};
 
@@ -144,10 +144,10 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
     execute(&store, at, delete_stage("a")).await;
     let both = RecordingFilter {
         stage: Some("a".into()),
-        participant: Some("ann".into()),
+        of: Recorded::Participant("ann".into()),
     };
     let of_stage = RecordingFilter {
-        participant: None,
+        of: Recorded::All,
         ..both.clone()
     };
     let of_participant = RecordingFilter {
@@ -158,6 +158,16 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
         stage: Some("b".into()),
         ..both.clone()
     };
+    let of_user = |stage: Option<&str>, user: &str| RecordingFilter {
+        stage: stage.map(Into::into),
+        of: Recorded::User(user.to_owned()),
+    };
+    let named = store.list_recordings("000000000000", "eu-west-1", &of_participant, None, 1);
+    let named = named.await.unwrap().rows;
+    let found = store.get_named_recording(&named[0].row.id).await.unwrap();
+    assert_eq!(found.as_ref(), named.first());
+    assert_eq!(named[0].user_id.as_deref(), Some("user of ann"));
+    assert_eq!(named[0].stage_name, None, "the stage was deleted");
     for limit in [1, 5, 100] {
         for (filter, count) in [
             (&RecordingFilter::default(), 24),
@@ -165,6 +175,10 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
             (&of_participant, 12),
             (&both, 12),
             (&elsewhere, 0),
+            (&of_user(None, "user of ann"), 12),
+            (&of_user(Some("a"), "user of ben"), 12),
+            (&of_user(Some("b"), "user of ben"), 0),
+            (&of_user(None, "ann"), 0),
         ] {
             let fetch = async |before: Option<(Time, RecordingId)>| {
                 let page =
@@ -172,7 +186,9 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
                 let page = page.await.unwrap();
                 let rows = page.rows.into_iter();
                 Page {
-                    rows: rows.map(|row| (row.created_at, row.id)).collect(),
+                    rows: rows
+                        .map(|named| (named.row.created_at, named.row.id))
+                        .collect(),
                     more: page.more,
                 }
             };

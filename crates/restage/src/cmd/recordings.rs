@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use restage_api::Extension;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Call};
+use crate::exit::{Exit, Failure};
 use crate::naming;
 use crate::output::Output;
 use crate::paging::{self, Paging};
@@ -35,14 +36,15 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   restage recordings list
+  restage recordings list --stage lobby --participant ann
   restage recordings list --stage lobby --max-items 1 \\
       --query 'recordings[0].recordingId' --output text")]
 pub(crate) struct ListArgs {
     /// Only recordings of this stage, by ARN, name or id; by ARN if it was deleted
     #[arg(long, visible_alias = "stage-arn", value_name = "STAGE")]
     stage: Option<String>,
-    /// Only recordings of this participant
-    #[arg(long, visible_alias = "participant-id", value_name = "ID")]
+    /// Only recordings of this participant, by id or user id, also after it has left
+    #[arg(long, visible_alias = "participant-id", value_name = "PARTICIPANT")]
     participant: Option<String>,
     #[command(flatten)]
     paging: Paging,
@@ -79,12 +81,20 @@ pub(crate) struct DownloadArgs {
     target: Target,
 }
 
+/// Members of ListRecordings, by which a participant is found.
+const ID: &str = "participantId";
+const USER_ID: &str = "userId";
+
 const RECORDINGS: Columns = Columns {
     member: "recordings",
     columns: &[
         ("RECORDING", "recordingId"),
         ("STATE", "recordingState"),
         ("PAUSED", "paused"),
+        ("STAGE", "stageName"),
+        ("USER", "userId"),
+        ("STAGE", "stageName"),
+        ("USER", "userId"),
         ("PARTICIPANT", "participantId"),
         ("STARTED", "startTime"),
         ("ENDED", "endTime"),
@@ -123,12 +133,53 @@ async fn list(args: ListArgs) -> anyhow::Result<ExitCode> {
         Some(named) => Some(naming::stage_arn(&api, &named).await?),
         None => None,
     };
-    let call = api
-        .call(Extension::ListRecordings)
-        .set_some("stageArn", stage)
-        .set_some("participantId", args.participant)
-        .listing("recordings");
+    let filter = match &args.participant {
+        Some(named) => Some((
+            filter_of(&api, stage.as_deref(), named).await?,
+            named.clone(),
+        )),
+        None => None,
+    };
+    let mut call = recordings(&api, stage.as_deref());
+    if let Some((member, named)) = filter {
+        call = call.set(member, named);
+    }
+    let call = call.listing("recordings");
     paging::list(&api, call, &args.paging, &args.output, &RECORDINGS).await
+}
+
+fn recordings(api: &Api, stage: Option<&str>) -> Call {
+    let call = api.call(Extension::ListRecordings);
+    call.set_some("stageArn", stage.map(str::to_owned))
+}
+
+/// The member of ListRecordings that finds the recordings of a participant who was named by id or by user id: what looks like an id may be a
+/// user id, if it is that of no participant who was recorded.
+///
+/// # Errors
+/// Nobody with this user id was recorded.
+async fn filter_of(api: &Api, stage: Option<&str>, named: &str) -> anyhow::Result<&'static str> {
+    let finds = async |member| {
+        let call = recordings(api, stage).set(member, named);
+        let answer = api.answer(call.set("maxResults", 1)).await?;
+        let found = answer["recordings"].as_array();
+        anyhow::Ok(found.is_some_and(|found| !found.is_empty()))
+    };
+    let is_id = naming::is_id(named);
+    if is_id && finds(ID).await? {
+        return Ok(ID);
+    }
+    if finds(USER_ID).await? {
+        return Ok(USER_ID);
+    }
+    if is_id {
+        return Ok(ID);
+    }
+    let told = format!("no recording of a participant with the user id {named:?} is known");
+    let failure = Failure::new(Exit::Refused, told);
+    Err(failure
+        .advise("restage recordings list, without --participant, shows whose recordings there are")
+        .into())
 }
 
 async fn one(args: OneArgs, extension: Extension) -> anyhow::Result<ExitCode> {

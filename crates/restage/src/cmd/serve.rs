@@ -72,6 +72,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     };
     let run_file = RunFile {
         url: server.public_url().to_owned(),
+        local: server.local_url(),
         console: server.console_url(),
         pid: std::process::id(),
     };

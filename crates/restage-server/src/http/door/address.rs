@@ -17,7 +17,7 @@ const IPV6_PREFIX_BITS: u32 = 64;
 pub(crate) struct ClientKey(u128);
 
 impl ClientKey {
-    fn of(address: IpAddr) -> Self {
+    pub(in crate::http) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits() >> (128 - IPV6_PREFIX_BITS) << (128 - IPV6_PREFIX_BITS),

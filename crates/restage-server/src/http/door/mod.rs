@@ -16,7 +16,7 @@ use super::content::Bodies;
 use super::listener::Connection;
 use crate::config::Network;
 
-pub(crate) use address::{Client, Proxies, Slot, Slots};
+pub(crate) use address::{Client, ClientKey, Proxies, Slot, Slots};
 pub(crate) use host::Hosts;
 #[cfg(test)]
 pub(crate) use room::{HANDSHAKE_MAX, HEAD_MAX};

@@ -10,8 +10,8 @@ use restage_core::id::{ParticipantId, StageId, Time};
 use restage_core::row::{RecordedMedia, Recording, RecordingId};
 use restage_core::{Arn, Reply, StageArn};
 use restage_storage::playlist_path;
-use restage_store::RecordingFilter;
 use restage_store::system::clock;
+use restage_store::{NamedRecording, Recorded, RecordingFilter};
 
 use super::super::App;
 use super::super::api::Caller;
@@ -41,7 +41,11 @@ async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiErro
     let stage = stage.map(|text| stage_id(caller, text)).transpose()?;
     let filter = RecordingFilter {
         stage,
-        participant: request.participant_id.as_deref().map(ParticipantId::new),
+        of: match (&request.participant_id, &request.user_id) {
+            (Some(id), _) => Recorded::Participant(ParticipantId::new(id.as_str())),
+            (None, Some(id)) => Recorded::User(id.clone()),
+            (None, None) => Recorded::All,
+        },
     };
     let filters = request.filters();
     let paging = Paging::new(app, caller, Extension::ListRecordings, &filters);
@@ -61,7 +65,7 @@ async fn list(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiErro
     let last = page
         .rows
         .last()
-        .map(|row| (row.created_at, row.id.as_str()));
+        .map(|named| (named.row.created_at, named.row.id.as_str()));
     let next_token = paging.next(page.more, last);
     answer(&ListRecordingsResponse {
         recordings: page.rows.iter().map(shape).collect(),
@@ -79,9 +83,9 @@ fn stage_id(caller: &Caller, text: &str) -> Result<StageId, ApiError> {
 
 async fn get(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = ByRecordingRequest::parse(body)?;
-    let row = own(app, caller, &request).await?;
+    let named = own(app, caller, &request).await?;
     answer(&RecordingResponse {
-        recording: shape(&row),
+        recording: shape(&named),
     })
 }
 
@@ -99,9 +103,13 @@ async fn pause(
         false => Command::ResumeRecording { recording, region },
     };
     match execute(app, caller, command).await? {
-        Reply::Recording(row) => answer(&RecordingResponse {
-            recording: shape(&row),
-        }),
+        Reply::Recording(row) => {
+            let names = own(app, caller, &request).await?;
+            let named = NamedRecording { row: *row, ..names };
+            answer(&RecordingResponse {
+                recording: shape(&named),
+            })
+        }
         _ => Err(ApiError::internal_server(
             "the rules gave no recording for its pause",
         )),
@@ -110,7 +118,7 @@ async fn pause(
 
 async fn url(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = ByRecordingRequest::parse(body)?;
-    let row = own(app, caller, &request).await?;
+    let NamedRecording { row, .. } = own(app, caller, &request).await?;
     let ends_at_s = clock::now().0 / 1_000_000 + LINK_S;
     let url = app.links.url(&row.id, ends_at_s);
     let playlist_url = may_have_playlist(&row).then(|| format!("{url}{}", playlist_path()));
@@ -134,18 +142,26 @@ async fn own(
     app: &App,
     caller: &Caller,
     request: &ByRecordingRequest,
-) -> Result<Recording, ApiError> {
+) -> Result<NamedRecording, ApiError> {
     let id = RecordingId::new(request.recording_id.as_str());
-    let found = app.control.store().get_recording(&id).await;
+    let found = app.control.store().get_named_recording(&id).await;
     let found = found.map_err(store_failed)?;
-    let is_own = |row: &Recording| row.account == caller.account && row.region == caller.region;
+    let is_own = |named: &NamedRecording| {
+        named.row.account == caller.account && named.row.region == caller.region
+    };
     found.filter(is_own).ok_or_else(|| {
         let what = format!("recordingId: recording {id} in Region {}", caller.region);
         Missing::NotFound.error(&what)
     })
 }
 
-fn shape(row: &Recording) -> RecordingShape {
+fn shape(named: &NamedRecording) -> RecordingShape {
+    let NamedRecording {
+        row,
+        user_id,
+        stage_name,
+    } = named;
+    let name = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     let stage = |id: &StageId| {
         StageArn {
             region: row.region.clone(),
@@ -164,8 +180,10 @@ fn shape(row: &Recording) -> RecordingShape {
     RecordingShape {
         recording_id: row.id.to_string(),
         stage_arn: stage(&row.stage),
+        stage_name: name(stage_name),
         session_id: row.session.to_string(),
         participant_id: row.participant.to_string(),
+        user_id: name(user_id),
         source_stage_arn: row.source.as_ref().map(stage),
         storage_configuration_arn: storage.to_string(),
         recording_s3_bucket_name: row.storage.bucket.clone(),

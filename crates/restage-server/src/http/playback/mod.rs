@@ -23,9 +23,10 @@ use restage_store::system::clock;
 
 use super::App;
 use super::address::LinkInUrl;
+use super::door::Client;
 use super::refusal::Refusal;
 use link::LinkError;
-use seats::Seat;
+use seats::{Busy, Pace, Seat};
 
 pub use link::RecordingLinks;
 pub(in crate::http) use link::{LINK_S, RECORDINGS};
@@ -65,13 +66,22 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
 async fn serve(
     State(app): State<App>,
     link: Option<Extension<LinkInUrl>>,
+    client: Option<Extension<Client>>,
     Path(path): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let link = link.map(|Extension(link)| link).unwrap_or_default();
     let recording = recording_of(&app, &link).await?;
-    let seat = app.seats.take(&recording.id).ok_or_else(|| {
-        let message = "as many objects of this recording are being read as may be; ask again";
+    let reader = client.and_then(|Extension(client)| client.key);
+    let seat = app.seats.take(&recording.id, reader).map_err(|busy| {
+        let message = match busy {
+            Busy::Client => {
+                "your address reads as many objects of recordings as one may; ask again"
+            }
+            Busy::Recording => {
+                "as many objects of this recording are being read as may be; ask again"
+            }
+        };
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
     })?;
     let place = RecordingPlace {
@@ -123,7 +133,7 @@ async fn recording_of(app: &App, link: &LinkInUrl) -> Result<Recording, Refusal>
 fn answer(object: Object, path: &str, asked: Asked, seat: Seat) -> Response {
     let Object { size, range, bytes } = object;
     let kind = HeaderValue::from_static(ContentType::of_key(path).as_str());
-    let mut response = Response::new(seats::body(bytes, seat, seats::STALL_MAX));
+    let mut response = Response::new(seats::body(bytes, seat, Pace::default()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, kind);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
