@@ -65,7 +65,11 @@ impl CutRates {
         meters.rows = meters.rows.max(spatial + 1);
         meters.leaves_out |= frame.is_alone && frame.spatial + 1 < frame.layers;
         // Who is shown a higher layer is not sent a frame that is used by none.
-        let of_frame = if frame.is_alone { 1 } else { SPATIAL_LAYERS_MAX };
+        let of_frame = if frame.is_alone {
+            1
+        } else {
+            SPATIAL_LAYERS_MAX
+        };
         let rows = meters.rates.iter_mut().take(meters.rows).enumerate();
         for (of, row) in rows.skip(spatial).take(of_frame) {
             for rate in row.iter_mut().skip(temporal) {
