@@ -59,6 +59,11 @@ pub const LIMITED_UNTIL_PERCENT: u64 = 80;
 
 /// Bytes of a packet of a probe.
 pub const PROBE_PACKET_BYTES: usize = 1_200;
+/// A climbing probe that begins while little is sent, as where a picture is paused, has small packets below this rate: a large one takes
+/// longer on such a path than the queue that ends the probe.
+pub const CLIMB_SMALL_BELOW: u64 = 600_000;
+/// Bytes of such a packet: what the largest padding of an RTP packet makes (RFC 3550 §5.1).
+pub const CLIMB_SMALL_BYTES: usize = 300;
 /// A short probe takes at least this long,
 pub const PROBE_TIME_MIN: Duration = Duration::from_millis(30);
 /// and it has at least this many packets.

@@ -263,6 +263,11 @@ impl Estimator {
         self.prober.due(now, self.control.rate() as u64)
     }
 
+    /// Bytes of each packet of this padding: on a slow path large ones would make a queue by themselves.
+    pub fn probe_packet_bytes(&self, now: Instant) -> usize {
+        self.prober.packet_bytes(self.micros(now))
+    }
+
     /// Whether the receiver sends transport-wide feedback ([`Config::has_feedback`]). Rates without it are not to be coupled with
     /// others: they are what was not complained about.
     pub fn has_feedback(&self) -> bool {

@@ -316,7 +316,8 @@ impl World {
                 flow.estimator.on_timeout(at);
                 let mut due = flow.estimator.probe_due(at);
                 while due > 0 {
-                    let bytes = due.clamp(200, PACKET);
+                    let most = self.flows[place].estimator.probe_packet_bytes(at);
+                    let bytes = due.clamp(200, most.min(PACKET));
                     self.flows[place].trace.padding += bytes as u64;
                     self.send(now, place, bytes);
                     due = due.saturating_sub(bytes);
