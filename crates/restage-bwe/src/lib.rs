@@ -13,7 +13,7 @@
 //! | `loss` | loss that grows with the rate lowers it; loss of the path itself does not | draft-ietf-rmcat-gcc-02 §6 |
 //! | `probe` | sends more than the estimate for a while, which shows whether it fits | |
 //! | `delay` | the least and the newest delay and round trip | |
-//! | `fallback` | REMB, or loss reports, where a client has no transport-wide feedback | draft-alvestrand-rmcat-remb-03 |
+//! | `fallback` | REMB, or reports of loss and round trip, where a client has no transport-wide feedback | draft-alvestrand-rmcat-remb-03 |
 //! | [`Coupling`] | the connections of one receiver share one rate by priority | RFC 8699 |
 //! | [`Bucket`] | paces large bursts | |
 //!

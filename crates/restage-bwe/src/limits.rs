@@ -24,6 +24,17 @@ pub const CLOCK_JUMP_MAX: Duration = Duration::from_secs(3);
 pub const FEEDBACK_SILENCE_MAX: Duration = Duration::from_secs(2);
 /// and again each time this has passed.
 pub const FEEDBACK_SILENCE_STEP: Duration = Duration::from_millis(500);
+/// A receiver without transport-wide feedback may be silent for three times the longest time between two of its messages, for at least
+/// this long: while only sound flows, reports come up to 7.5 s apart (RFC 3550 §6.2),
+pub const REPORT_SILENCE_MIN: Duration = Duration::from_millis(7_500);
+/// and for at most this long, which is also the time before that is known.
+pub const REPORT_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// So long after an overload more is tried than has passed then, where a receiver without transport-wide feedback says that all is well;
+pub const TRY_AFTER: Duration = Duration::from_secs(5);
+/// after each try that fails, from the second on, after twice as long, up to this.
+pub const TRY_AFTER_MAX: Duration = Duration::from_secs(120);
+/// A try that lasts for this long has not failed.
+pub const TRIAL_TIME: Duration = Duration::from_secs(10);
 
 /// Lost packets that are remembered until the caller takes them; further ones are not told.
 pub const LOST_MAX: usize = 64;
@@ -48,6 +59,11 @@ pub const LIMITED_UNTIL_PERCENT: u64 = 80;
 
 /// Bytes of a packet of a probe.
 pub const PROBE_PACKET_BYTES: usize = 1_200;
+/// A climbing probe that begins while little is sent, as where a picture is paused, has small packets below this rate: a large one takes
+/// longer on such a path than the queue that ends the probe.
+pub const CLIMB_SMALL_BELOW: u64 = 600_000;
+/// Bytes of such a packet: what the largest padding of an RTP packet makes (RFC 3550 §5.1).
+pub const CLIMB_SMALL_BYTES: usize = 300;
 /// A short probe takes at least this long,
 pub const PROBE_TIME_MIN: Duration = Duration::from_millis(30);
 /// and it has at least this many packets.

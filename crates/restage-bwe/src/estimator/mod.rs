@@ -228,6 +228,7 @@ impl Estimator {
     pub fn on_timeout(&mut self, now: Instant) {
         let now = self.micros(now);
         self.check_silence(now);
+        self.try_more(now);
         if self.config.has_feedback && self.config.can_probe && self.heard.is_some() {
             let (estimate, most, wants) = (self.rate(), self.probe_most(), self.wants_probe());
             let path = PathSeen {
@@ -244,7 +245,7 @@ impl Estimator {
         let heard = self.heard?;
         let probe = match self.config.has_feedback {
             true => self.prober.deadline(self.wants_probe()),
-            false => None,
+            false => self.try_at(),
         };
         // Silence counts only while something is sent that could be answered.
         let silence = (self.sent_at > heard).then(|| self.silence_at(heard));
@@ -260,6 +261,11 @@ impl Estimator {
     pub fn probe_due(&mut self, now: Instant) -> usize {
         let now = self.micros(now);
         self.prober.due(now, self.control.rate() as u64)
+    }
+
+    /// Bytes of each packet of this padding: on a slow path large ones would make a queue by themselves.
+    pub fn probe_packet_bytes(&self, now: Instant) -> usize {
+        self.prober.packet_bytes(self.micros(now))
     }
 
     /// Whether the receiver sends transport-wide feedback ([`Config::has_feedback`]). Rates without it are not to be coupled with
@@ -316,6 +322,7 @@ impl Estimator {
     pub fn is_clear(&self) -> bool {
         self.has_short_queue()
             && self.silenced.is_none()
+            && (self.config.has_feedback || self.fallback.is_clear())
             && self.losses.share() * 100.0 <= CLEAR_LOSS_PERCENT_MAX as f64
     }
 
@@ -375,7 +382,8 @@ impl Estimator {
 
     fn silence_at(&self, heard: Micros) -> Micros {
         match self.silenced {
-            None => heard + FEEDBACK_SILENCE_MAX.as_micros() as Micros,
+            None if self.config.has_feedback => heard + FEEDBACK_SILENCE_MAX.as_micros() as Micros,
+            None => heard + self.fallback.silence_max(),
             Some(at) => at + FEEDBACK_SILENCE_STEP.as_micros() as Micros,
         }
     }
@@ -387,6 +395,7 @@ impl Estimator {
         };
         if now >= self.silence_at(heard) {
             self.silenced = Some(now);
+            self.fallback.on_silence(now);
             let rate = self.rate() / 100 * SILENCE_PERCENT;
             self.control.lower(now, rate as f64);
             self.prober.on_lowered(now, self.control.rate() as u64);

@@ -1,8 +1,9 @@
-//! The estimate of a receiver without transport-wide feedback: REMB and reports of loss move it.
+//! The estimate of a receiver without transport-wide feedback: REMB and reports of loss and round trip move it.
 
 use std::time::{Duration, Instant};
 
 use super::Estimator;
+use crate::fallback::Said;
 use crate::records::Micros;
 
 impl Estimator {
@@ -12,18 +13,19 @@ impl Estimator {
             return;
         }
         let now = self.micros(now);
-        self.heard = Some(now);
-        self.silenced = None;
-        self.fallback.on_remb(now);
+        self.hear(now);
         let sent = self.sent.rate(now).unwrap_or(0);
-        if self.fallback.is_bound(bits_per_s, sent) {
-            match (bits_per_s as f64) < self.control.rate() {
-                true => self.control.lower(now, bits_per_s as f64),
-                false => self.control.set(bits_per_s as f64),
+        let said = bits_per_s as f64;
+        match self.fallback.on_remb(now, bits_per_s, sent) {
+            Said::Overload(rate) if rate >= self.control.rate() => self.control.set(rate),
+            Said::Overload(rate) => self.overload(now, rate),
+            Said::Unclear => {}
+            Said::Clear => {
+                let rate = self.control.rate();
+                let rate = self.fallback.on_clear(now, rate, sent as f64, true);
+                self.control.set(rate.max(said));
+                self.try_more(now);
             }
-        } else {
-            let rate = self.fallback.grow(now, self.control.rate());
-            self.control.set(rate.max(bits_per_s as f64));
         }
         self.note_limit();
     }
@@ -38,29 +40,70 @@ impl Estimator {
     }
 
     /// A report block of the receiver (RFC 3550 §6.4.1): packets lost since the one before, in 256ths, and the round trip that
-    /// follows from it. The loss counts only without transport-wide feedback and without a REMB.
+    /// follows from it. The loss counts only without transport-wide feedback, and with REMB only where the round trip has grown.
     pub fn on_report(&mut self, now: Instant, fraction_lost: u8, round_trip: Option<Duration>) {
         let now = self.micros(now);
+        let round_trip = round_trip.map(|time| time.as_micros() as Micros);
         if let Some(round_trip) = round_trip {
-            self.round_trips.note(now, round_trip.as_micros() as Micros);
+            self.round_trips.note(now, round_trip);
         }
         if self.config.has_feedback {
             return;
         }
-        self.heard = Some(now);
-        self.silenced = None;
-        if self.fallback.has_remb(now) {
-            return;
-        }
+        self.hear(now);
         let loss = f64::from(fraction_lost) / 256.0;
-        let sent = self.sent.rate(now).map_or(f64::MAX, |rate| rate as f64);
-        let rate = self
-            .fallback
-            .on_report(now, loss, self.control.rate(), sent);
-        match rate < self.control.rate() {
-            true => self.control.lower(now, rate),
-            false => self.control.set(rate),
+        let rate = self.control.rate();
+        let sent = self.sent.rate(now).map_or(rate, |rate| rate as f64);
+        match self.fallback.on_report(now, loss, round_trip, sent, rate) {
+            Said::Overload(rate) => self.overload(now, rate),
+            Said::Clear => {
+                let rate = self.fallback.on_clear(now, rate, sent, false);
+                self.control.set(rate);
+                self.try_more(now);
+            }
+            Said::Unclear => self.try_more(now),
         }
         self.note_limit();
+    }
+
+    /// The receiver asks for so many packets that it has not asked for before. It counts only without transport-wide feedback: many of
+    /// them show an overload sooner than the next report does.
+    pub fn on_missing(&mut self, now: Instant, packets: u32) {
+        if self.config.has_feedback {
+            return;
+        }
+        let now = self.micros(now);
+        let sent = self.sent.rate(now).unwrap_or(0) as f64;
+        if let Said::Overload(rate) = self.fallback.on_missing(now, packets, sent) {
+            self.overload(now, rate);
+        }
+    }
+
+    fn hear(&mut self, now: Micros) {
+        self.fallback.on_heard(now);
+        self.heard = Some(now);
+        self.silenced = None;
+    }
+
+    fn overload(&mut self, now: Micros, rate: f64) {
+        self.fallback.on_overload(now, rate);
+        self.control.lower(now, rate);
+    }
+
+    /// Raises the rate to what is desired next, if it is time to try that.
+    pub(super) fn try_more(&mut self, now: Micros) {
+        if self.try_at().is_some_and(|at| now >= at) {
+            self.control.set(self.probe_most() as f64);
+            self.fallback.on_try(now, self.control.rate());
+        }
+    }
+
+    /// When that is.
+    pub(super) fn try_at(&self) -> Option<Micros> {
+        if self.config.has_feedback {
+            return None;
+        }
+        let goal = self.probe_most() as f64;
+        self.fallback.try_at(self.control.rate(), goal)
     }
 }

@@ -9,8 +9,8 @@ use super::span::Part;
 use super::{PathSeen, SLOT_US, carried};
 use crate::limits::{
     CLIMB_ARRIVALS_MAX, CLIMB_GROWTH, CLIMB_GROWTH_UNBOUNDED, CLIMB_HOLD_MAX, CLIMB_HOLD_MIN,
-    CLIMB_QUEUE, CLIMB_TIME_MAX, CLIMB_WINDOW, PROBE_BUCKET_BYTES, PROBE_DESIRED_PERCENT,
-    PROBE_PACKET_BYTES,
+    CLIMB_QUEUE, CLIMB_SMALL_BELOW, CLIMB_SMALL_BYTES, CLIMB_TIME_MAX, CLIMB_WINDOW,
+    PROBE_BUCKET_BYTES, PROBE_DESIRED_PERCENT, PROBE_PACKET_BYTES,
 };
 use crate::records::{Micros, Settled};
 
@@ -85,6 +85,8 @@ pub(super) struct Climb {
     bytes_sent: usize,
     /// The least delay so far, by two different clocks.
     base: Option<Micros>,
+    /// Below this rate its packets are small.
+    small_below: f64,
     /// A longer wait than this is a queue. A small packet of sound has passed sooner than a large one of the probe will, by up to the
     /// time that this takes at the first rate.
     queue_min: Micros,
@@ -101,6 +103,11 @@ pub(super) struct Climb {
 impl Climb {
     /// From one rate to another. The rate grows faster on a path that has not shown a limit yet.
     pub(super) fn new(from: u64, most: u64, path: PathSeen, is_bounded: bool) -> Self {
+        // Beside media of that rate a queue of its own packets is not to be told from that of others.
+        let small_below = match is_bounded && path.sent < from {
+            true => CLIMB_SMALL_BELOW as f64,
+            false => 0.0,
+        };
         let (from, most) = (from as f64, most as f64);
         let response = path.round_trip as f64 / 1e6 + RESPONSE / 2.0;
         let growth = match is_bounded {
@@ -124,12 +131,23 @@ impl Climb {
             sent_last: 0,
             bytes_sent: 0,
             base: path.delays.least(),
-            queue_min: QUEUE_US.max((PROBE_PACKET_BYTES as f64 * 8e6 / from) as Micros),
+            queue_min: queue_min(from, small_below),
+            small_below,
             window: None,
             has_lost: false,
             queued: None,
             bytes_arrived: 0,
             arrivals: Vec::new(),
+        }
+    }
+
+    /// Bytes of a packet now.
+    pub(super) fn packet_bytes(&self, now: Micros) -> usize {
+        let elapsed = now - self.sent_first.unwrap_or(now);
+        let rate = self.from * (self.growth * elapsed.min(self.top_at) as f64 / 1e6).exp();
+        match rate < self.small_below {
+            true => CLIMB_SMALL_BYTES,
+            false => PROBE_PACKET_BYTES,
         }
     }
 
@@ -247,6 +265,17 @@ impl Climb {
         });
         rates.max_by(f64::total_cmp)
     }
+}
+
+/// The longest time that one packet of a probe from this rate on takes, or [`CLIMB_QUEUE`] if that is longer.
+fn queue_min(from: f64, small_below: f64) -> Micros {
+    let time = |bytes: usize, rate: f64| (bytes as f64 * 8e6 / rate) as Micros;
+    let large = time(PROBE_PACKET_BYTES, from.max(small_below));
+    let small = match from < small_below {
+        true => time(CLIMB_SMALL_BYTES, from),
+        false => 0,
+    };
+    QUEUE_US.max(small).max(large)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use crate::delay::Delays;
 use crate::limits::{
-    PROBE_INTERVAL, PROBE_QUEUE_MAX, PROBE_REST, PROBE_RESULT_MAX, PROBE_RETRY, PROBE_SILENCE_MAX,
+    PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_QUEUE_MAX, PROBE_REST, PROBE_RESULT_MAX, PROBE_RETRY, PROBE_SILENCE_MAX,
     SLOT,
 };
 use crate::records::{Micros, Settled};
@@ -74,6 +74,8 @@ struct Probe {
     /// When all of it was sent.
     ended: Option<Micros>,
     bytes_sent: usize,
+    /// More is wanted since it began.
+    is_outdone: bool,
 }
 
 impl Probe {
@@ -200,6 +202,9 @@ impl Prober {
 
     /// What is wanted has grown: it is shown to fit at once, unless the estimate was just lowered.
     pub(crate) fn hurry(&mut self, now: Micros) {
+        if let Some(probe) = &mut self.present {
+            probe.is_outdone = true;
+        }
         if self.has_begun && self.planned.is_empty() {
             self.next_at = self.next_at.min(now).max(self.rests_until);
         }
@@ -278,6 +283,7 @@ impl Prober {
             next_slot: now,
             ended: None,
             bytes_sent: 0,
+            is_outdone: false,
         });
     }
 
@@ -297,6 +303,14 @@ impl Prober {
         match &probe.kind {
             Kind::Burst(burst) => burst.due(now),
             Kind::Climb(climb) => climb.due(now),
+        }
+    }
+
+    /// Bytes of each packet of padding that is sent now.
+    pub(crate) fn packet_bytes(&self, now: Micros) -> usize {
+        match self.present.as_ref().map(|probe| &probe.kind) {
+            Some(Kind::Climb(climb)) => climb.packet_bytes(now),
+            Some(Kind::Burst(_)) | None => PROBE_PACKET_BYTES,
         }
     }
 
@@ -345,6 +359,7 @@ impl Prober {
         if probe.ended.is_none() || newest_sent < probe.sent_last()? {
             return None;
         }
+        let is_outdone = probe.is_outdone;
         let (shown, is_open, has_queued) = match &probe.kind {
             Kind::Burst(burst) => {
                 let shown = burst.shown(self.others);
@@ -355,7 +370,7 @@ impl Prober {
                 let shown = climb.shown(self.others);
                 let is_raised = shown >= Some(estimate * RAISED_PERCENT / 100);
                 let has_queued = climb.has_queued();
-                (shown, is_raised && !has_queued, has_queued)
+                (shown, (is_raised || is_outdone) && !has_queued, has_queued)
             }
         };
         self.present = None;

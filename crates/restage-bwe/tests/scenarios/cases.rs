@@ -5,6 +5,7 @@ use std::time::Duration;
 use restage_sim::network::{Loss, PathConfig, jain};
 
 use super::measure::{Figures, below, figures, mistakes, reached};
+use super::report::Kind;
 use super::world::{Flow, Setting, Source, Trace, run};
 
 pub(crate) const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
@@ -99,6 +100,9 @@ pub(crate) fn all() -> Vec<Case> {
         pause(),
         tcp(),
     ]);
+    cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &PICTURE)));
+    cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &SIMULCAST)));
+    cases.extend([Kind::Reports, Kind::Remb].map(narrow));
     cases
 }
 
@@ -292,6 +296,51 @@ pub(crate) fn tcp() -> Case {
     case
 }
 
+/// Layers, of which the first is a pause.
+pub(crate) const PICTURE: [u64; 2] = [0, 400_000];
+pub(crate) const SIMULCAST: [u64; 4] = [0, 200_000, 700_000, 1_700_000];
+
+/// A viewer without transport-wide feedback.
+pub(crate) fn viewer(name: &'static str, kind: Kind, path: PathConfig, layers: &[u64]) -> Case {
+    let flow = Flow {
+        source: Source::Layers(layers.to_vec()),
+        ..Flow::elastic(0)
+    };
+    let mut case = Case::new(name, path, vec![flow], s(90));
+    case.setting.kind = kind;
+    case
+}
+
+/// 3 Mbit/s with a dip to 250 kbit/s from the tenth to the twentieth second.
+pub(crate) fn dipped(kind: Kind, layers: &[u64]) -> Case {
+    let mut path = PathConfig::new(3_000_000, ms(10));
+    path.capacity.extend([(s(10), 250_000), (s(20), 3_000_000)]);
+    let name = match (kind, layers.len()) {
+        (Kind::Remb, 2) => "REMB, a dip to 0.25 Mbit/s",
+        (_, 2) => "reports only, a dip to 0.25 Mbit/s",
+        (Kind::Remb, _) => "REMB, layers, a dip to 0.25 Mbit/s",
+        _ => "reports only, layers, a dip to 0.25 Mbit/s",
+    };
+    let mut case = viewer(name, kind, path, layers);
+    let largest = layers.last().copied().unwrap_or(0);
+    case.fall = Some((s(10), 250_000));
+    case.reach = Some((s(20), largest));
+    case
+}
+
+/// 500 kbit/s for three minutes.
+pub(crate) fn narrow(kind: Kind) -> Case {
+    let path = PathConfig::new(500_000, ms(10));
+    let name = match kind {
+        Kind::Remb => "REMB, layers, 0.5 Mbit/s",
+        _ => "reports only, layers, 0.5 Mbit/s",
+    };
+    let mut case = viewer(name, kind, path, &[0, 150_000, 350_000, 1_200_000]);
+    case.setting.lasts = s(180);
+    case.to = s(180);
+    case
+}
+
 pub(crate) const HEADER: &str = "\
 | scenario | used % | Mbit/s | queue p95 ms | lost % | below after s | reached after s | Jain | mistaken steps |
 |---|---|---|---|---|---|---|---|---|";
@@ -362,4 +411,26 @@ pub(crate) fn print_course(case: &Case) {
         "padding {padding:?} kB, TCP {} kB",
         outcome.tcp_bytes / 1_000
     );
+}
+
+/// A picture that has to be paused: one layer of 1.7 Mbit/s through 300 kbit/s, with transport-wide feedback.
+pub(crate) fn paused() -> Case {
+    let mut path = PathConfig::new(3_000_000, ms(10));
+    path.burst = 10_000;
+    path.capacity.extend([(s(10), 300_000), (s(80), 3_000_000)]);
+    let name = "a paused picture, 0.3 Mbit/s";
+    let mut case = viewer(name, Kind::TransportWide, path, &[0, 1_700_000]);
+    case.from = s(15);
+    case.to = s(80);
+    case
+}
+
+/// Layers through 250 kbit/s and then 3 Mbit/s, with transport-wide feedback.
+pub(crate) fn throttled() -> Case {
+    let mut path = PathConfig::new(3_000_000, ms(10));
+    path.burst = 10_000;
+    path.capacity
+        .extend([(s(20), 800_000), (s(35), 250_000), (s(50), 3_000_000)]);
+    let name = "layers, 3 → 0.8 → 0.25 → 3 Mbit/s";
+    viewer(name, Kind::TransportWide, path, &SIMULCAST)
 }

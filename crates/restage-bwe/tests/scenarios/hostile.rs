@@ -238,8 +238,22 @@ fn without_feedback_and_remb_loss_decides() {
     // Half of what was sent was lost, so three quarters of that remain.
     assert!(course[1].abs_diff(600_000) < 10_000, "{course:?}");
     assert!(course[2] == course[1], "{course:?}");
-    assert!(course[4].abs_diff(660_000) < 15_000, "{course:?}");
+    assert!(
+        course[4] == course[1],
+        "no more than has passed: {course:?}"
+    );
     assert_eq!(rig.estimator.round_trip(), Some(80 * MS));
+    // After a while it grows, and what is desired is tried.
+    for (desired, expected) in [(0, 660_000), (2_000_000, 2_700_000)] {
+        rig.estimator.set_desired(rig.now, desired);
+        for _ in 0..4 {
+            (0..100).for_each(|_| rig.send(1_000));
+            rig.estimator.on_report(rig.now, 0, Some(80 * MS));
+        }
+        let estimate = rig.estimator.estimate();
+        assert!(estimate.abs_diff(expected) < expected / 10, "{estimate}");
+    }
+    course[4] = rig.estimator.estimate();
     // No REMB and no report: the same caution as without feedback.
     for _ in 0..1_000 {
         rig.send(1_000);

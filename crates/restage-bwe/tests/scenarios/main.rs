@@ -3,6 +3,8 @@
 mod cases;
 mod hostile;
 mod measure;
+mod report;
+mod reports;
 mod wire;
 mod world;
 

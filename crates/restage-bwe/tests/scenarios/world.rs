@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-use restage_bwe::{Config, Coupling, Estimator, FlowId};
+use restage_bwe::{Config, Coupling, Estimator, FlowId, limits};
 use restage_sim::network::{Path, PathConfig, Random, Tcp};
 
+use super::report::{Kind, Receiver, Report};
 use super::wire;
 
 const FRAME: Duration = Duration::from_micros(33_333);
@@ -33,7 +34,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) enum Source {
     /// An encoder that follows the estimate, up to this rate in bits per second.
     Elastic(u64),
-    /// Simulcast: the largest of these layers that fits.
+    /// Simulcast: the largest of these layers that fits. A layer of 0 is a pause.
     Layers(Vec<u64>),
 }
 
@@ -67,6 +68,8 @@ pub(crate) struct Setting {
     /// When a TCP transfer begins and ends.
     pub(crate) tcp: Option<(Duration, Duration)>,
     pub(crate) feedback: Duration,
+    /// What the receivers say.
+    pub(crate) kind: Kind,
     /// Share of the feedback messages that is lost.
     pub(crate) feedback_loss: f64,
     pub(crate) lasts: Duration,
@@ -81,6 +84,7 @@ impl Setting {
             is_coupled: false,
             tcp: None,
             feedback: Duration::from_millis(100),
+            kind: Kind::TransportWide,
             feedback_loss: 0.0,
             lasts,
             seed,
@@ -162,6 +166,8 @@ enum Event {
     Timer(usize),
     Report(usize),
     Feedback(usize, usize),
+    Said(usize, usize),
+    Missing(usize),
     Tcp,
     Tick,
 }
@@ -181,6 +187,9 @@ struct State {
     reports: u8,
     number: u64,
     messages: Vec<Vec<u8>>,
+    /// What a receiver without transport-wide feedback has, and what it has said.
+    receiver: Receiver,
+    said: Vec<Report>,
     sent: usize,
     received: Vec<(Duration, usize)>,
     trace: Trace,
@@ -196,6 +205,19 @@ pub(crate) struct World {
     events: BinaryHeap<Reverse<(Duration, u64, Event)>>,
     order: u64,
     random: Random,
+}
+
+/// How an estimator begins, as the media plane does it.
+fn config(kind: Kind) -> Config {
+    match kind {
+        Kind::TransportWide => Config::default(),
+        Kind::Reports | Kind::Remb => Config {
+            start: limits::RATE_MAX,
+            has_feedback: false,
+            can_probe: false,
+            ..Config::default()
+        },
+    }
 }
 
 /// Runs a setting to its end. Returns what happened to each flow, and the bytes that TCP received.
@@ -230,7 +252,7 @@ impl World {
         for (place, flow) in world.setting.flows.clone().into_iter().enumerate() {
             let starts = flow.starts;
             world.flows.push(State {
-                estimator: Estimator::new(Config::default(), epoch),
+                estimator: Estimator::new(config(world.setting.kind), epoch),
                 id: None,
                 random: Random::new(seeds.next_u64()),
                 picture: 0,
@@ -241,6 +263,8 @@ impl World {
                 reports: 0,
                 number: 0,
                 messages: Vec::new(),
+                receiver: Receiver::default(),
+                said: Vec::new(),
                 sent: 0,
                 received: Vec::new(),
                 trace: Trace::default(),
@@ -292,7 +316,8 @@ impl World {
                 flow.estimator.on_timeout(at);
                 let mut due = flow.estimator.probe_due(at);
                 while due > 0 {
-                    let bytes = due.clamp(200, PACKET);
+                    let most = self.flows[place].estimator.probe_packet_bytes(at);
+                    let bytes = due.clamp(200, most.min(PACKET));
                     self.flows[place].trace.padding += bytes as u64;
                     self.send(now, place, bytes);
                     due = due.saturating_sub(bytes);
@@ -303,6 +328,11 @@ impl World {
                 self.schedule(now + self.setting.feedback, event);
             }
             Event::Feedback(place, message) => self.feedback(now, place, message),
+            Event::Said(place, said) => self.hear(now, place, said),
+            Event::Missing(place) => {
+                let at = self.epoch + now;
+                self.flows[place].estimator.on_missing(at, 1);
+            }
             Event::Tcp => {
                 let tcp = self.tcp.as_mut().expect("it was scheduled");
                 if let Some(next) = tcp.run(now, &mut self.path) {
@@ -317,7 +347,9 @@ impl World {
         if let Event::Picture(place)
         | Event::Audio(place)
         | Event::Timer(place)
-        | Event::Feedback(place, _) = event
+        | Event::Feedback(place, _)
+        | Event::Said(place, _)
+        | Event::Missing(place) = event
         {
             self.set_timer(now, place);
         }
@@ -365,6 +397,9 @@ impl World {
                 let next = layers[(flow.shown.layer + 1).min(layers.len() - 1)];
                 flow.estimator
                     .set_desired(at, ((next as f64 * STEP_NEED + audio) / USED) as u64);
+                if rate == 0 {
+                    return;
+                }
                 rate as f64
             }
         };
@@ -392,11 +427,21 @@ impl World {
             flow.id = coupling.add(flow.estimator.estimate(), flow.flow.priority);
         }
         let number = flow.number;
-        assert_eq!(flow.estimator.next_number(), number as u16);
         flow.number += 1;
         flow.estimator.on_sent(at, bytes);
         flow.sent += bytes;
-        match self.path.send(now, bytes) {
+        let delivery = self.path.send(now, bytes);
+        if self.setting.kind != Kind::TransportWide {
+            let arrives = delivery.as_ref().map(|one| (one.at, one.queued));
+            flow.receiver.sent(now, bytes, arrives);
+            // The next packet shows the gap.
+            let shown = now + 2 * self.path.config().delay + self.path.config().queue_max + FRAME;
+            if delivery.is_none() && bytes > 2 * AUDIO_BYTES {
+                self.schedule(shown, Event::Missing(place));
+            }
+        }
+        let flow = &mut self.flows[place];
+        match delivery {
             Some(delivery) => {
                 flow.arrived.push((number, delivery.at));
                 flow.received.push((delivery.at, bytes));
@@ -409,6 +454,17 @@ impl World {
     /// The receiver reports what has arrived since the report before.
     fn report(&mut self, now: Duration, place: usize) {
         let back = self.path.config().delay;
+        if self.setting.kind != Kind::TransportWide {
+            let flow = &mut self.flows[place];
+            let kind = self.setting.kind;
+            let said = flow.receiver.report(now, kind, 2 * back, &mut self.random);
+            if let Some(said) = said {
+                flow.said.push(said);
+                let index = flow.said.len() - 1;
+                self.schedule(now + back, Event::Said(place, index));
+            }
+            return;
+        }
         let is_lost = self.random.unit() < self.setting.feedback_loss;
         let flow = &mut self.flows[place];
         let seen: Vec<_> = flow
@@ -433,6 +489,19 @@ impl World {
         flow.messages.push(message);
         let index = flow.messages.len() - 1;
         self.schedule(now + back, Event::Feedback(place, index));
+    }
+
+    fn hear(&mut self, now: Duration, place: usize, said: usize) {
+        let at = self.epoch + now;
+        let flow = &mut self.flows[place];
+        let said = flow.said[said];
+        if let Some(remb) = said.remb {
+            flow.estimator.on_remb(at, remb);
+        }
+        if said.round_trip.is_some() {
+            flow.estimator
+                .on_report(at, said.fraction_lost, said.round_trip);
+        }
     }
 
     fn feedback(&mut self, now: Duration, place: usize, message: usize) {

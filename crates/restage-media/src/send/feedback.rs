@@ -47,6 +47,23 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// How many of these packets were sent and are asked for the first time: those after the newest that was asked for.
+    fn asked_first(&mut self, missing: &[u16]) -> u32 {
+        let mut count = 0;
+        for seq in missing {
+            let is_newer = self
+                .asked
+                .is_none_or(|asked| seq.wrapping_sub(asked).cast_signed() > 0);
+            if is_newer && self.sent.has(*seq) {
+                self.asked = Some(*seq);
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
 impl Sender {
     /// Reads feedback; `since_1970` is the time at `now`. `None`: it does not come from the subscriber, or it is a replay.
     pub(crate) fn receive_rtcp(
@@ -109,6 +126,10 @@ impl Sender {
             }
         }
         if let Some(stream) = &mut self.streams[MediaKind::Video.index()] {
+            if !self.estimator.has_feedback() {
+                let packets = stream.asked_first(&requests.missing);
+                self.estimator.on_missing(now, packets);
+            }
             stream.told.nacks += requests.missing.len() as u64;
             stream.told.key_frame_requests += u64::from(requests.wants_key_frame);
         }

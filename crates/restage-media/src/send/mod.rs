@@ -94,6 +94,8 @@ struct Stream {
     newest: Option<(u32, Instant)>,
     /// Retransmissions that are still allowed, in hundredths.
     credit: u32,
+    /// The newest sequence number that was asked for.
+    asked: Option<u16>,
     /// The subscriber's newest report.
     reported: Option<Reported>,
     told: Told,
@@ -135,6 +137,7 @@ impl Sender {
                 frames: 0,
                 newest: None,
                 credit: RESENDS_AT_ONCE_MAX * 100,
+                asked: None,
                 reported: None,
                 told: Told::default(),
                 config,

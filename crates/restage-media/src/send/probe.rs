@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use restage_bwe::limits::PROBE_PACKET_BYTES;
 use restage_codec::MediaKind;
 
 use super::repair::Again;
@@ -41,6 +42,9 @@ impl Sender {
         };
         let mut train = Train::new(self.path, buffers.take());
         train.is_video = true;
+        // Padding is small.
+        let has_small = self.estimator.probe_packet_bytes(now) < PROBE_PACKET_BYTES;
+        let history = history.filter(|_| !has_small);
         let mut batch = self.estimator.batch(now);
         let mut left = bytes;
         let mut padded = 0;

@@ -395,3 +395,18 @@ fn where_room_is_scarce_a_key_frame_is_repaired_and_not_what_came_before_it() {
     assert!(!later.is_empty(), "room has come back");
     assert!(later.iter().all(|number| *number >= 11), "{later:?}");
 }
+
+#[test]
+fn a_packet_that_is_asked_for_again_counts_once_and_one_that_was_not_sent_never() {
+    let mut rig = Rig::new(true);
+    for seq in [65_530, 65_533, 65_535, 65_536, 65_540] {
+        rig.send(seq, &[900]);
+    }
+    let stream = rig.sender.streams[MediaKind::Video.index()]
+        .as_mut()
+        .unwrap();
+    assert_eq!(stream.asked_first(&[65_530, 65_531, 65_533]), 2);
+    assert_eq!(stream.asked_first(&[65_530, 65_533]), 0);
+    assert_eq!(stream.asked_first(&[65_533, 65_535, 0, 1, 4]), 3);
+    assert_eq!(stream.asked_first(&[3_000]), 0);
+}

@@ -1,0 +1,163 @@
+//! Viewers without transport-wide feedback: receiver reports only, and REMB.
+
+use std::time::Duration;
+
+use restage_sim::network::PathConfig;
+
+use super::cases::{PICTURE, SEEDS, SIMULCAST, dipped, narrow, paused, throttled, viewer};
+use super::report::Kind;
+use super::world::{Point, Trace};
+
+const KINDS: [Kind; 2] = [Kind::Reports, Kind::Remb];
+const NAME: &str = "viewer without transport-wide feedback";
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn wide() -> PathConfig {
+    PathConfig::new(6_000_000, Duration::from_millis(10))
+}
+
+/// The rate of the layer that is shown at a time, with the sound.
+fn shown(trace: &Trace, at: Duration) -> u64 {
+    let steps = trace.steps.iter().take_while(|(step, _)| *step <= at);
+    steps.last().map_or(0, |(_, rate)| *rate)
+}
+
+/// What has been sent in a second up to a time, in bits per second.
+fn flowing(trace: &Trace, at: Duration) -> f64 {
+    let lately = |point: &&Point| point.at <= at && point.at + s(1) > at;
+    let rates = trace.points.iter().filter(lately).map(|point| point.sent);
+    rates.clone().sum::<f64>() / rates.count().max(1) as f64
+}
+
+/// How long after a time the largest layer is shown for good.
+fn back(trace: &Trace, from: Duration, largest: u64) -> Option<Duration> {
+    let (at, rate) = *trace.steps.last()?;
+    (rate >= largest).then(|| at.saturating_sub(from))
+}
+
+#[test]
+fn a_picture_comes_back_within_ten_seconds_after_a_dip() {
+    for kind in KINDS {
+        for layers in [&PICTURE[..], &SIMULCAST] {
+            let largest = *layers.last().unwrap();
+            let case = dipped(kind, layers);
+            for seed in SEEDS {
+                let outcome = case.run(seed);
+                let trace = &outcome.traces[0];
+                assert!(shown(trace, s(20)) < largest, "the dip is noticed");
+                let took = back(trace, s(20), largest);
+                println!("{kind:?} {layers:?} seed {seed}: {took:?}");
+                assert!(
+                    took.is_some_and(|took| took <= s(10)),
+                    "{kind:?} {layers:?} seed {seed}: {took:?} {:?}",
+                    trace.steps
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_dip_the_estimate_stays_above_what_flows() {
+    for kind in KINDS {
+        for layers in [&PICTURE[..], &SIMULCAST] {
+            let case = viewer(NAME, kind, wide(), layers);
+            for seed in SEEDS {
+                let outcome = case.run(seed);
+                let trace = &outcome.traces[0];
+                let settled = |point: &&Point| point.at > s(2);
+                for point in trace.points.iter().filter(settled) {
+                    assert!(
+                        point.estimate >= 0.8 * flowing(trace, point.at),
+                        "{kind:?} {layers:?} seed {seed}: {point:?}"
+                    );
+                }
+                let took = back(trace, s(0), *layers.last().unwrap());
+                assert!(took.is_some_and(|took| took <= s(20)), "{kind:?} {took:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sound_alone_whose_reports_are_rare_does_not_lower_the_estimate() {
+    let case = viewer(NAME, Kind::Reports, wide(), &[0]);
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let points = &outcome.traces[0].points;
+        let least = points
+            .iter()
+            .map(|point| point.estimate)
+            .fold(f64::MAX, f64::min);
+        assert!(least >= 1_000_000.0, "seed {seed}: {least}");
+    }
+}
+
+#[test]
+fn a_narrow_path_is_tried_seldom_and_has_no_standing_queue() {
+    for kind in KINDS {
+        let case = narrow(kind);
+        for seed in SEEDS {
+            let outcome = case.run(seed);
+            let trace = &outcome.traces[0];
+            let late = trace.steps.iter().filter(|(at, _)| *at > s(30));
+            let ups = late.filter(|(_, rate)| *rate > 1_000_000).count();
+            let (queue, lost) = (outcome.figures.queue_p95_ms, outcome.figures.lost_percent);
+            println!(
+                "{kind:?} seed {seed}: queue p95 {queue:.0} ms, lost {lost:.1} %, {ups} tries"
+            );
+            assert!(queue <= 200.0, "{kind:?} seed {seed}: {queue} ms");
+            assert!(lost <= 5.0, "{kind:?} seed {seed}: {lost} %");
+            assert!(ups <= 5, "{kind:?} seed {seed}: {:?}", trace.steps);
+            assert!(
+                outcome.figures.used_percent >= 50.0,
+                "{:?}",
+                outcome.figures
+            );
+        }
+    }
+}
+
+#[test]
+fn probes_of_a_paused_picture_do_not_hold_up_its_sound() {
+    let case = paused();
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let trace = &outcome.traces[0];
+        let of_time = |(at, _): &&(Duration, Duration)| s(15) < *at && *at < s(80);
+        let mut queued: Vec<_> = trace
+            .queued
+            .iter()
+            .filter(of_time)
+            .map(|one| one.1)
+            .collect();
+        queued.sort();
+        let longest = *queued.last().unwrap();
+        let late = queued
+            .iter()
+            .filter(|one| **one > Duration::from_millis(60))
+            .count();
+        println!(
+            "seed {seed}: longest {longest:?} p95 {:.0} late {late} of {} steps {:?} lost {}",
+            outcome.figures.queue_p95_ms,
+            queued.len(),
+            trace.steps,
+            outcome.figures.lost_percent
+        );
+        println!("{:?}", back(trace, s(80), 1_700_000));
+    }
+}
+
+#[test]
+fn the_largest_layer_is_back_within_ten_seconds_after_a_deep_throttle() {
+    let case = throttled();
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let trace = &outcome.traces[0];
+        let took = back(trace, s(50), 1_700_000);
+        println!("seed {seed}: {took:?} {:?}", trace.steps);
+    }
+}
