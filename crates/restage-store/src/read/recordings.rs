@@ -71,23 +71,23 @@ pub(crate) const GET: &str = concat!(
 
 /// The columns of a recording, and of the names that belong to it. Participants and stages may be gone.
 macro_rules! named {
-    () => {
+    ($($rest:literal),+) => {
         concat!(
             "SELECT ",
             recording::columns!(),
             ", p.user_id, s.name FROM recordings v \
              LEFT JOIN participants p ON p.session = v.session AND p.id = v.participant \
-             LEFT JOIN stages s ON s.id = v.stage"
+             LEFT JOIN stages s ON s.id = v.stage",
+            $($rest),+
         )
     };
 }
 
-pub(crate) const GET_NAMED: &str = concat!(named!(), " WHERE v.id = $1");
+pub(crate) const GET_NAMED: &str = named!(" WHERE v.id = $1");
 
 macro_rules! list {
     ($condition:literal) => {
-        concat!(
-            named!(),
+        named!(
             " WHERE v.account = $1 AND v.region = $2",
             $condition,
             " AND (v.created_at, v.id) < ($3, $4) ORDER BY v.created_at DESC, v.id DESC LIMIT $5"
