@@ -78,7 +78,8 @@ pub(crate) struct Fallback {
     remb: Option<Remb>,
     /// The least round trip, and when it was seen.
     round_trip: Option<(Micros, Micros)>,
-    /// Decreases one after the other by the round trip alone.
+    /// Reports one after the other of a long queue, and decreases one after the other for that alone.
+    long_queues: u32,
     queue_decreases: u32,
     updated: Option<Micros>,
     /// What the path let pass when it was overloaded last, in bits per second.
@@ -192,7 +193,11 @@ impl Fallback {
             });
         }
         if queue > QUEUE_LONG_US {
-            if !has_settled || self.has_remb(now) {
+            self.long_queues += 1;
+            // One alone may be a moment of radio; and a queue beside hardly any packets of ours is not ours.
+            let is_doubtful = self.long_queues < 2 && self.tried.is_none();
+            let is_little = self.ceiling.is_some_and(|ceiling| sent < ceiling / 2.0);
+            if !has_settled || is_doubtful || is_little || self.has_remb(now) {
                 return Said::Unclear;
             }
             self.queue_decreases += 1;
@@ -201,6 +206,7 @@ impl Fallback {
             }
             self.round_trip = round_trip.map(|newest| (newest, now));
         }
+        self.long_queues = 0;
         self.queue_decreases = 0;
         match loss < LOSS_LOW && queue <= QUEUE_US && !self.has_remb(now) {
             true => Said::Clear,
@@ -234,7 +240,7 @@ impl Fallback {
         self.missing.1 = self.missing.1.saturating_add(packets);
         let all = sent / PACKET_BITS * MISSING_TIME_US as f64 / 1e6;
         let missing = f64::from(self.missing.1);
-        let is_few = self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
+        let is_few = sent <= 0.0 || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
         if is_few || !self.has_settled(now) {
             return Said::Unclear;
         }
