@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_sim::network::PathConfig;
+use restage_sim::network::{Loss, PathConfig};
 
 use super::cases::{PICTURE, SEEDS, SIMULCAST, dipped, narrow, paused, throttled, viewer};
 use super::report::Kind;
@@ -118,6 +118,40 @@ fn a_narrow_path_is_tried_seldom_and_has_no_standing_queue() {
                 outcome.figures
             );
         }
+    }
+}
+
+#[test]
+fn a_queue_that_grows_without_loss_is_left_as_well() {
+    for kind in KINDS {
+        let mut case = narrow(kind);
+        case.setting.path.queue_max = s(2);
+        case.from = s(20);
+        for seed in SEEDS {
+            let outcome = case.run(seed);
+            let queued = outcome.traces[0].queued.iter().map(|(_, queued)| *queued);
+            let late = queued
+                .clone()
+                .filter(|one| *one > Duration::from_millis(200));
+            let late = 100 * late.count() / queued.count();
+            println!("{kind:?} seed {seed}: {late} % wait for more than 200 ms");
+            assert!(late <= 30, "{kind:?} seed {seed}: {late} %");
+        }
+    }
+}
+
+#[test]
+fn loss_of_the_path_itself_does_not_keep_the_picture_away() {
+    let mut case = dipped(Kind::Reports, &PICTURE);
+    case.setting.path.loss = Loss::Random(0.03);
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let took = back(&outcome.traces[0], s(20), 400_000);
+        println!("seed {seed}: {took:?}");
+        assert!(
+            took.is_some_and(|took| took <= s(15)),
+            "seed {seed}: {took:?}"
+        );
     }
 }
 
