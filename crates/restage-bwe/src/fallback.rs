@@ -16,8 +16,10 @@ const LOSS_LOW: f64 = 0.02;
 const QUEUE_US: Micros = 80_000;
 /// by more than this, the queue stands, and the rate is lowered,
 const QUEUE_LONG_US: Micros = 150_000;
-/// to this share of what is sent.
+/// to this share of what is sent,
 const QUEUE_DECREASE: f64 = 0.85;
+/// unless the time in the queue has become shorter by this since the report before.
+const DRAINS_US: Micros = 30_000;
 /// Decreases one after the other by the round trip alone, after which it is taken to be another path's.
 const QUEUE_DECREASES_MAX: u32 = 3;
 /// The least round trip of this much time counts.
@@ -39,7 +41,7 @@ const REMB_STEP_PERCENT: u64 = 1;
 /// A REMB below what is sent follows what is received, and rises within this time if nothing is wrong.
 const REMB_RISES_US: Micros = 3_000_000;
 /// A try has not failed if this share of it is sent and passes, or of one that has failed before; less than that is another matter.
-const PROVES: f64 = 0.6;
+const PROVES: f64 = 0.5;
 /// Less than this share of the desired rate is worth a try.
 const WORTH: f64 = 0.85;
 /// The path is overloaded if at least this many packets are asked for
@@ -78,7 +80,10 @@ pub(crate) struct Fallback {
     remb: Option<Remb>,
     /// The least round trip, and when it was seen.
     round_trip: Option<(Micros, Micros)>,
-    /// Decreases one after the other by the round trip alone.
+    /// The time in queues by the report before.
+    queue_before: Micros,
+    /// Reports one after the other of a long queue, and decreases one after the other for that alone.
+    long_queues: u32,
     queue_decreases: u32,
     updated: Option<Micros>,
     /// What the path let pass when it was overloaded last, in bits per second.
@@ -90,6 +95,8 @@ pub(crate) struct Fallback {
     reported: Option<Micros>,
     /// When more was tried, and how much, until that has failed or not.
     tried: Option<(Micros, f64)>,
+    /// Since when that has been used and has passed.
+    used_at: Option<Micros>,
     /// How many tries have failed, and at which rate the last one.
     failures: u32,
     failed: f64,
@@ -173,8 +180,11 @@ impl Fallback {
         rate: f64,
     ) -> Said {
         let queue = round_trip.map_or(0, |newest| self.queue(now, newest));
+        let queue_before = std::mem::replace(&mut self.queue_before, queue);
         let before = self.reported.replace(now);
-        let has_settled = self.has_settled(now) && self.is_of_present(before);
+        // What is said has waited in that queue as well.
+        let has_settled = self.has_settled(now - queue)
+            && self.is_of_present(before.map(|before| before - queue));
         // With REMB, loss counts only where a queue shows whose it is.
         let has_queue = queue > QUEUE_US;
         if !self.has_remb(now) {
@@ -192,7 +202,16 @@ impl Fallback {
             });
         }
         if queue > QUEUE_LONG_US {
-            if !has_settled || self.has_remb(now) {
+            self.long_queues += 1;
+            // One alone may be a moment of radio; and a queue beside hardly any packets of ours is not ours.
+            let is_doubtful = self.long_queues < 2 && self.tried.is_none();
+            let is_little = self.ceiling.is_some_and(|ceiling| sent < ceiling / 2.0);
+            // Less is sent already, and the queue drains.
+            let is_draining = queue + DRAINS_US < queue_before;
+            if is_draining {
+                self.queue_decreases = 0;
+            }
+            if !has_settled || is_doubtful || is_little || is_draining || self.has_remb(now) {
                 return Said::Unclear;
             }
             self.queue_decreases += 1;
@@ -201,6 +220,7 @@ impl Fallback {
             }
             self.round_trip = round_trip.map(|newest| (newest, now));
         }
+        self.long_queues = 0;
         self.queue_decreases = 0;
         match loss < LOSS_LOW && queue <= QUEUE_US && !self.has_remb(now) {
             true => Said::Clear,
@@ -234,7 +254,7 @@ impl Fallback {
         self.missing.1 = self.missing.1.saturating_add(packets);
         let all = sent / PACKET_BITS * MISSING_TIME_US as f64 / 1e6;
         let missing = f64::from(self.missing.1);
-        let is_few = self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
+        let is_few = sent <= 0.0 || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
         if is_few || !self.has_settled(now) {
             return Said::Unclear;
         }
@@ -284,8 +304,11 @@ impl Fallback {
         let Some(ceiling) = self.ceiling else {
             return grown;
         };
-        let is_over = |(at, _)| now - at >= TRIAL_TIME.as_micros() as Micros;
-        if self.tried.is_some_and(is_over) {
+        let is_used = self.tried.is_some_and(|(_, rate)| sent >= rate * PROVES);
+        let used_at = *self.used_at.get_or_insert(now);
+        if !is_used {
+            self.used_at = None;
+        } else if now - used_at >= TRIAL_TIME.as_micros() as Micros {
             self.tried = None;
             if self.failures == 0 || sent >= self.failed * PROVES {
                 self.ceiling = None;
@@ -319,6 +342,7 @@ impl Fallback {
     /// More is sent from now on, to find out whether it passes.
     pub(crate) fn on_try(&mut self, now: Micros, rate: f64) {
         self.tried = Some((now, rate));
+        self.used_at = None;
         self.missing = (now, 0);
     }
 }

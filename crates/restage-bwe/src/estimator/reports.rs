@@ -76,6 +76,7 @@ impl Estimator {
         let sent = self.sent.rate(now).unwrap_or(0) as f64;
         if let Said::Overload(rate) = self.fallback.on_missing(now, packets, sent) {
             self.overload(now, rate);
+            self.note_limit();
         }
     }
 

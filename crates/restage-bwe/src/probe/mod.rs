@@ -14,8 +14,8 @@ use std::collections::VecDeque;
 
 use crate::delay::Delays;
 use crate::limits::{
-    PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_QUEUE_MAX, PROBE_REST, PROBE_RESULT_MAX, PROBE_RETRY, PROBE_SILENCE_MAX,
-    SLOT,
+    PROBE_INTERVAL, PROBE_PACKET_BYTES, PROBE_QUEUE_MAX, PROBE_REST, PROBE_RESULT_MAX, PROBE_RETRY,
+    PROBE_SILENCE_MAX, SLOT,
 };
 use crate::records::{Micros, Settled};
 use burst::Burst;

@@ -103,6 +103,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &PICTURE)));
     cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &SIMULCAST)));
     cases.extend([Kind::Reports, Kind::Remb].map(narrow));
+    cases.extend([paused(), throttled()]);
     cases
 }
 

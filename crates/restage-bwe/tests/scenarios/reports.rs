@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_sim::network::PathConfig;
+use restage_sim::network::{Loss, PathConfig};
 
 use super::cases::{PICTURE, SEEDS, SIMULCAST, dipped, narrow, paused, throttled, viewer};
 use super::report::Kind;
@@ -122,42 +122,76 @@ fn a_narrow_path_is_tried_seldom_and_has_no_standing_queue() {
 }
 
 #[test]
-fn probes_of_a_paused_picture_do_not_hold_up_its_sound() {
-    let case = paused();
-    for seed in SEEDS {
-        let outcome = case.run(seed);
-        let trace = &outcome.traces[0];
-        let of_time = |(at, _): &&(Duration, Duration)| s(15) < *at && *at < s(80);
-        let mut queued: Vec<_> = trace
-            .queued
-            .iter()
-            .filter(of_time)
-            .map(|one| one.1)
-            .collect();
-        queued.sort();
-        let longest = *queued.last().unwrap();
-        let late = queued
-            .iter()
-            .filter(|one| **one > Duration::from_millis(60))
-            .count();
-        println!(
-            "seed {seed}: longest {longest:?} p95 {:.0} late {late} of {} steps {:?} lost {}",
-            outcome.figures.queue_p95_ms,
-            queued.len(),
-            trace.steps,
-            outcome.figures.lost_percent
-        );
-        println!("{:?}", back(trace, s(80), 1_700_000));
+fn a_queue_that_grows_without_loss_is_left_as_well() {
+    for kind in KINDS {
+        let mut case = narrow(kind);
+        case.setting.path.queue_max = s(2);
+        case.from = s(20);
+        for seed in SEEDS {
+            let outcome = case.run(seed);
+            let queued = outcome.traces[0].queued.iter().map(|(_, queued)| *queued);
+            let late = queued
+                .clone()
+                .filter(|one| *one > Duration::from_millis(200));
+            let late = 100 * late.count() / queued.count();
+            println!("{kind:?} seed {seed}: {late} % wait for more than 200 ms");
+            assert!(late <= 30, "{kind:?} seed {seed}: {late} %");
+        }
     }
 }
 
 #[test]
-fn the_largest_layer_is_back_within_ten_seconds_after_a_deep_throttle() {
+fn loss_of_the_path_itself_does_not_keep_the_picture_away() {
+    let mut case = dipped(Kind::Reports, &PICTURE);
+    case.setting.path.loss = Loss::Random(0.03);
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let took = back(&outcome.traces[0], s(20), 400_000);
+        println!("seed {seed}: {took:?}");
+        assert!(
+            took.is_some_and(|took| took <= s(15)),
+            "seed {seed}: {took:?}"
+        );
+    }
+}
+
+#[test]
+fn probes_of_a_paused_picture_hold_up_its_sound_for_a_moment_only() {
+    let case = paused();
+    for seed in SEEDS {
+        let outcome = case.run(seed);
+        let trace = &outcome.traces[0];
+        let within = |at: Duration| case.from < at && at < case.to;
+        let queued = trace.queued.iter().filter(|(at, _)| within(*at));
+        let longest = queued.map(|(_, queued)| *queued).max().unwrap();
+        let p95 = outcome.figures.queue_p95_ms;
+        let took = back(trace, case.to, 1_700_000);
+        println!("seed {seed}: queue p95 {p95:.0} ms, longest {longest:?}, back after {took:?}");
+        assert!(p95 <= 180.0, "seed {seed}: {p95} ms");
+        assert!(
+            longest <= Duration::from_millis(400),
+            "seed {seed}: {longest:?}"
+        );
+        assert_eq!(outcome.figures.lost_percent, 0.0, "seed {seed}");
+        assert!(
+            took.is_some_and(|took| took <= s(10)),
+            "seed {seed}: {took:?}"
+        );
+    }
+}
+
+#[test]
+fn the_largest_layer_is_back_soon_after_a_deep_throttle() {
     let case = throttled();
     for seed in SEEDS {
         let outcome = case.run(seed);
         let trace = &outcome.traces[0];
         let took = back(trace, s(50), 1_700_000);
-        println!("seed {seed}: {took:?} {:?}", trace.steps);
+        println!("seed {seed}: {took:?}");
+        assert!(
+            took.is_some_and(|took| took <= Duration::from_millis(12_500)),
+            "seed {seed}: {took:?} {:?}",
+            trace.steps
+        );
     }
 }
