@@ -1,5 +1,6 @@
 //! `server.json` in the data directory, by which the other commands find the running server.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ pub struct RunFile {
     pub console: String,
     /// The id of the server's process.
     pub pid: u32,
+    /// The addresses that it offers for media.
+    #[serde(default)]
+    pub media: Vec<IpAddr>,
 }
 
 impl RunFile {
@@ -56,6 +60,7 @@ mod tests {
             url: "http://a".into(),
             console: "http://a/c".into(),
             pid: 1,
+            media: vec![IpAddr::from([10, 0, 0, 2])],
         };
         assert_eq!(RunFile::read(dir.path()), None);
         let guard = file.write(dir.path()).unwrap();

@@ -81,6 +81,47 @@ fn strict() -> World {
 }
 
 #[test]
+fn a_publisher_is_answered_with_the_codecs_that_may_be_published() {
+    let only_h264 = || {
+        World::with(Config {
+            refused_codecs: vec![Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265],
+            ..config()
+        })
+    };
+    let offered = |edit: &dyn Fn(&str) -> String| {
+        let mut world = only_h264();
+        let mut client = Client::publisher(world.now, 1, 0);
+        client.edit_offer(edit);
+        world.control(Control::OpenPublisher {
+            peer: PeerId(1),
+            offer: client.take_offer(),
+        });
+        world.news.pop().unwrap()
+    };
+    let News::Answer(_, sdp) = offered(&str::to_owned) else {
+        panic!("no answer");
+    };
+    assert!(sdp.contains(" H264/90000") && sdp.contains(" opus/48000"));
+    assert!(!sdp.contains(" VP8/90000"), "{sdp}");
+    let News::Refused(_, error) = offered(&without(&["H264"])) else {
+        panic!("no refusal");
+    };
+    assert_eq!(
+        error.kind(),
+        OfferErrorKind::NoUsableCodec(MediaKind::Video)
+    );
+    let words = ["video section", "H.264 is needed", "limit-publish-codecs"];
+    assert!(
+        words.iter().all(|word| error.message().contains(word)),
+        "{error}"
+    );
+    // A subscriber may take anything; what is published decides.
+    let mut world = only_h264();
+    subscriber(&mut world, 2, &AUDIO_AND_VIDEO, without(&["H264"]));
+    assert!(world.refusal(PeerId(2)).is_none());
+}
+
+#[test]
 fn who_gets_only_sound_is_told_as_soon_as_it_is_known() {
     let mut world = World::new();
     publisher(&mut world, 1, without(&["H264"]));

@@ -121,12 +121,14 @@ impl MediaSettings {
 }
 
 /// Limits of publishers. The limit of a receiver is given when its peer is opened.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct PublishLimits {
     /// All tracks and layers together; `None` means no limit.
     pub bits_per_s: Option<u64>,
     /// Width times height; `None` means no limit.
     pub pixels: Option<u64>,
+    /// Codecs in which pictures may not be published.
+    pub refused_codecs: Vec<Codec>,
 }
 
 /// Why a peer could not be opened or patched.
@@ -246,6 +248,7 @@ impl Media {
                 worker: WorkerId(number),
                 publish_bits_per_s_max: limits.bits_per_s,
                 publish_pixels_max: limits.pixels,
+                refused_codecs: limits.refused_codecs.clone(),
                 h264_profile_match: profiles,
                 ..Default::default()
             };

@@ -83,6 +83,8 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
+    /// Whether the addresses that are offered for media are still this machine's.
+    pub address_watch: Arc<AddressWatch>,
     /// Records what is published.
     pub recordings: Recordings,
     /// Reads recordings.
@@ -232,6 +234,7 @@ async fn ready(State(app): State<App>) -> Response {
             let missing = app.recordings.missing_spool();
             let sentences = ageing
                 .into_iter()
+                .chain(app.address_watch.fault())
                 .chain(missing.map(|missing| missing.sentence()));
             let lines: String = sentences.map(|sentence| sentence + "\n").collect();
             format!("ready\n{lines}").into_response()
