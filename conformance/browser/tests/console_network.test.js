@@ -83,7 +83,11 @@ test("one address is named, and the check's own stage is not shown", async () =>
         const look = () => {
           if (document.body.innerText.includes("restage-path-check")) names.add("restage-path-check");
         };
-        new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+        new MutationObserver(look).observe(document.body, {
+          childList: true,
+          subtree: true,
+          characterData: true,
+        });
       });
     },
     look: async page => {
@@ -103,7 +107,8 @@ test("with no path at all the relay that is off is no good news", async () => {
         await route.fulfill({ response, body });
       }),
   });
-  for (const check of ["UDP", "TCP", "TURN"]) assert.equal(found[check]?.verdict, "look", JSON.stringify(found));
+  for (const check of ["UDP", "TCP", "TURN"])
+    assert.equal(found[check]?.verdict, "look", JSON.stringify(found));
   assert.match(found.TCP.sentence, /below 1024.*--http/);
   assert.match(result, /No path works.*UDP, below/);
 });

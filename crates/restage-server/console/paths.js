@@ -108,7 +108,9 @@ async function usedAddress(connection) {
   const all = [...stats.values()];
   // Firefox names the pair by its state only.
   const id = all.find(({ type }) => type === "transport")?.selectedCandidatePairId;
-  const pair = stats.get(id) ?? all.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+  const pair =
+    stats.get(id) ??
+    all.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
   const remote = stats.get(pair?.remoteCandidateId);
   return remote?.address ? shown(remote.address, remote.port) : undefined;
 }
@@ -181,7 +183,8 @@ function tls({ hasTls }) {
 /** @param {Tried} tried */
 function udpFinding({ ms, used, offered }) {
   const where = listed(offered);
-  if (ms !== undefined) return finding("UDP", "ok", `Media flows over UDP ${used ?? where} after ${took(ms)}.`);
+  if (ms !== undefined)
+    return finding("UDP", "ok", `Media flows over UDP ${used ?? where} after ${took(ms)}.`);
   if (offered.length === 0)
     return finding("UDP", "fail", "The server offers no UDP address: give --media-ip.");
   return finding(
@@ -215,7 +218,11 @@ async function ipv6Finding(check) {
 function tcpFinding({ ms, used, offered }) {
   const where = listed(offered);
   if (ms !== undefined) {
-    return finding("TCP", "ok", `Media flows over TCP ${used ?? where} after ${took(ms)}, where UDP is blocked.`);
+    return finding(
+      "TCP",
+      "ok",
+      `Media flows over TCP ${used ?? where} after ${took(ms)}, where UDP is blocked.`,
+    );
   }
   if (offered.length === 0) {
     return finding(
