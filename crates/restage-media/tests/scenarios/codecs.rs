@@ -1,15 +1,15 @@
 //! Subscribers that cannot decode what is published are notified.
 
 use restage_media::{
-    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerId, PublicationId,
-    Published, WorkerId,
+    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, OfferErrorKind, PeerId,
+    PublicationId, Published, WorkerId,
 };
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
 
 use crate::support::client::Client;
 use crate::support::source::is_key_start;
-use crate::support::{AUDIO_AND_VIDEO, World, config};
+use crate::support::{AUDIO_AND_VIDEO, News, World, config};
 
 /// Keeps one H.264 format in an offer, with this profile.
 fn with_profile(id: &'static str) -> impl Fn(&str) -> String {
@@ -84,7 +84,12 @@ fn strict() -> World {
 fn a_publisher_is_answered_with_the_codecs_that_may_be_published() {
     let only_h264 = || {
         World::with(Config {
-            refused_codecs: vec![Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265],
+            refused_codecs: vec![
+                restage_media::Codec::Vp8,
+                restage_media::Codec::Vp9,
+                restage_media::Codec::Av1,
+                restage_media::Codec::H265,
+            ],
             ..config()
         })
     };

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
+    Codec, ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
     OfferError, PeerId, PeerStats, PublicationId, StreamState, TapId, Wish, WorkerId,
 };
 use restage_turn::Peers;

@@ -261,6 +261,7 @@ pub struct Settings {
         long,
         env = "RESTAGE_LIMIT_PUBLISH_CODECS",
         value_enum,
+        value_name = "CODEC",
         value_delimiter = ','
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]

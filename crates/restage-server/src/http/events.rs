@@ -270,18 +270,24 @@ struct ClientMessage {
 }
 
 fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
-    serde_json::from_str(text).map_err(|error: serde_json::Error| {
+    const RULE: &str = "a message is a JSON object whose type is a string";
+    let read = serde_json::from_str(text).map_err(|error: serde_json::Error| {
         let reason = match error.classify() {
             Category::Data if error.to_string().starts_with("duplicate field") => {
                 "type and payload may stand once in a message"
             }
-            Category::Data => "a message is a JSON object whose type is a string",
+            Category::Data => RULE,
             Category::Io | Category::Syntax | Category::Eof => {
                 "a message is JSON, and this is none"
             }
         };
         (close_code::NOT_JSON, reason)
-    })
+    });
+    // The members in an array would be read, too.
+    match text.trim_start().starts_with('{') {
+        true => read,
+        false => read.and(Err((close_code::NOT_JSON, RULE))),
+    }
 }
 
 /// Handles a message and returns the answer. The socket stays open after a message of an unknown type, because a client may know later
@@ -459,6 +465,8 @@ mod tests {
             ("\u{0}", "is none"),
             ("7", "whose type is a string"),
             ("null", "whose type is a string"),
+            ("[]", "whose type is a string"),
+            (r#"["PING"]"#, "whose type is a string"),
             ("{}", "whose type is a string"),
             (r#"{"type":1}"#, "whose type is a string"),
             (r#"{"payload":{}}"#, "whose type is a string"),

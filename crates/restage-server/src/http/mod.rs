@@ -44,6 +44,7 @@ use restage_node::token::Endpoints;
 use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
+use crate::address_watch::AddressWatch;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 use crate::tls::Standing;
