@@ -73,6 +73,46 @@ test("every path of a server on this machine is tried and timed", async () => {
   assert.match(result, /best path, UDP/);
 });
 
+test("one address is named, and the check's own stage is not shown", async () => {
+  const { found } = await checked([], {
+    prepare: async page => {
+      // As long as a check publishes, the list would show its stage.
+      await page.evaluate(() => {
+        const names = new Set();
+        Object.assign(window, { names });
+        const look = () => {
+          if (document.body.innerText.includes("restage-path-check")) names.add("restage-path-check");
+        };
+        new MutationObserver(look).observe(document.body, {
+          childList: true,
+          subtree: true,
+          characterData: true,
+        });
+      });
+    },
+    look: async page => {
+      assert.equal(await page.evaluate(() => /** @type {any} */ (window).names.size), 0);
+    },
+  });
+  assert.match(found.UDP.sentence, /^Media flows over UDP \S+ after \d+ ms\.$/);
+  assert.match(found.TCP.sentence, /^Media flows over TCP \S+ after \d+ ms, where/);
+});
+
+test("with no path at all the relay that is off is no good news", async () => {
+  const { found, result } = await checked([], {
+    prepare: page =>
+      page.route("**/whip", async route => {
+        const response = await route.fetch();
+        const body = (await response.text()).replaceAll(/(a=candidate:\S+ 1 \S+ \d+ \S+) \d+ /gi, "$1 9 ");
+        await route.fulfill({ response, body });
+      }),
+  });
+  for (const check of ["UDP", "TCP", "TURN"])
+    assert.equal(found[check]?.verdict, "look", JSON.stringify(found));
+  assert.match(found.TCP.sentence, /below 1024.*--http/);
+  assert.match(result, /No path works.*UDP, below/);
+});
+
 test("a relay that is off is said with the setting that turns it on", async () => {
   const { found } = await checked([]);
   assert.match(found.TURN.sentence, /--turn/);

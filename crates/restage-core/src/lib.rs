@@ -28,6 +28,8 @@ pub use kernel::context::Context;
 pub use kernel::decision::{Change, CloseReason, Decision, Effect, Reply};
 pub use kernel::need::Need;
 pub use kernel::world::{Occupancy, RegionCount, StorageUse, World};
-pub use limits::{ATTRIBUTES_BYTES_MAX, ISSUED_AHEAD_MAX_S, Limits, Rates, TAGS_MAX};
+pub use limits::{
+    ATTRIBUTES_BYTES_MAX, ISSUED_AHEAD_MAX_S, Limits, Rates, TAGS_MAX, VideoCodec, VideoCodecs,
+};
 pub use notice::{Notice, Occurrence, RecordingNotice};
 pub use row::PublicationKey;

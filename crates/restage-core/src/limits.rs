@@ -28,6 +28,52 @@ pub struct Limits {
     /// How large a picture may be that is published, as the lines of a picture of 16:9; 0 is any. See
     /// [`publish_pixels`](Self::publish_pixels).
     pub publish_resolution: u32,
+    /// In which codecs pictures may be published.
+    pub publish_codecs: VideoCodecs,
+}
+
+/// A codec of pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum VideoCodec {
+    H264,
+    H265,
+    Vp8,
+    Vp9,
+    Av1,
+}
+
+impl VideoCodec {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::H264, Self::H265, Self::Vp8, Self::Vp9, Self::Av1];
+}
+
+/// A set of codecs of pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VideoCodecs(u8);
+
+impl VideoCodecs {
+    /// Those in the list.
+    pub const fn of(codecs: &[VideoCodec]) -> Self {
+        let (mut set, mut at) = (0, 0);
+        while at < codecs.len() {
+            set |= 1 << codecs[at] as u8;
+            at += 1;
+        }
+        Self(set)
+    }
+
+    /// Whether this one is among them.
+    pub const fn has(self, codec: VideoCodec) -> bool {
+        self.0 & (1 << codec as u8) != 0
+    }
+}
+
+/// All codecs.
+impl Default for VideoCodecs {
+    fn default() -> Self {
+        Self::of(&VideoCodec::ALL)
+    }
 }
 
 impl Limits {
@@ -44,6 +90,7 @@ impl Limits {
         publish_bitrate: 0,
         download_bitrate: 0,
         publish_resolution: 0,
+        publish_codecs: VideoCodecs::of(&VideoCodec::ALL),
     };
     /// The service's own defaults (service-quotas page of the user guide).
     pub const AWS: Self = Self {
@@ -58,6 +105,7 @@ impl Limits {
         publish_bitrate: 8_500_000,
         download_bitrate: 8_500_000,
         publish_resolution: 720,
+        publish_codecs: VideoCodecs::of(&[VideoCodec::H264]),
     };
 
     /// Most pixels of a published picture, whatever its shape: those of one of 16:9 with as many lines as

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use restage_codec::PictureSize;
+use restage_codec::{Codec, PictureSize};
 
 use crate::io::{Excess, WorkerId};
 use crate::limits;
@@ -34,6 +34,8 @@ pub struct Config {
     /// Most pixels of a publisher's pictures, width times height, in any layer; `None` is any. A publisher of larger pictures is
     /// ended at its first key frame of that size.
     pub publish_pixels_max: Option<u64>,
+    /// Codecs of pictures in which nobody may publish: they are left out of the answers to publishers. None by default.
+    pub refused_codecs: Vec<Codec>,
     /// Which subscribers are sent H.264 of which profile.
     pub h264_profile_match: H264ProfileMatch,
     /// Most peers at one time.
@@ -67,6 +69,7 @@ impl Default for Config {
             generation: 0,
             publish_bits_per_s_max: None,
             publish_pixels_max: None,
+            refused_codecs: Vec::new(),
             h264_profile_match: H264ProfileMatch::default(),
             peers_max: limits::PEERS_MAX,
             publications_max: limits::PUBLICATIONS_MAX,

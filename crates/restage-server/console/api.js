@@ -160,7 +160,7 @@ export const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
  * @param {string} region
  * @param {number} maxResults
  * @param {string} [nextToken]
- * @returns {Promise<{stages: {arn: string, name: string, activeSessionId?: string}[], nextToken?: string}>}
+ * @returns {Promise<{stages: import("./directory.js").Listed[], nextToken?: string}>}
  */
 export const listStages = (region, maxResults, nextToken) =>
   operate("ListStages", region, { maxResults, nextToken });

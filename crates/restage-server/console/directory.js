@@ -20,8 +20,14 @@ const RELOAD_MS = 10_000;
 /**
  * @typedef {import("./api.js").Stage} Stage
  * @typedef {import("./api.js").State} State
- * @typedef {{arn: string, name: string, activeSessionId?: string}} Listed
+ * @typedef {{arn: string, name: string, activeSessionId?: string, tags?: Record<string, string>}} Listed
  */
+
+/** The stage of a check of the network. Its tag tells it from one that somebody else has given that name. */
+const CHECK_NAME = "restage-path-check";
+const CHECK_TAG = "restage:path-check";
+/** @param {{name: string, tags?: Record<string, string>}} stage */
+const isOfCheck = ({ name, tags }) => name === CHECK_NAME && (tags === undefined || CHECK_TAG in tags);
 
 /** @param {number} ms */
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -89,12 +95,12 @@ export class Directory {
     this.expire();
   }
 
-  /** Stages with a session first, then the newest. @returns {Stage[]} */
+  /** Stages with a session first, then the newest; without those of checks of the network. @returns {Stage[]} */
   get stages() {
     const live = new Set(this.#live.map(stage => stage.arn));
     const others = [...new Map([...this.#listed, ...this.#created]).values()].reverse();
     const idle = others
-      .filter(stage => !live.has(stage.arn))
+      .filter(stage => !live.has(stage.arn) && !isOfCheck(stage))
       .map(({ arn, name, activeSessionId }) => ({
         arn,
         name,
@@ -102,7 +108,8 @@ export class Directory {
         participants: [],
         hasMoreParticipants: false,
       }));
-    return [...this.#live, ...idle];
+    const known = this.#live.filter(({ arn, name }) => !isOfCheck(this.#listed.get(arn) ?? { name }));
+    return [...known, ...idle];
   }
 
   async #load() {

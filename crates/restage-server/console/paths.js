@@ -11,18 +11,26 @@ import { offer } from "./signalling.js";
  * @typedef {"ok" | "warn" | "fail"} Verdict
  * @typedef {{check: string, verdict: Verdict, sentence: string}} Finding
  * @typedef {{urls: string, username: string, credential: string}} IceServer
- * @typedef {{ms?: number, offered: string[]}} Tried Milliseconds from the answer until media could flow; nothing if it
- * could not.
+ * @typedef {{ms?: number, used?: string, offered: string[]}} Tried Milliseconds from the answer until media could flow, and
+ * the server's address to which it did; nothing if it could not.
  * @typedef {import("./api.js").PathCheck} PathCheck
  */
 
 /** A path that takes longer than this counts as closed. */
 const PATH_MS = 8000;
+/** The first port that is not a well-known one. */
+const LOW_PORTS_END = 1024;
 /** A clock that differs by more than this is reported: tokens are made and judged by the time. */
 const CLOCK_MS = 30_000;
 
 /** Fields of a candidate (RFC 8839 §5.1): transport, address, port. */
 const CANDIDATE = /^a=candidate:\S+ \d+ (\S+) \d+ (\S+) (\d+) typ /;
+
+/**
+ * @param {string} address
+ * @param {string | number} port
+ */
+const shown = (address, port) => (address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
 
 /**
  * Keeps those candidates of an answer.
@@ -37,7 +45,7 @@ export function withCandidates(sdp, isWanted) {
     if (!fields) return !line.startsWith("a=candidate:");
     const [, transport, address, port] = fields;
     if (!isWanted(transport.toLowerCase(), address)) return false;
-    offered.add(address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`);
+    offered.add(shown(address, port));
     return true;
   });
   return { sdp: lines.join("\r\n"), offered: [...offered] };
@@ -67,7 +75,7 @@ async function connect(check, isWanted, relay) {
     await connection.setLocalDescription(local);
     await connection.setRemoteDescription({ type: "answer", sdp });
     const atMs = await connected;
-    return { ms: atMs && atMs - answeredMs, offered };
+    return { ms: atMs && atMs - answeredMs, used: atMs ? await usedAddress(connection) : undefined, offered };
   } finally {
     // In this order, since a connection that closes ends its session too, and the DELETE would find nothing.
     await resource.delete();
@@ -90,6 +98,22 @@ const connectedMs = connection =>
       resolve(connectionState === "connected" ? performance.now() : undefined);
     });
   });
+
+/**
+ * The server's address that a connection has chosen, if the browser says it.
+ * @param {RTCPeerConnection} connection
+ */
+async function usedAddress(connection) {
+  const stats = new Map(await connection.getStats());
+  const all = [...stats.values()];
+  // Firefox names the pair by its state only.
+  const id = all.find(({ type }) => type === "transport")?.selectedCandidatePairId;
+  const pair =
+    stats.get(id) ??
+    all.find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
+  const remote = stats.get(pair?.remoteCandidateId);
+  return remote?.address ? shown(remote.address, remote.port) : undefined;
+}
 
 /** @param {string[]} words */
 const listed = words =>
@@ -120,7 +144,8 @@ export async function tryPaths(check, tell) {
   tell(await ipv6Finding(check));
   const tcp = await connect(check, transport => transport === "tcp");
   tell(tcpFinding(tcp));
-  const relays = await tryRelays(check, await askForRelays(check.whipUrl, check.token));
+  const isDirect = udp.ms !== undefined || tcp.ms !== undefined;
+  const relays = await tryRelays(check, await askForRelays(check.whipUrl, check.token), isDirect);
   for (const found of relays.findings) tell(found);
   tell(verdict(udp, tcp, relays.open));
 }
@@ -156,9 +181,10 @@ function tls({ hasTls }) {
 }
 
 /** @param {Tried} tried */
-function udpFinding({ ms, offered }) {
+function udpFinding({ ms, used, offered }) {
   const where = listed(offered);
-  if (ms !== undefined) return finding("UDP", "ok", `Media flows over UDP ${where} after ${took(ms)}.`);
+  if (ms !== undefined)
+    return finding("UDP", "ok", `Media flows over UDP ${used ?? where} after ${took(ms)}.`);
   if (offered.length === 0)
     return finding("UDP", "fail", "The server offers no UDP address: give --media-ip.");
   return finding(
@@ -171,7 +197,10 @@ function udpFinding({ ms, offered }) {
 
 /** @param {PathCheck} check */
 async function ipv6Finding(check) {
-  const { ms, offered } = await connect(check, (transport, address) => transport === "udp" && isV6(address));
+  const { ms, used, offered } = await connect(
+    check,
+    (transport, address) => transport === "udp" && isV6(address),
+  );
   if (offered.length === 0) {
     return finding(
       "IPv6",
@@ -181,15 +210,19 @@ async function ipv6Finding(check) {
   }
   const where = listed(offered);
   return ms !== undefined
-    ? finding("IPv6", "ok", `Media flows over IPv6, UDP ${where}, after ${took(ms)}.`)
+    ? finding("IPv6", "ok", `Media flows over IPv6, UDP ${used ?? where}, after ${took(ms)}.`)
     : finding("IPv6", "ok", `IPv6, UDP ${where}, is not reached from here; IPv4 is used instead.`);
 }
 
 /** @param {Tried} tried */
-function tcpFinding({ ms, offered }) {
+function tcpFinding({ ms, used, offered }) {
   const where = listed(offered);
   if (ms !== undefined) {
-    return finding("TCP", "ok", `Media flows over TCP ${where} after ${took(ms)}, where UDP is blocked.`);
+    return finding(
+      "TCP",
+      "ok",
+      `Media flows over TCP ${used ?? where} after ${took(ms)}, where UDP is blocked.`,
+    );
   }
   if (offered.length === 0) {
     return finding(
@@ -197,6 +230,15 @@ function tcpFinding({ ms, offered }) {
       "warn",
       "The server offers no TCP address for media, so networks that block UDP get none: listen with --http at an address of " +
         "--media-ip, or give --media-tcp-port.",
+    );
+  }
+  if (offered.every(address => Number(address.slice(address.lastIndexOf(":") + 1)) < LOW_PORTS_END)) {
+    return finding(
+      "TCP",
+      "warn",
+      `TCP ${where} is not reached from here: browsers take ports below ${LOW_PORTS_END} for media at public addresses only, ` +
+        "so give an HTTP listener a higher port too (--http), which is then offered, or serve TLS for the relay; " +
+        "or let it through, if something between blocks it.",
     );
   }
   return finding(
@@ -210,8 +252,9 @@ function tcpFinding({ ms, offered }) {
 /**
  * @param {PathCheck} check
  * @param {IceServer[]} servers
+ * @param {boolean} isDirect Whether media flows without a relay.
  */
-async function tryRelays(check, servers) {
+async function tryRelays(check, servers, isDirect) {
   /** @type {Finding[]} */
   const findings = [];
   let open = false;
@@ -219,7 +262,7 @@ async function tryRelays(check, servers) {
     findings.push(
       finding(
         "TURN",
-        "ok",
+        isDirect ? "ok" : "warn",
         "The relay (TURN) is off; networks that let only TLS through need it: start the server with --turn, and with TLS.",
       ),
     );
@@ -258,6 +301,6 @@ function verdict(udp, tcp, relay) {
   return finding(
     "Result",
     "fail",
-    "No path works from here: this browser can neither publish nor watch. Begin with UDP above.",
+    "No path works from here: this browser can neither publish nor watch. Begin with what is said of UDP, below.",
   );
 }

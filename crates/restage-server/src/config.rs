@@ -28,7 +28,8 @@ use crate::keys::is_account;
 pub use self::access_key::AccessKey;
 pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
-pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings};
+pub use self::public_url::port as port_of_url;
+pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings, VideoCodec};
 pub use self::storage::{S3, StorageConfig, StorageFault};
 pub use self::tls::{
     AcmeChallenge, AcmeSettings, Host, LETS_ENCRYPT, TlsFault, TlsFiles, TlsMode, TlsSource,
@@ -72,6 +73,8 @@ pub enum ConfigError {
     PublicUrl(&'static str),
     #[error("cannot list this host's addresses ({0}); give --media-ip")]
     Addresses(std::io::Error),
+    #[error("media-ip {0} cannot be offered to clients: {1}")]
+    MediaIp(IpAddr, &'static str),
     #[error("no address to offer for media was found; give --media-ip")]
     NoAddress,
     #[error(
@@ -250,6 +253,7 @@ impl Settings {
         {
             return Err(ConfigError::PublicUrl(rule));
         }
+        addresses::check_media_ip(&self.media_ip)?;
         let tls = self.tls(&http, public_url.as_deref())?;
         let has_tls = tls.is_some();
         let storage = self.storage()?;

@@ -17,7 +17,7 @@ use serde::Serialize;
 pub use self::database::examine_database;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};
-use self::media::{buffers, candidate, candidates, media_port, offload, workers};
+use self::media::{buffers, candidate, candidates, media_port, offered, offload, workers};
 use self::paths::paths;
 pub use self::thumbnails::examine_thumbnails;
 use crate::config::Config;
@@ -72,6 +72,7 @@ pub fn examine(config: &Config) -> Vec<Finding> {
             findings.push(workers(config.workers));
             findings.extend(srtp(config));
             findings.push(candidates(&places));
+            findings.extend(offered(config, &places));
             findings.extend(
                 places
                     .addresses

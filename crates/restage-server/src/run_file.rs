@@ -1,5 +1,6 @@
 //! `server.json` in the data directory, by which the other commands find the running server.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,9 @@ pub struct RunFile {
     pub console: String,
     /// The id of the server's process.
     pub pid: u32,
+    /// The addresses that it offers for media.
+    #[serde(default)]
+    pub media: Vec<IpAddr>,
 }
 
 impl RunFile {
@@ -60,6 +64,7 @@ mod tests {
             local: Some("http://b".into()),
             console: "http://a/c".into(),
             pid: 1,
+            media: vec![IpAddr::from([10, 0, 0, 2])],
         };
         assert_eq!(RunFile::read(dir.path()), None);
         let guard = file.write(dir.path()).unwrap();

@@ -28,7 +28,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::{Auth, Config, ConfigError};
+use crate::address_watch::AddressWatch;
+use crate::config::{Auth, Config, ConfigError, Host};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::descriptors;
 use crate::http::{
@@ -39,7 +40,7 @@ use crate::keys::{Derived, Holder, KeyFile, KeyFileError, KeyRing, Known, Permis
 use crate::metrics::Metrics;
 use crate::rtmp;
 use crate::secret_permissions::exposed;
-use crate::tls::{Tls, TlsError};
+use crate::tls::{Standing, Tls, TlsError};
 
 /// Name under which the store keeps the page-token key. Every store that was ever served has one.
 const PAGE_KEY: &str = "page-token-key";
@@ -264,7 +265,8 @@ impl Server {
         let base_path = base_path(&public_url);
         let secure = match &config.tls {
             Some(source) => {
-                let tls = Tls::start(source, &data, &mut parts)?;
+                let host = config.public_url.as_deref().and_then(Host::of_url);
+                let tls = Tls::start(source, host.as_ref(), &data, &mut parts)?;
                 Some(Secure::new(tls, &public_url, &base_path))
             }
             None => None,
@@ -284,6 +286,13 @@ impl Server {
             })
         });
         let ingest = ingest.collect();
+        let address_watch = Arc::new(AddressWatch::new(places.addresses.clone()));
+        if config.finds_media_places() {
+            let (watch, config) = (Arc::clone(&address_watch), config.clone());
+            parts.restarting("watching the addresses", move || {
+                Arc::clone(&watch).run(config.clone())
+            });
+        }
         let candidates = media.candidates();
         let ice_servers = match config.turn {
             true => IceServers::new(
@@ -306,6 +315,7 @@ impl Server {
             ingest_endpoints,
             console_key: ConsoleKey::new(data.console_key()?),
             path_checks: PathChecks::default(),
+            address_watch,
             reader: RecordingReader::new(recordings.spool_slot(), recordings.buckets().clone()),
             links: RecordingLinks::new(&token_secret, &public_url),
             seats: Arc::new(RecordingSeats::default()),
@@ -338,6 +348,25 @@ impl Server {
     /// The addresses of the HTTP listeners.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses that are offered for media, whatever the port.
+    pub fn media_addresses(&self) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = Vec::new();
+        for candidate in &self.candidates {
+            if !all.contains(&candidate.ip()) {
+                all.push(candidate.ip());
+            }
+        }
+        all
+    }
+
+    /// What is wrong with the certificate, as a sentence without its full stop.
+    pub fn certificate_fault(&self) -> Option<String> {
+        match self.state.secure.as_ref()?.standing() {
+            Standing::Good => None,
+            Standing::Ageing(sentence) | Standing::Bad(sentence) => Some(sentence),
+        }
     }
 
     /// Whether the HTTP listeners serve TLS.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use restage_codec::MediaKind;
+use restage_codec::{Codec, MediaKind};
 
 use super::format::{Format, carrying};
 use crate::sdp::format::H264ProfileMatch;
@@ -80,6 +80,14 @@ impl Published {
     /// What an external inlet sends: the formats that it is opened with.
     pub fn of_inlet(formats: &[Format]) -> Self {
         Self(formats.iter().cloned().map(Arc::new).collect())
+    }
+
+    /// Without the formats of codecs in which nobody may publish.
+    #[must_use]
+    pub fn without(self, refused: &[Codec]) -> Self {
+        let all = self.0.iter();
+        let left = all.filter(|format| !refused.contains(&format.codec));
+        Self(left.cloned().collect())
     }
 
     /// The published formats, if a subscriber with this offer can decode none of them. `None` if it can decode

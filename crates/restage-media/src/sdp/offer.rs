@@ -3,7 +3,7 @@
 //! At most one audio and one video section are accepted, the first of each that fits the role. Remote candidates are ignored: an
 //! ICE-lite agent answers checks and learns addresses from them (RFC 8445 §2.5).
 
-use restage_codec::MediaKind;
+use restage_codec::{Codec, MediaKind};
 
 use super::fingerprint::{self, Fingerprint};
 use super::format::Format;
@@ -119,6 +119,33 @@ impl Offer {
             is_dtls_server: is_dtls_server(&description)?,
             sections,
         })
+    }
+
+    /// Leaves these codecs out of what a publisher may send.
+    ///
+    /// # Errors
+    /// Nothing is left of a section.
+    pub(crate) fn refuse_codecs(&mut self, refused: &[Codec]) -> Result<(), OfferError> {
+        let sections = self.sections.iter_mut();
+        for media in sections.filter_map(|section| section.media.as_mut()) {
+            media
+                .formats
+                .retain(|format| !refused.contains(&format.codec));
+            if media.formats.is_empty() {
+                let all = [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Av1, Codec::H265];
+                let taken = all.into_iter().filter(|codec| !refused.contains(codec));
+                let taken: Vec<&str> = taken.map(|codec| codec.name()).collect();
+                let kind = media.kind;
+                return Err(OfferError::new(
+                    OfferErrorKind::NoUsableCodec(kind),
+                    format!(
+                        "The {kind} section of the offer has no codec that may be published here: {} is needed (setting limit-publish-codecs).",
+                        taken.join(" or ")
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn media(&self) -> impl Iterator<Item = &MediaOffer> {

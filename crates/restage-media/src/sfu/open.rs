@@ -79,7 +79,10 @@ impl Sfu {
             )
         };
         let panicked = |failure: Failure| internal(&failure.to_string());
-        let offer = transport::guard(|| Offer::parse(text, role)).map_err(panicked)??;
+        let mut offer = transport::guard(|| Offer::parse(text, role)).map_err(panicked)??;
+        if role == Role::Publisher {
+            offer.refuse_codecs(&self.config.refused_codecs)?;
+        }
         let streams = MediaKind::BOTH.map(|kind| stream_config(&offer, kind, &mut self.rng));
         let cname = format!("{:016x}", self.rng.next_u64());
         let report_ssrc = ssrc(&mut self.rng);

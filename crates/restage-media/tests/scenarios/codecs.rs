@@ -1,15 +1,15 @@
 //! Subscribers that cannot decode what is published are notified.
 
 use restage_media::{
-    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, PeerId, PublicationId,
-    Published, WorkerId,
+    Config, Control, GoneReason, H264ProfileMatch, Input, MediaKind, OfferErrorKind, PeerId,
+    PublicationId, Published, WorkerId,
 };
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind as Kind};
 
 use crate::support::client::Client;
 use crate::support::source::is_key_start;
-use crate::support::{AUDIO_AND_VIDEO, World, config};
+use crate::support::{AUDIO_AND_VIDEO, News, World, config};
 
 /// Keeps one H.264 format in an offer, with this profile.
 fn with_profile(id: &'static str) -> impl Fn(&str) -> String {
@@ -78,6 +78,52 @@ fn strict() -> World {
         h264_profile_match: H264ProfileMatch::Strict,
         ..config()
     })
+}
+
+#[test]
+fn a_publisher_is_answered_with_the_codecs_that_may_be_published() {
+    let only_h264 = || {
+        World::with(Config {
+            refused_codecs: vec![
+                restage_media::Codec::Vp8,
+                restage_media::Codec::Vp9,
+                restage_media::Codec::Av1,
+                restage_media::Codec::H265,
+            ],
+            ..config()
+        })
+    };
+    let offered = |edit: &dyn Fn(&str) -> String| {
+        let mut world = only_h264();
+        let mut client = Client::publisher(world.now, 1, 0);
+        client.edit_offer(edit);
+        world.control(Control::OpenPublisher {
+            peer: PeerId(1),
+            offer: client.take_offer(),
+        });
+        world.news.pop().unwrap()
+    };
+    let News::Answer(_, sdp) = offered(&str::to_owned) else {
+        panic!("no answer");
+    };
+    assert!(sdp.contains(" H264/90000") && sdp.contains(" opus/48000"));
+    assert!(!sdp.contains(" VP8/90000"), "{sdp}");
+    let News::Refused(_, error) = offered(&without(&["H264"])) else {
+        panic!("no refusal");
+    };
+    assert_eq!(
+        error.kind(),
+        OfferErrorKind::NoUsableCodec(MediaKind::Video)
+    );
+    let words = ["video section", "H.264 is needed", "limit-publish-codecs"];
+    assert!(
+        words.iter().all(|word| error.message().contains(word)),
+        "{error}"
+    );
+    // A subscriber may take anything; what is published decides.
+    let mut world = only_h264();
+    subscriber(&mut world, 2, &AUDIO_AND_VIDEO, without(&["H264"]));
+    assert!(world.refusal(PeerId(2)).is_none());
 }
 
 #[test]

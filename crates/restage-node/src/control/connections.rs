@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -79,6 +79,11 @@ pub struct Muted {
     pub video: bool,
 }
 
+/// How often a client may restart ICE within a time: more than any network asks for, and few enough that a client in a loop costs
+/// nobody anything.
+pub(super) const RESTARTS_MAX: usize = 10;
+pub(super) const RESTARTS_WITHIN: Duration = Duration::from_secs(10);
+
 /// An open connection.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
@@ -91,6 +96,8 @@ pub(super) struct Live {
     pub(super) is_connected: bool,
     /// Number of ICE restarts, from which the entity tag of the HTTP session is made.
     pub(super) ice_generation: u32,
+    /// When ICE was restarted last, oldest first; at most [`RESTARTS_MAX`].
+    restarted_at: Vec<Instant>,
     /// The token that it was opened with, or that replaced it. A request with this token needs no further
     /// proof, even when the token's key was deleted.
     pub(super) token: TokenDigest,
@@ -131,6 +138,7 @@ impl Live {
             is_connected: false,
             token: TokenDigest::of(token),
             ice_generation: 0,
+            restarted_at: Vec::new(),
             session: None,
             wish: Wish::default(),
             stream: None,
@@ -139,6 +147,22 @@ impl Live {
             publication: None,
             published: None,
         }
+    }
+
+    /// Whether its client may restart ICE again now.
+    pub(super) fn may_restart_ice(&self, now: Instant) -> bool {
+        let recent = |at: &&Instant| now.saturating_duration_since(**at) < RESTARTS_WITHIN;
+        self.restarted_at.iter().filter(recent).count() < RESTARTS_MAX
+    }
+
+    /// Its client has restarted ICE. Returns the number of restarts.
+    pub(super) fn restarts_ice(&mut self, now: Instant) -> u32 {
+        if self.restarted_at.len() >= RESTARTS_MAX {
+            self.restarted_at.remove(0);
+        }
+        self.restarted_at.push(now);
+        self.ice_generation += 1;
+        self.ice_generation
     }
 
     /// What it feeds or receives.

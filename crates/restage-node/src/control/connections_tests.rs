@@ -12,6 +12,25 @@ fn live(peer: u64) -> Live {
 }
 
 #[test]
+fn ice_restarts_are_bounded_within_a_time() {
+    let (mut live, begun) = (live(1), now());
+    for count in 1..=u32::try_from(RESTARTS_MAX).unwrap() {
+        assert!(live.may_restart_ice(begun));
+        assert_eq!(live.restarts_ice(begun), count);
+    }
+    assert!(!live.may_restart_ice(begun));
+    assert!(!live.may_restart_ice(begun + RESTARTS_WITHIN - Duration::from_millis(1)));
+    let later = begun + RESTARTS_WITHIN;
+    assert!(live.may_restart_ice(later));
+    // What is remembered stays bounded.
+    for _ in 0..100 {
+        live.restarts_ice(later);
+    }
+    assert_eq!(live.restarted_at.len(), RESTARTS_MAX);
+    assert!(!live.may_restart_ice(later));
+}
+
+#[test]
 fn a_publication_handle_lives_as_long_as_somebody_uses_it() {
     let mut table = Connections::default();
     let key = PublicationKey {

@@ -13,9 +13,10 @@ use restage_store::system::{clock, ids};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::IfMatch;
-use super::connections::{Live, Reach, SocketClose, SocketEnd};
+use super::connections::{Live, RESTARTS_MAX, RESTARTS_WITHIN, Reach, SocketClose, SocketEnd};
 use super::ended::{Ending, Endings, RESTARTING};
 use super::hub::Listening;
+use super::media_limits::refused_codecs;
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
@@ -45,6 +46,12 @@ pub enum JoinError {
         per_second = JOINS.per_second
     )]
     TooOften(ParticipantId),
+    /// The client has restarted ICE too often.
+    #[error(
+        "ICE was restarted {RESTARTS_MAX} times within {} seconds, the most a session may; wait a while",
+        RESTARTS_WITHIN.as_secs()
+    )]
+    RestartsTooOften,
     /// The SDP is unusable, or the media plane is busy.
     #[error(transparent)]
     Media(#[from] MediaError),
@@ -227,7 +234,10 @@ impl Control {
             return Err(JoinError::Mismatch(trouble));
         }
         let published = match role {
-            Role::Publisher => Published::of(&join.offer),
+            Role::Publisher => {
+                let refused = refused_codecs(&self.inner.rules.limits);
+                Published::of(&join.offer).map(|published| published.without(&refused))
+            }
             Role::Subscriber => None,
         };
         let download = match role {
@@ -361,12 +371,18 @@ impl Control {
     ) -> Result<Patched, JoinError> {
         let (peer, generation) = self.own_peer(token, connection).await?;
         check_tag(Some(if_match), connection, generation)?;
+        let live = self
+            .connections()
+            .get_mut(connection)
+            .map(|live| live.may_restart_ice(now()));
+        if live == Some(false) {
+            return Err(JoinError::RestartsTooOften);
+        }
         let answer = self.inner.media.patch(peer, fragment).await?;
         let restart = answer.map(|fragment| {
-            let next = generation + 1;
-            if let Some(live) = self.connections().get_mut(connection) {
-                live.ice_generation = next;
-            }
+            let mut connections = self.connections();
+            let live = connections.get_mut(connection);
+            let next = live.map_or(generation + 1, |live| live.restarts_ice(now()));
             (fragment, entity_tag(connection, next))
         });
         Ok(Patched { restart })

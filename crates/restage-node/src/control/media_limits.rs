@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use restage_core::Limits;
 use restage_core::id::{ParticipantId, StageId};
 use restage_core::row::StageEventError;
-use restage_media::{Download, Excess};
+use restage_core::{Limits, VideoCodec};
+use restage_media::{Codec, Download, Excess};
 
 use super::Control;
 use crate::media::PublishLimits;
@@ -20,7 +20,23 @@ pub fn publish_limits(limits: &Limits) -> PublishLimits {
     PublishLimits {
         bits_per_s: limit(limits.publish_bitrate),
         pixels: limits.publish_pixels(),
+        refused_codecs: refused_codecs(limits),
     }
+}
+
+/// The codecs in which pictures may not be published.
+pub(super) fn refused_codecs(limits: &Limits) -> Vec<Codec> {
+    let all = VideoCodec::ALL.into_iter();
+    let refused = all.filter(|codec| !limits.publish_codecs.has(*codec));
+    refused
+        .map(|codec| match codec {
+            VideoCodec::H264 => Codec::H264,
+            VideoCodec::H265 => Codec::H265,
+            VideoCodec::Vp8 => Codec::Vp8,
+            VideoCodec::Vp9 => Codec::Vp9,
+            VideoCodec::Av1 => Codec::Av1,
+        })
+        .collect()
 }
 
 pub(super) const fn event_error(excess: Excess) -> StageEventError {
@@ -94,5 +110,7 @@ mod tests {
             (aws.bits_per_s, aws.pixels),
             (Some(8_500_000), Some(921_600))
         );
+        let others = [Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1];
+        assert_eq!(aws.refused_codecs, others);
     }
 }

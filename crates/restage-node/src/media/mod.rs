@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use restage_media::{
-    ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
+    Codec, ConnectFailure, Control, Download, GoneReason, H264ProfileMatch, LayerWanted, MediaKind,
     OfferError, PeerId, PeerStats, PublicationId, StreamState, TapId, Wish, WorkerId,
 };
 use restage_turn::Peers;
@@ -124,12 +124,14 @@ impl MediaSettings {
 }
 
 /// Limits of publishers. The limit of a receiver is given when its peer is opened.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct PublishLimits {
     /// All tracks and layers together; `None` means no limit.
     pub bits_per_s: Option<u64>,
     /// Width times height; `None` means no limit.
     pub pixels: Option<u64>,
+    /// Codecs in which pictures may not be published.
+    pub refused_codecs: Vec<Codec>,
 }
 
 /// Why a peer could not be opened or patched.
@@ -251,6 +253,7 @@ impl Media {
                 worker: WorkerId(number),
                 publish_bits_per_s_max: limits.bits_per_s,
                 publish_pixels_max: limits.pixels,
+                refused_codecs: limits.refused_codecs.clone(),
                 h264_profile_match: profiles,
                 ..Default::default()
             };

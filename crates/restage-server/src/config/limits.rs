@@ -1,7 +1,7 @@
 //! Limits and rates: a predefined set, overridden by single settings.
 
 use restage_core::row::PlainLimits;
-use restage_core::{Limits, Rates};
+use restage_core::{Limits, Rates, VideoCodecs};
 
 use super::{LimitSet, Settings};
 
@@ -45,6 +45,14 @@ impl Settings {
             publish_resolution: self
                 .limit_publish_resolution
                 .unwrap_or(set.publish_resolution),
+            publish_codecs: match self.limit_publish_codecs.is_empty() {
+                true => set.publish_codecs,
+                false => {
+                    let named = self.limit_publish_codecs.iter();
+                    let named: Vec<_> = named.map(|codec| (*codec).into()).collect();
+                    VideoCodecs::of(&named)
+                }
+            },
         }
     }
 

@@ -35,6 +35,15 @@ pub(super) fn check(url: &str) -> Result<(), &'static str> {
     )
 }
 
+/// The port of a URL that has been checked.
+pub fn port(url: &str) -> Option<u16> {
+    let uri: Uri = url.parse().ok()?;
+    uri.port_u16().or(match uri.scheme_str()? {
+        "https" => Some(443),
+        _ => Some(80),
+    })
+}
+
 fn is_plain(segment: &str) -> bool {
     let mut pieces = segment.split('%');
     let unreserved = |text: &str| {

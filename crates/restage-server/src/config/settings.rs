@@ -59,6 +59,30 @@ impl From<ProfileMatch> for restage_media::H264ProfileMatch {
     }
 }
 
+/// A codec of pictures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum VideoCodec {
+    H264,
+    H265,
+    Vp8,
+    Vp9,
+    Av1,
+}
+
+impl From<VideoCodec> for restage_core::VideoCodec {
+    fn from(setting: VideoCodec) -> Self {
+        match setting {
+            VideoCodec::H264 => Self::H264,
+            VideoCodec::H265 => Self::H265,
+            VideoCodec::Vp8 => Self::Vp8,
+            VideoCodec::Vp9 => Self::Vp9,
+            VideoCodec::Av1 => Self::Av1,
+        }
+    }
+}
+
 /// The flags of `restage serve`, each also an environment variable and a line in the file.
 #[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -239,6 +263,16 @@ pub struct Settings {
     /// Largest published picture, as lines of a 16:9 picture: 720 is 1280x720; 0: no limit [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISH_RESOLUTION", value_name = "LINES")]
     pub limit_publish_resolution: Option<u32>,
+    /// Codec in which pictures may be published; repeatable; others are left out of answers to publishers [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_PUBLISH_CODECS",
+        value_enum,
+        value_name = "CODEC",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limit_publish_codecs: Vec<VideoCodec>,
     /// Calls of CreateParticipantToken per second, per account and region; 0: no limit [default: as --limits says]
     #[arg(
         long,
@@ -451,6 +485,11 @@ impl Settings {
             limit_publish_resolution: self
                 .limit_publish_resolution
                 .or(lower.limit_publish_resolution),
+            limit_publish_codecs: if self.limit_publish_codecs.is_empty() {
+                lower.limit_publish_codecs
+            } else {
+                self.limit_publish_codecs
+            },
             rate_create_participant_token: self
                 .rate_create_participant_token
                 .or(lower.rate_create_participant_token),

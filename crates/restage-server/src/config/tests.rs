@@ -53,6 +53,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         limit_publish_bitrate: Some(1),
         limit_download_bitrate: Some(1),
         limit_publish_resolution: Some(1),
+        limit_publish_codecs: vec![VideoCodec::H264],
         rate_create_participant_token: Some(1),
         rate_tags: Some(1),
         rate_public_keys: Some(1),
@@ -130,6 +131,23 @@ fn a_flag_wins_over_the_file() {
     };
     assert_eq!((config.media_port, config.limits), (7, limits));
     assert_eq!(config.rates, Rates::AWS);
+}
+
+#[test]
+fn codecs_are_those_of_the_set_unless_they_are_named() {
+    use restage_core::VideoCodec as Codec;
+    let taken = |text: &str| {
+        let settings = toml::from_str::<Settings>(text).unwrap();
+        let codecs = settings.resolve().unwrap().limits.publish_codecs;
+        let all = Codec::ALL.into_iter();
+        all.filter(|codec| codecs.has(*codec)).collect::<Vec<_>>()
+    };
+    assert_eq!(taken(""), Codec::ALL);
+    assert_eq!(taken("limits = \"aws\""), [Codec::H264]);
+    let wider = "limits = \"aws\"\nlimit-publish-codecs = [\"h264\", \"vp8\"]";
+    assert_eq!(taken(wider), [Codec::H264, Codec::Vp8]);
+    let error = toml::from_str::<Settings>("limit-publish-codecs = [\"theora\"]").unwrap_err();
+    assert!(error.to_string().contains("theora"), "{error}");
 }
 
 #[test]

@@ -16,6 +16,13 @@ pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 const ADDRESS_PROFILE: &str = "shortlived";
 /// The ports at which authorities check a name or an address (RFC 8737 §3, RFC 8555 §8.3).
 const TLS_PORT: u16 = 443;
+/// Longest name and label of DNS (RFC 1035 §2.3.4), as they are written.
+const NAME_BYTES_MAX: usize = 253;
+const LABEL_BYTES_MAX: usize = 63;
+/// Domains of which nobody owns names, not even in a private network.
+const SPECIAL: [&str; 2] = ["invalid", "localhost"];
+/// Domains that the public DNS does not have or that are for tests and documents (RFC 2606, RFC 6761, RFC 6762, RFC 7686).
+const PRIVATE: [&str; 6] = ["local", "internal", "onion", "test", "example", "alt"];
 const HTTP_PORT: u16 = 80;
 
 /// Whether the server gets a certificate by itself.
@@ -129,6 +136,19 @@ pub enum TlsFault {
          --acme-accept-terms"
     )]
     Terms(String),
+    #[error(
+        "no authority can certify {host}: {rule}. Set public-url to a name or an address by which clients reach this server"
+    )]
+    Uncertifiable { host: Host, rule: &'static str },
+    #[error(
+        "Let's Encrypt does not certify {host}: {rule}. Set public-url to one that the Internet reaches, or acme-directory to \
+         an authority of your own"
+    )]
+    NotPublic { host: Host, rule: &'static str },
+    #[error(
+        "{0} is set, and tls is not auto: no authority is asked; add --tls auto, or leave it out"
+    )]
+    Unused(&'static str),
     #[error("acme-directory must begin with https://, not {0:?}")]
     Directory(String),
     #[error("acme-email must be an address such as ops@example.org, not {0:?}")]
@@ -152,6 +172,79 @@ impl Host {
         match self {
             Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
             Self::Address(address) => address.is_loopback() || address.is_unspecified(),
+        }
+    }
+
+    /// Why no authority can certify this host by the challenges that the server answers, as a rule.
+    fn why_uncertifiable(&self) -> Option<&'static str> {
+        let name = match self {
+            Self::Name(name) => name,
+            Self::Address(address) if address.is_multicast() => {
+                return Some("the address is a group's");
+            }
+            Self::Address(IpAddr::V4(v4)) if v4.octets()[0] == 0 || v4.octets()[0] >= 240 => {
+                return Some("no machine has such an address");
+            }
+            Self::Address(_) => return None,
+        };
+        if name.len() > NAME_BYTES_MAX {
+            return Some("a name has at most 253 characters");
+        }
+        if name.contains('*') {
+            return Some("a wildcard is proven by DNS only, which this server does not do");
+        }
+        let labels = || name.split('.');
+        let is_sound = |label: &str| {
+            let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(letters)
+        };
+        let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+        if labels().any(|label| label.is_empty() || label.len() > LABEL_BYTES_MAX) {
+            Some("each part between the dots has 1 to 63 characters")
+        } else if !labels().all(is_sound) {
+            Some("each part between the dots has letters, digits and inner hyphens only (RFC 1123)")
+        } else if labels().next_back().is_some_and(is_number) {
+            Some("it ends in a number and is not an address")
+        } else if SPECIAL.contains(&labels().next_back().unwrap_or_default()) {
+            Some("nobody may own a name of that domain (RFC 2606, RFC 6761)")
+        } else {
+            None
+        }
+    }
+
+    /// Why no public authority certifies this host, as a rule, although one of a private network might.
+    fn why_not_public(&self) -> Option<&'static str> {
+        match self {
+            Self::Name(name) => {
+                let last = name.rsplit('.').next().unwrap_or_default();
+                if last.len() == name.len() {
+                    Some("the name has no dot, so it is of one network only")
+                } else if PRIVATE.contains(&last) {
+                    Some("names of that domain are not of the public DNS")
+                } else {
+                    None
+                }
+            }
+            Self::Address(IpAddr::V4(v4)) => {
+                let [a, b, c, _] = v4.octets();
+                match (a, b, c) {
+                    (192, 0, 2) | (198, 51, 100) | (203, 0, 113) => {
+                        Some("the address is reserved for documentation (RFC 5737)")
+                    }
+                    (198, 18..=19, _) => Some("the address is reserved for tests (RFC 2544)"),
+                    (192, 0, 0) => Some("the address is reserved (RFC 6890)"),
+                    _ => None,
+                }
+            }
+            Self::Address(IpAddr::V6(v6)) => match v6.segments() {
+                [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => {
+                    Some("the address is reserved for documentation (RFC 3849, RFC 9637)")
+                }
+                [first, ..] if first & 0xe000 != 0x2000 => {
+                    Some("the address is none of the Internet (RFC 4291)")
+                }
+                _ => None,
+            },
         }
     }
 }
@@ -178,15 +271,35 @@ impl Settings {
             _ => return Err(TlsFault::Half),
         };
         let source = match (self.tls.unwrap_or(TlsMode::Off), files) {
-            (TlsMode::Off, None) => return Ok(None),
             (TlsMode::Auto, Some(_)) => return Err(TlsFault::Both),
-            (TlsMode::Off, Some(files)) => TlsSource::Files(files),
+            (TlsMode::Off, files) => {
+                if let Some(name) = self.acme_setting().filter(|_| self.tls.is_none()) {
+                    return Err(TlsFault::Unused(name));
+                }
+                match files {
+                    None => return Ok(None),
+                    Some(files) => TlsSource::Files(files),
+                }
+            }
             (TlsMode::Auto, None) => TlsSource::Acme(self.acme(http, public_url)?),
         };
         match public_url {
             Some(url) if !url.starts_with("https://") => Err(TlsFault::PlainUrl(url.to_owned())),
             _ => Ok(Some(source)),
         }
+    }
+
+    /// The name of a setting of ACME that is set. Consent alone asks for nothing.
+    fn acme_setting(&self) -> Option<&'static str> {
+        let all = [
+            ("acme-directory", self.acme_directory.is_some()),
+            ("acme-ca-file", self.acme_ca_file.is_some()),
+            ("acme-email", self.acme_email.is_some()),
+            ("acme-challenge", self.acme_challenge.is_some()),
+            ("acme-profile", self.acme_profile.is_some()),
+        ];
+        let mut set = all.into_iter().filter(|(_, is_set)| *is_set);
+        set.next().map(|(name, _)| name)
     }
 
     fn acme(
@@ -203,11 +316,18 @@ impl Settings {
         if !directory.starts_with("https://") {
             return Err(TlsFault::Directory(directory));
         }
-        if let Host::Address(address) = host
-            && directory == LETS_ENCRYPT
-            && is_private(address)
-        {
-            return Err(TlsFault::PrivateHost(address));
+        if let Some(rule) = host.why_uncertifiable() {
+            return Err(TlsFault::Uncertifiable { host, rule });
+        }
+        if is_public(&directory) {
+            if let Host::Address(address) = host
+                && is_private(address)
+            {
+                return Err(TlsFault::PrivateHost(address));
+            }
+            if let Some(rule) = host.why_not_public() {
+                return Err(TlsFault::NotPublic { host, rule });
+            }
         }
         if http.iter().all(|listener| listener.ip().is_loopback()) {
             return Err(TlsFault::Loopback);
@@ -257,6 +377,12 @@ fn is_email(text: &str) -> bool {
     let parts = text.split_once('@');
     parts.is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
         && text.bytes().all(is_plain)
+}
+
+/// Whether this directory is of an authority of the Internet. Its directory for tests has the same rules.
+fn is_public(directory: &str) -> bool {
+    let host = Host::of_url(directory);
+    matches!(host, Some(Host::Name(name)) if name == "letsencrypt.org" || name.ends_with(".letsencrypt.org"))
 }
 
 /// Whether an address is one that only its own network reaches.
@@ -343,8 +469,8 @@ mod tests {
         assert_eq!(name.challenge, AcmeChallenge::TlsAlpn);
         assert_eq!((name.profile, &*name.directory), (None, LETS_ENCRYPT));
         for (url, address) in [
-            ("https://198.51.100.7", "198.51.100.7"),
-            ("https://[2001:db8::7]:8443", "2001:db8::7"),
+            ("https://5.9.0.7", "5.9.0.7"),
+            ("https://[2a01:4f8::7]:8443", "2a01:4f8::7"),
         ] {
             let bare = acme(auto(&["0.0.0.0:8443", "0.0.0.0:80"], url));
             assert_eq!(bare.host, Host::Address(address.parse().unwrap()));
@@ -384,6 +510,52 @@ mod tests {
             (auto(&public, "https://[fd00::1]"), "acme-directory"),
             (auto(&public, "http://video.example.org"), "https://"),
             (auto(&public, ""), "public-url must say for whom"),
+            (auto(&public, "https://*.example.org"), "proven by DNS"),
+            (auto(&public, "https://video"), "has no dot"),
+            (auto(&public, "https://video.local"), "public DNS"),
+            (auto(&public, "https://video.internal"), "public DNS"),
+            (auto(&public, "https://video.onion"), "public DNS"),
+            (auto(&public, "https://video.test"), "public DNS"),
+            (auto(&public, "https://video.example"), "public DNS"),
+            (auto(&public, "https://video.invalid"), "nobody may own"),
+            (
+                auto(&public, &format!("https://{}.example.org", "a".repeat(64))),
+                "1 to 63 characters",
+            ),
+            (auto(&public, "https://a_b.example.org"), "inner hyphens"),
+            (auto(&public, "https://-a.example.org"), "inner hyphens"),
+            (auto(&public, "https://12345"), "ends in a number"),
+            (auto(&public, "https://a.2.3"), "ends in a number"),
+            (auto(&public, "https://192.0.2.7"), "documentation"),
+            (auto(&public, "https://[2001:db8::7]"), "documentation"),
+            (auto(&public, "https://198.18.0.1"), "for tests"),
+            (auto(&public, "https://224.0.0.7"), "a group's"),
+            (auto(&public, "https://[ff02::7]"), "a group's"),
+            (auto(&public, "https://250.0.0.7"), "no machine has"),
+            (
+                Settings {
+                    acme_directory: Some(
+                        "https://acme-staging-v02.api.letsencrypt.org/directory".into(),
+                    ),
+                    ..auto(&public, "https://video.local")
+                },
+                "public DNS",
+            ),
+            (
+                Settings {
+                    acme_directory: Some("https://ca.example.org/dir".into()),
+                    ..auto(&public, "https://*.corp.internal")
+                },
+                "proven by DNS",
+            ),
+            (
+                Settings {
+                    tls: None,
+                    acme_email: Some("ops@example.org".into()),
+                    ..auto(&public, url)
+                },
+                "acme-email is set, and tls is not auto",
+            ),
             (
                 Settings {
                     acme_accept_terms: None,
@@ -415,6 +587,13 @@ mod tests {
             ..auto(&public, "https://10.0.0.7")
         };
         assert_eq!(acme(own).email.as_deref(), Some("ops@example.org"));
+        // An authority of one's own may certify what only its network knows.
+        for url in ["https://video", "https://video.local", "https://192.0.2.7"] {
+            acme(Settings {
+                acme_directory: Some("https://ca.example.org/dir".into()),
+                ..auto(&public, url)
+            });
+        }
         for bad in ["@x", "a@", "a@b@c", "a b@c", "a@b?subject=x", "a@b,c@d"] {
             assert!(!is_email(bad), "{bad}");
         }

@@ -2,11 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
 
 use restage_node::media::{Audience, MediaPlaces};
 use restage_node::media::{UdpReport, probe_udp};
 
 use super::{Finding, PROBE_MAX, Verdict, finding};
+use crate::address_watch::Difference;
+use crate::config::Config;
+use crate::run_file::RunFile;
 
 pub(super) fn workers(count: u16) -> Finding {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -73,6 +77,32 @@ pub(super) fn candidates(places: &MediaPlaces) -> Finding {
             places.audience
         ),
     )
+}
+
+/// What the server that runs on this data directory offers, if that is not what it would offer now.
+pub(super) fn offered(config: &Config, places: &MediaPlaces) -> Option<Finding> {
+    let running = RunFile::read(&config.data_dir)?;
+    // The file outlives a server that was killed.
+    let runs = Path::new("/proc").join(running.pid.to_string()).exists();
+    let known = !running.media.is_empty();
+    offers(&running.media, places).filter(|_| runs && known)
+}
+
+fn offers(offered: &[IpAddr], places: &MediaPlaces) -> Option<Finding> {
+    let difference = Difference::of(offered, &places.addresses);
+    if difference.is_none() {
+        return None;
+    }
+    let named = |all: &[IpAddr]| {
+        let all: Vec<String> = all.iter().map(IpAddr::to_string).collect();
+        all.join(", ")
+    };
+    let sentence = format!(
+        "The running server offers {} for media, and with these settings and addresses it would offer {}: restart it.",
+        named(offered),
+        named(&places.addresses)
+    );
+    Some(finding("candidates", Verdict::Warn, sentence))
 }
 
 /// Checks that a datagram that is sent to the address from here arrives here.
@@ -154,4 +184,46 @@ pub(super) fn offload(check: &'static str, verb: &str, segments: usize) -> Findi
             "UDP {name} is not offered by this kernel, so each packet costs more; Linux 5.0 or newer has it."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_offers_something_else_is_to_be_restarted() {
+        let ips = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let places = MediaPlaces::open(ips(&["10.0.0.3", "fd00::3"]));
+        assert_eq!(offers(&ips(&["fd00::3", "10.0.0.3"]), &places), None);
+        let found = offers(&ips(&["10.0.0.2"]), &places).unwrap();
+        assert_eq!(found.verdict, Verdict::Warn);
+        for words in ["offers 10.0.0.2 for", "offer 10.0.0.3, fd00::3: restart"] {
+            assert!(found.sentence.contains(words), "{}", found.sentence);
+        }
+    }
+
+    /// Of this process, which runs, and of one that does not.
+    #[test]
+    fn only_a_server_that_runs_is_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            data_dir: dir.path().to_owned(),
+            ..Config::default()
+        };
+        let places = MediaPlaces::open(vec![IpAddr::from([10, 0, 0, 3])]);
+        assert_eq!(offered(&config, &places), None);
+        for (pid, is_compared) in [(std::process::id(), true), (u32::MAX, false)] {
+            let run_file = RunFile {
+                url: String::new(),
+                console: String::new(),
+                pid,
+                media: vec![IpAddr::from([10, 0, 0, 2])],
+            };
+            let guard = run_file.write(dir.path()).unwrap();
+            assert_eq!(offered(&config, &places).is_some(), is_compared);
+            drop(guard);
+        }
+    }
 }

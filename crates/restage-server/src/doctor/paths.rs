@@ -8,8 +8,10 @@ use restage_node::media::MediaPlaces;
 use restage_stun::attribute::XOR_MAPPED_ADDRESS;
 use restage_stun::{Class, Message, Writer, method};
 
+use super::http::reach;
 use super::{Finding, PROBE_MAX, Verdict, finding};
-use crate::config::Config;
+use crate::config::{self, Config, Host};
+use crate::tls::answered;
 
 /// The id of this check's requests. Nobody gains anything by guessing it.
 const TRANSACTION: &[u8; 12] = b"restage-test";
@@ -19,11 +21,13 @@ const ANSWER_BYTES_MAX: usize = 512;
 /// A finding for each way.
 pub(super) fn paths(config: &Config, places: &MediaPlaces) -> Vec<Finding> {
     let tcp = config.tcp_candidates(places, &config.http);
-    vec![
-        tcp_path(&tcp, config.turn),
-        relay(config, places),
-        ipv6(places),
-    ]
+    let mut found = vec![tcp_path(&tcp, config.turn), relay(config, places)];
+    if config.turn {
+        found.extend(tcp.first().map(|address| relay_over_tcp(*address)));
+        found.extend(config.tls.as_ref().and_then(|_| relay_over_tls(config)));
+    }
+    found.push(ipv6(places));
+    found
 }
 
 fn tcp_path(candidates: &[SocketAddr], has_relay: bool) -> Finding {
@@ -103,6 +107,51 @@ fn relay(config: &Config, places: &MediaPlaces) -> Finding {
             ),
         ),
     }
+}
+
+fn relay_over_tcp(address: SocketAddr) -> Finding {
+    relay_finding("turn-tcp", "TCP", address, ask_over_tcp(address, true))
+}
+
+/// The relay at the listener that clients reach by the public URL, or at the first one.
+fn relay_over_tls(config: &Config) -> Option<Finding> {
+    let (port, host) = match config.public_url.as_deref() {
+        Some(url) => (config::port_of_url(url), Host::of_url(url)),
+        None => (None, None),
+    };
+    let mut listeners = config.http.iter();
+    let named = listeners.find(|listener| Some(listener.port()) == port);
+    let address = reach(*named.or(config.http.first())?);
+    let host = host.map_or_else(|| address.ip().to_string(), |host| host.to_string());
+    let answer = answered(address, &host, PROBE_MAX, &request(), ANSWER_BYTES_MAX);
+    let outcome = answer.and_then(|answer| check(&answer));
+    Some(relay_finding("turn-tls", "TLS", address, outcome))
+}
+
+fn relay_finding(
+    name: &'static str,
+    way: &str,
+    address: SocketAddr,
+    outcome: io::Result<()>,
+) -> Finding {
+    let (verdict, sentence) = match outcome {
+        Ok(()) => (
+            Verdict::Ok,
+            format!("The relay (TURN) answers over {way} at TCP {address}."),
+        ),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => (
+            Verdict::Ok,
+            format!("The relay (TURN) is over {way} at TCP {address} when the server runs."),
+        ),
+        Err(error) => (
+            Verdict::Warn,
+            format!(
+                "The relay (TURN) does not answer over {way} at TCP {address} ({error}); start the server with these settings, or \
+                 see what else listens there."
+            ),
+        ),
+    };
+    finding(name, verdict, sentence)
 }
 
 fn ipv6(places: &MediaPlaces) -> Finding {
@@ -217,6 +266,47 @@ mod tests {
                 .sentence
                 .contains("until the server runs")
         );
+    }
+
+    /// Nothing runs at the port, and then something that is no relay.
+    #[test]
+    fn the_relay_is_asked_over_tcp_and_tls_where_they_are_served() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config {
+            turn: true,
+            http: vec![address],
+            tls: Some(crate::config::TlsSource::Files(crate::config::TlsFiles {
+                cert: "cert.pem".into(),
+                key: "key.pem".into(),
+            })),
+            ..Config::default()
+        };
+        let of = |config: &Config| -> Vec<_> {
+            let found = paths(config, &places(&["127.0.0.1"]));
+            let found = found.into_iter();
+            let found = found.filter(|one| ["turn-tcp", "turn-tls"].contains(&one.check));
+            found.map(|one| (one.check, one.verdict)).collect()
+        };
+        let other = std::thread::spawn(move || {
+            for _ in 0..3 {
+                drop(listener.accept());
+            }
+        });
+        assert_eq!(
+            of(&config),
+            [("turn-tcp", Verdict::Warn), ("turn-tls", Verdict::Warn)]
+        );
+        other.join().unwrap();
+        assert_eq!(
+            of(&config),
+            [("turn-tcp", Verdict::Ok), ("turn-tls", Verdict::Ok)]
+        );
+        let plain = Config {
+            tls: None,
+            ..config
+        };
+        assert_eq!(of(&plain), [("turn-tcp", Verdict::Ok)]);
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use restage_core::id::StageId;
 use restage_core::{CloseReason, Fault};
 use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of};
 use serde::Deserialize;
+use serde_json::error::Category;
 use tokio::time::{Instant, interval_at};
 
 use super::App;
@@ -203,7 +204,7 @@ async fn run(
                         socket.send(Message::text(answer)).await?;
                     }
                     Some(Ok(Message::Binary(_))) => {
-                        return Some((close_code::NOT_JSON, "send text frames of JSON"));
+                        return Some((close_code::NOT_JSON, "a message is a text frame of JSON, not a binary one"));
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Close(_))) | None => return None,
@@ -269,7 +270,24 @@ struct ClientMessage {
 }
 
 fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
-    serde_json::from_str(text).map_err(|_| (close_code::NOT_JSON, "send JSON objects with a type"))
+    const RULE: &str = "a message is a JSON object whose type is a string";
+    let read = serde_json::from_str(text).map_err(|error: serde_json::Error| {
+        let reason = match error.classify() {
+            Category::Data if error.to_string().starts_with("duplicate field") => {
+                "type and payload may stand once in a message"
+            }
+            Category::Data => RULE,
+            Category::Io | Category::Syntax | Category::Eof => {
+                "a message is JSON, and this is none"
+            }
+        };
+        (close_code::NOT_JSON, reason)
+    });
+    // The members in an array would be read, too.
+    match text.trim_start().starts_with('{') {
+        true => read,
+        false => read.and(Err((close_code::NOT_JSON, RULE))),
+    }
 }
 
 /// Handles a message and returns the answer. The socket stays open after a message of an unknown type, because a client may know later
@@ -441,9 +459,28 @@ mod tests {
                 Ok(kind.to_owned())
             );
         }
-        for bad in ["", "[]", "{", "null", r#"{"type":1}"#, "\u{0}"] {
+        for (bad, words) in [
+            ("", "is none"),
+            ("{", "is none"),
+            ("\u{0}", "is none"),
+            ("7", "whose type is a string"),
+            ("null", "whose type is a string"),
+            ("[]", "whose type is a string"),
+            (r#"["PING"]"#, "whose type is a string"),
+            ("{}", "whose type is a string"),
+            (r#"{"type":1}"#, "whose type is a string"),
+            (r#"{"payload":{}}"#, "whose type is a string"),
+            (r#"{"type":"PING","type":"PONG"}"#, "once"),
+            (r#"{"type":"PING","payload":{},"payload":{}}"#, "once"),
+        ] {
             let refused = understand(bad).map(|message| message.r#type).unwrap_err();
             assert_eq!(refused.0, close_code::NOT_JSON, "{bad:?}");
+            // RFC 6455 §5.5: a reason has at most 123 bytes.
+            assert!(
+                refused.1.contains(words) && refused.1.len() <= 123,
+                "{bad:?} {}",
+                refused.1
+            );
         }
     }
 }

@@ -44,6 +44,7 @@ use restage_node::token::{Endpoints, IngestEndpoints};
 use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
+use crate::address_watch::AddressWatch;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 use crate::tls::Standing;
@@ -85,6 +86,8 @@ pub struct AppState {
     pub console_key: ConsoleKey,
     /// The console's checks of the network that are in progress.
     pub path_checks: PathChecks,
+    /// Whether the addresses that are offered for media are still this machine's.
+    pub address_watch: Arc<AddressWatch>,
     /// Records what is published.
     pub recordings: Recordings,
     /// Reads recordings.
@@ -234,6 +237,7 @@ async fn ready(State(app): State<App>) -> Response {
             let missing = app.recordings.missing_spool();
             let sentences = ageing
                 .into_iter()
+                .chain(app.address_watch.fault())
                 .chain(missing.map(|missing| missing.sentence()));
             let lines: String = sentences.map(|sentence| sentence + "\n").collect();
             format!("ready\n{lines}").into_response()

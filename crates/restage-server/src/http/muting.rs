@@ -12,15 +12,9 @@ pub(super) fn configure(
     socket: &EventsSocket,
     payload: &Value,
 ) -> (&'static str, Value) {
-    if !payload.is_object() {
-        return refused("INVALID", None, "payload must be an object");
-    }
-    let (audio, video) = match (read(payload, AUDIO), read(payload, VIDEO)) {
-        (Ok(audio), Ok(video)) => (audio, video),
-        (Err(member), _) | (_, Err(member)) => {
-            let message = format!("payload.{member} must be true or false");
-            return refused("INVALID", Some(member), &message);
-        }
+    let (audio, video) = match wanted(payload) {
+        Ok(wanted) => wanted,
+        Err((member, message)) => return refused("INVALID", Some(member), &message),
     };
     let outcome = control.mute(socket, |muted| {
         *muted = Muted {
@@ -41,6 +35,16 @@ pub(super) fn configure(
             refused(code, None, &error.to_string())
         }
     }
+}
+
+/// Both members of a payload, as far as they are there; or the name of what is wrong, and the rule.
+fn wanted(payload: &Value) -> Result<(Option<bool>, Option<bool>), (&'static str, String)> {
+    if !payload.is_object() {
+        return Err(("payload", "payload must be an object".to_owned()));
+    }
+    let rule = |member| (member, format!("payload.{member} must be true or false"));
+    let (audio, video) = (read(payload, AUDIO), read(payload, VIDEO));
+    Ok((audio.map_err(rule)?, video.map_err(rule)?))
 }
 
 /// A member, if it is there; its name if it is not as it must be.
@@ -77,6 +81,12 @@ mod tests {
                 "{wrong}"
             );
         }
+        for payload in [json!(null), json!([]), json!("audioMuted")] {
+            let (member, rule) = wanted(&payload).unwrap_err();
+            assert_eq!((member, &*rule), ("payload", "payload must be an object"));
+        }
+        let faulty = wanted(&json!({ "videoStopped": 1 })).unwrap_err();
+        assert_eq!(faulty.0, VIDEO);
         let (kind, told) = refused(
             "INVALID",
             Some(VIDEO),

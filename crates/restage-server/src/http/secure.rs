@@ -120,7 +120,7 @@ impl Secure {
     }
 
     /// How the certificate stands now.
-    pub(super) fn standing(&self) -> Standing {
+    pub(crate) fn standing(&self) -> Standing {
         self.tls.standing(clock::now().0 / 1_000_000)
     }
 }

@@ -143,7 +143,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-fn whole(value: &Value) -> Option<u64> {
+pub(super) fn whole(value: &Value) -> Option<u64> {
     let number = value.as_f64().filter(|number| number.fract() == 0.0);
     value
         .as_u64()

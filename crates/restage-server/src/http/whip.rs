@@ -361,7 +361,9 @@ impl From<JoinError> for Refusal {
         let message = error.to_string();
         let (status, code) = match &error {
             JoinError::Token(_) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
-            JoinError::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN"),
+            JoinError::TooOften(_) | JoinError::RestartsTooOften => {
+                (StatusCode::TOO_MANY_REQUESTS, "TOO_OFTEN")
+            }
             JoinError::AtCapacity => (StatusCode::SERVICE_UNAVAILABLE, "STAGE_AT_CAPACITY"),
             JoinError::Mismatch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "CODEC_MISMATCH"),
             JoinError::NoSession | JoinError::Ended(_) => (StatusCode::NOT_FOUND, "NO_SESSION"),

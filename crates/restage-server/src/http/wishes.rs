@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::App;
 use super::refusal::Refusal;
+use super::statistics::whole;
 
 /// Highest `maxHeight`, in lines. No encoder makes larger pictures.
 const HEIGHT_MAX: u64 = 16_384;
@@ -103,7 +104,7 @@ fn set(wish: &mut Wish, member: &'static str, value: &Value) -> Result<(), Inval
         }
         PREFERRED => {
             let named = value.as_str().and_then(PreferredLayer::named);
-            let index = value.as_u64().and_then(|index| u8::try_from(index).ok());
+            let index = whole(value).and_then(|index| u8::try_from(index).ok());
             let preferred = named.or_else(|| index.map(PreferredLayer::Index));
             if preferred.is_none() && !value.is_null() {
                 return Err(rule(format!(
@@ -113,16 +114,14 @@ fn set(wish: &mut Wish, member: &'static str, value: &Value) -> Result<(), Inval
             wish.preferred = preferred;
         }
         HEIGHT => {
-            let height = value
-                .as_u64()
-                .filter(|height| (1..=HEIGHT_MAX).contains(height));
+            let height = whole(value).filter(|height| (1..=HEIGHT_MAX).contains(height));
             if height.is_none() && !value.is_null() {
                 return Err(rule(format!("must be an integer from 1 to {HEIGHT_MAX}")));
             }
             wish.height_max = height.and_then(|height| u32::try_from(height).ok());
         }
         PRIORITY => {
-            let priority = value.as_u64().and_then(|value| u8::try_from(value).ok());
+            let priority = whole(value).and_then(|value| u8::try_from(value).ok());
             let priority = priority.and_then(Priority::new);
             if priority.is_none() && !value.is_null() {
                 return Err(rule(format!(
@@ -378,6 +377,25 @@ mod tests {
         let told = members_of(&wish);
         assert_eq!(told["preferredLayer"], 2);
         assert_eq!(told["maxHeight"], Value::Null);
+        // Languages without integers may write 360.0.
+        let payload = json!({
+            "remoteParticipantId": "bob", "preferredLayer": 1.0, "maxHeight": 360.0, "priority": 3.0
+        });
+        Configuration::read(&payload).unwrap().apply(&mut wish);
+        let told = members_of(&wish);
+        assert_eq!(
+            (
+                &told["preferredLayer"],
+                &told["maxHeight"],
+                &told["priority"]
+            ),
+            (&json!(1), &json!(360), &json!(3))
+        );
+        let payload = json!({ "remoteParticipantId": "bob", "maxHeight": 360.5 });
+        assert_eq!(
+            Configuration::read(&payload).unwrap_err().member,
+            "maxHeight"
+        );
         assert_eq!(told["priority"], 5);
         assert_eq!(told["initialLayerPreference"], "LOWEST_QUALITY");
     }

@@ -13,6 +13,7 @@ use super::certificate::{Certificate, CertificateFault};
 use super::health::{Failure, Health};
 use super::served::Served;
 use crate::config::TlsFiles;
+use crate::regular_file;
 
 /// How often the files are read. They are a few kilobytes, and reading them finds every kind of change: of contents, of
 /// links, of whole directories.
@@ -116,6 +117,7 @@ impl Files {
                 Change::Good(certificate) => {
                     let names = certificate.facts().names_shown();
                     tracing::info!(names, "the certificate has changed; new connections get it");
+                    health.looks_at(&certificate);
                     served.put(certificate);
                     health.is_well();
                 }
@@ -129,6 +131,7 @@ impl Files {
                     health.fails(Failure {
                         reason,
                         again_s: None,
+                        because: None,
                     });
                 }
             }
@@ -172,14 +175,7 @@ fn parse(paths: &TlsFiles, contents: &Contents) -> Result<Certificate, FilesFaul
 }
 
 fn load_one(setting: &'static str, path: &Path) -> Result<Vec<u8>, FilesFault> {
-    use std::io::Read as _;
-    let read = || {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(path)?;
-        file.take(FILE_LEN_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    read().map_err(|error: std::io::Error| FilesFault::Read {
+    regular_file::read(path, FILE_LEN_MAX).map_err(|error| FilesFault::Read {
         setting,
         path: path.to_owned(),
         reason: error.to_string(),
@@ -237,6 +233,12 @@ mod tests {
         assert_eq!(look(), "nothing");
         assert!(look().starts_with("faulty"));
         assert_eq!(look(), "nothing");
+        // A pipe, which nobody writes to, is not waited for.
+        std::fs::remove_file(&paths.key).unwrap();
+        let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+        nix::unistd::mkfifo(&paths.key, mode).unwrap();
+        assert_eq!(look(), "nothing");
+        assert!(look().contains("not a regular file"));
         std::fs::remove_file(&paths.key).unwrap();
         assert_eq!(look(), "nothing");
         assert!(look().contains("cannot read tls-key"));

@@ -23,14 +23,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::config::TlsSource;
+use crate::config::{Host, TlsSource};
 use crate::data_dir::{DataDir, DataDirError};
 
 pub use self::acme::{Found, SetupFault, find};
 pub use self::certificate::{Certificate, CertificateFault, Facts};
 pub use self::files::{FilesFault, read as read_files};
 pub use self::health::{Health, Standing};
-pub use self::probe::shown;
+pub use self::probe::{answered, shown};
 pub use self::served::Served;
 
 /// What clients may speak over TLS, by preference (RFC 7301): HTTP, but not HTTP/2; TURN (RFC 7443); and challenges of an
@@ -74,19 +74,23 @@ enum Keeper {
 }
 
 impl Tls {
-    /// Prepares TLS with the certificate that is there already, and starts the part of the server that exchanges it.
+    /// Prepares TLS with the certificate that is there already, and starts the part of the server that exchanges it. `host` is
+    /// that of the public URL, if one is set: a certificate for another one is reported.
     ///
     /// # Errors
     /// Files that cannot be used, or a setting of ACME that cannot.
     pub fn start(
         source: &TlsSource,
+        host: Option<&Host>,
         data: &DataDir,
         parts: &mut Parts,
     ) -> Result<Arc<Self>, TlsError> {
-        let (served, health) = (Arc::<Served>::default(), Arc::<Health>::default());
+        let served = Arc::<Served>::default();
+        let health = Arc::new(Health::of(host.map(Host::to_string)));
         let keeper = match source {
             TlsSource::Files(paths) => {
                 let (files, certificate) = files::Files::open(paths.clone())?;
+                health.looks_at(&certificate);
                 served.put(certificate);
                 Keeper::Files(files)
             }

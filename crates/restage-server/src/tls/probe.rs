@@ -1,6 +1,6 @@
 //! A handshake with a server, to see which certificate it shows.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+    StreamOwned,
 };
 
 use super::certificate::{Facts, provider};
@@ -18,6 +19,40 @@ use super::certificate::{Facts, provider};
 /// # Errors
 /// `ConnectionRefused` if nobody listens; other errors of the connection or of the handshake.
 pub fn shown(address: SocketAddr, host: &str, limit: Duration) -> io::Result<(Facts, Vec<u8>)> {
+    let stream = shaken(address, host, limit)?;
+    let first = stream.conn.peer_certificates().and_then(<[_]>::first);
+    let first = first.ok_or_else(|| io::Error::other("no certificate was shown"))?;
+    let facts = Facts::of(first).map_err(io::Error::other)?;
+    Ok((facts, first.to_vec()))
+}
+
+/// The first bytes that a server answers to these over TLS, at most `bytes_max`. Whose certificate it shows does not matter. Each
+/// step has the time `limit`.
+///
+/// # Errors
+/// `ConnectionRefused` if nobody listens; other errors of the connection or of the handshake.
+pub fn answered(
+    address: SocketAddr,
+    host: &str,
+    limit: Duration,
+    request: &[u8],
+    bytes_max: usize,
+) -> io::Result<Vec<u8>> {
+    let mut stream = shaken(address, host, limit)?;
+    stream.write_all(request)?;
+    stream.flush()?;
+    let mut answer = vec![0; bytes_max];
+    let length = stream.read(&mut answer)?;
+    answer.truncate(length);
+    Ok(answer)
+}
+
+/// A connection whose handshake is over.
+fn shaken(
+    address: SocketAddr,
+    host: &str,
+    limit: Duration,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let provider = provider();
     let schemes = provider
         .signature_verification_algorithms
@@ -40,10 +75,7 @@ pub fn shown(address: SocketAddr, host: &str, limit: Duration) -> io::Result<(Fa
     while connection.is_handshaking() {
         connection.complete_io(&mut stream)?;
     }
-    let first = connection.peer_certificates().and_then(<[_]>::first);
-    let first = first.ok_or_else(|| io::Error::other("no certificate was shown"))?;
-    let facts = Facts::of(first).map_err(io::Error::other)?;
-    Ok((facts, first.to_vec()))
+    Ok(StreamOwned::new(connection, stream))
 }
 
 /// Accepts every certificate: nothing is sent to who shows it.
@@ -110,6 +142,29 @@ mod tests {
         let (facts, der) = found.await.unwrap().unwrap();
         assert_eq!(&facts, made.facts());
         assert!(made.is(&der) && !made.is(&der[1..]));
+        serving.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_over_tls_is_answered() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let tls = Tls::of(made(&["a.test"], 0, 1).certificate());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = tls.handshake(stream).await.unwrap();
+            let mut asked = [0; 4];
+            stream.read_exact(&mut asked).await.unwrap();
+            stream.write_all(&asked).await.unwrap();
+            stream.flush().await.unwrap();
+            // Until the other side is done.
+            stream.read(&mut asked).await.ok();
+        });
+        let limit = Duration::from_secs(30);
+        let ask = move || answered(address, "127.0.0.1", limit, b"ping", 512);
+        let answer = tokio::task::spawn_blocking(ask).await.unwrap().unwrap();
+        assert_eq!(answer, b"ping");
         serving.await.unwrap();
     }
 

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use restage_client::{EventStream, StageEvent};
 
+use super::watch::choose::advice;
 use crate::api::{self, Api};
 use crate::cmd::participants::active_session;
 use crate::exit::{Exit, Failure};
@@ -124,7 +125,7 @@ async fn tail(mut args: TailArgs) -> anyhow::Result<ExitCode> {
                 Some(close) if !close.is_passing() => {
                     let what = format!("the server closed the events socket: {}", close.reason);
                     return Err(Failure::new(Exit::Refused, what)
-                        .advise("restage token inspect TOKEN says what a token allows")
+                        .advise(advice(close.code))
                         .into());
                 }
                 Some(close) => format!("the server closed the events socket: {}", close.reason),

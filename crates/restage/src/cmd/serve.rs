@@ -75,6 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         local: server.local_url(),
         console: server.console_url(),
         pid: std::process::id(),
+        media: server.media_addresses(),
     };
     // Other commands find the server through this file. Clients do not need it, so a full disk is no reason to stop.
     let _guard = match run_file.write(&config.data_dir) {
@@ -127,10 +128,12 @@ fn announce(server: &Server, config: &Config) {
         Auth::Verify => "",
         Auth::None => "; API signatures are not verified",
     };
+    let certificate = server.certificate_fault();
+    let certificate = certificate.map_or_else(String::new, |fault| format!("; {fault}"));
     let http: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let tls = if server.has_tls() { " with TLS" } else { "" };
     let ready = format!(
-        "restage {} ready on {} (HTTP {}{tls}, media UDP {}, for {}; {workers}, {offload}{unverified})",
+        "restage {} ready on {} (HTTP {}{tls}, media UDP {}, for {}; {workers}, {offload}{unverified}{certificate})",
         env!("CARGO_PKG_VERSION"),
         server.public_url(),
         http.join(" "),

@@ -1,6 +1,6 @@
 //! `restage watch`.
 
-mod choose;
+pub(crate) mod choose;
 mod gauge;
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -17,12 +17,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::super::certificate::provider;
+use crate::regular_file;
 
 /// Time limit of one request.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
 /// Longest answer; a chain of certificates has some kilobytes.
 const ANSWER_LEN_MAX: usize = 1 << 20;
-/// Most certificates of a file with an authority's roots.
+/// Most bytes that are read of a file with an authority's roots, and most certificates in it.
+const CA_FILE_LEN_MAX: u64 = 4 << 20;
 const ROOTS_MAX: usize = 256;
 
 /// Why an authority cannot be asked.
@@ -39,8 +41,26 @@ pub enum SetupFault {
 #[derive(Clone)]
 pub(super) struct Client {
     http: reqwest::Client,
-    /// The longest wait, in seconds, that an answer has asked for and that was not taken yet.
-    wait_s: Arc<Mutex<Option<i64>>>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+/// What came of the requests since this was taken last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Heard {
+    /// The longest wait, in seconds, that a refusal has asked for.
+    pub(super) wait_s: Option<i64>,
+    /// Whether the authority may have been asked for something, which it counts; reading its directory is not.
+    pub(super) is_asked: bool,
+}
+
+/// Why the authority was not reached, or its answer not read.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Unreached {
+    /// The error with its causes.
+    text: String,
+    /// What everybody may read of it.
+    pub(super) outline: String,
 }
 
 impl Client {
@@ -67,37 +87,42 @@ impl Client {
             .map_err(|error| SetupFault::Client(error.to_string()))?;
         Ok(Self {
             http,
-            wait_s: Arc::default(),
+            heard: Arc::default(),
         })
     }
 
-    /// The wait that a refusal has asked for since this was called last.
-    pub(super) fn take_wait_s(&self) -> Option<i64> {
-        self.wait_s
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    /// What came of the requests since this was called last.
+    pub(super) fn take_heard(&self) -> Heard {
+        std::mem::take(&mut *self.heard())
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {
         let (parts, body) = request.into_parts();
         let Ok(body) = body.collect().await;
         let url = parts.uri.to_string();
-        let answer = self
+        let asks = parts.method == http::Method::POST;
+        let sent = self
             .http
             .request(parts.method, url)
             .headers(parts.headers)
             .body(body.to_bytes())
             .send()
-            .await
-            .map_err(unreached)?;
+            .await;
+        // A request whose answer was lost may have been counted; one without a connection was not.
+        let was_sent = sent.as_ref().err().is_none_or(|error| !error.is_connect());
+        self.heard().is_asked |= asks && was_sent;
+        let answer = sent.map_err(unreached)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = whole(answer).await?;
         if !status.is_success()
             && let Some(wait_s) = wait_s(&headers)
         {
-            let mut longest = self.wait_s.lock().unwrap_or_else(PoisonError::into_inner);
-            *longest = (*longest).max(Some(wait_s));
+            let mut heard = self.heard();
+            heard.wait_s = heard.wait_s.max(Some(wait_s));
         }
         let mut response = http::Response::new(());
         *response.status_mut() = status;
@@ -145,11 +170,38 @@ fn unreached(error: reqwest::Error) -> Error {
         text = format!("{text}: {deeper}");
         cause = deeper.source();
     }
-    Error::Other(text.into())
+    let outline = outline(&text, error.is_timeout());
+    Error::Other(Box::new(Unreached { text, outline }))
+}
+
+/// What everybody may read of such an error: why, without addresses.
+fn outline(text: &str, is_late: bool) -> String {
+    const CERTIFICATE: &str = "invalid peer certificate: ";
+    if let Some((_, fault)) = text.rsplit_once(CERTIFICATE) {
+        // What the library does not name itself stands within its own names.
+        let plain = fault.trim_start_matches("Other(OtherError(");
+        let fault = match plain.len() < fault.len() {
+            true => plain.trim_end_matches(')'),
+            false => fault,
+        };
+        return format!("its certificate was refused: {fault}; see acme-ca-file");
+    }
+    let known = [
+        ("Connection refused", "it refused the connection"),
+        ("dns error", "its name was not found"),
+        ("Network is unreachable", "there is no route to it"),
+        ("No route to host", "there is no route to it"),
+    ];
+    let found = known.iter().find(|(words, _)| text.contains(words));
+    match found {
+        Some((_, why)) => (*why).to_owned(),
+        None if is_late => "it did not answer in time".to_owned(),
+        None => "the connection to it failed".to_owned(),
+    }
 }
 
 fn roots(path: &PathBuf) -> Result<RootCertStore, String> {
-    let pem = std::fs::read(path).map_err(|error| error.to_string())?;
+    let pem = regular_file::read(path, CA_FILE_LEN_MAX).map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
     for found in CertificateDer::pem_slice_iter(&pem).take(ROOTS_MAX) {
         let certificate = found.map_err(|error| format!("it is not PEM: {error}"))?;
@@ -178,6 +230,56 @@ mod tests {
         assert!(refused(&path).contains("no certificate in it"));
         std::fs::write(&path, made(&["ca.test"], 0, 1).chain).unwrap();
         Client::new(Some(&path)).unwrap();
+    }
+
+    #[test]
+    fn everybody_may_read_why_an_authority_was_not_reached() {
+        for (text, is_late, expected) in [
+            (
+                "error sending request: client error (Connect): invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+                false,
+                "its certificate was refused: CaUsedAsEndEntity; see acme-ca-file",
+            ),
+            (
+                "error: invalid peer certificate: UnknownIssuer",
+                false,
+                "its certificate was refused: UnknownIssuer; see acme-ca-file",
+            ),
+            (
+                "tcp connect error: Connection refused (os error 111)",
+                false,
+                "it refused the connection",
+            ),
+            (
+                "client error (Connect): dns error: x",
+                false,
+                "its name was not found",
+            ),
+            ("operation timed out", true, "it did not answer in time"),
+            (
+                "connection closed at 10.0.0.7",
+                false,
+                "the connection to it failed",
+            ),
+        ] {
+            assert_eq!(outline(text, is_late), expected);
+        }
+    }
+
+    /// Nobody listens at the port, so nothing is counted against the server, whatever it wanted to ask.
+    #[tokio::test]
+    async fn an_authority_that_is_not_reached_has_counted_nothing() {
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/dir", gone.local_addr().unwrap());
+        drop(gone);
+        let client = Client::new(None).unwrap();
+        let request = Request::post(url).body(BodyWrapper::default()).unwrap();
+        let Err(Error::Other(error)) = client.clone().send(request).await else {
+            panic!("it was reached");
+        };
+        let unreached = error.downcast_ref::<Unreached>().unwrap();
+        assert_eq!(unreached.outline, "it refused the connection");
+        assert_eq!(client.take_heard(), Heard::default());
     }
 
     #[test]

@@ -96,12 +96,17 @@ impl Kept {
         write_secret(&self.certificate_file(), text.as_bytes())
     }
 
-    /// The attempts for a host at an authority that failed.
-    pub(super) fn attempts(&self, directory: &str, host: &str) -> Attempts {
+    /// The attempts for a host at an authority, known by these roots, that failed.
+    pub(super) fn attempts(
+        &self,
+        directory: &str,
+        host: &str,
+        ca_file: Option<&PathBuf>,
+    ) -> Attempts {
         let text = std::fs::read_to_string(self.attempts_file()).unwrap_or_default();
         let kept = serde_json::from_str::<Attempts>(&text).ok();
-        kept.filter(|kept| kept.directory == directory && kept.host == host)
-            .unwrap_or_else(|| Attempts::none(directory, host))
+        kept.filter(|kept| kept.are_of(directory, host, ca_file))
+            .unwrap_or_else(|| Attempts::none(directory, host, ca_file))
     }
 
     pub(super) fn keep_attempts(&self, attempts: &Attempts) -> Result<(), DataDirError> {
@@ -136,6 +141,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::super::super::testing::made;
+    use super::super::schedule::Failed;
     use super::*;
 
     #[test]
@@ -150,14 +156,24 @@ mod tests {
         let found = kept.certificate().unwrap();
         assert_eq!(found.directory, "https://ca/dir");
         assert_eq!(found.certificate.facts(), made.certificate().facts());
-        let mut attempts = kept.attempts("https://ca/dir", "a.test");
+        let mut attempts = kept.attempts("https://ca/dir", "a.test", None);
         assert!(!attempts.has_failed());
-        attempts.fails(1_000, ("no", "no"), None, 0);
+        let failed = Failed {
+            reason: "no",
+            outline: "no",
+            is_counted: true,
+            wait_s: None,
+        };
+        attempts.fails(1_000, failed, 0);
         kept.keep_attempts(&attempts).unwrap();
-        assert_eq!(kept.attempts("https://ca/dir", "a.test"), attempts);
+        assert_eq!(kept.attempts("https://ca/dir", "a.test", None), attempts);
         // Another host, or another authority, has attempts of its own.
-        assert!(!kept.attempts("https://ca/dir", "b.test").has_failed());
-        assert!(!kept.attempts("https://other/dir", "a.test").has_failed());
+        assert!(!kept.attempts("https://ca/dir", "b.test", None).has_failed());
+        assert!(
+            !kept
+                .attempts("https://other/dir", "a.test", None)
+                .has_failed()
+        );
         for path in [kept.certificate_file(), kept.attempts_file()] {
             let mode = path.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
@@ -171,7 +187,7 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o700);
         kept.forget_attempts();
-        assert!(!kept.attempts("https://ca/dir", "a.test").has_failed());
+        assert!(!kept.attempts("https://ca/dir", "a.test", None).has_failed());
     }
 
     #[test]
@@ -187,6 +203,6 @@ mod tests {
         }
         assert!(kept.certificate().is_none());
         assert!(kept.account("https://ca/dir").is_none());
-        assert!(!kept.attempts("https://ca/dir", "a.test").has_failed());
+        assert!(!kept.attempts("https://ca/dir", "a.test", None).has_failed());
     }
 }

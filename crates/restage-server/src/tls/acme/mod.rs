@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use self::client::Client;
 use self::kept::Kept;
 use self::order::{Applicant, Issued, OrderFault, identifier};
-use self::schedule::{Attempts, Window, ask_at, renew_at};
+use self::schedule::{Attempts, Failed, Window, ask_at, renew_at};
 use super::TlsError;
 use super::certificate::{Certificate, Facts};
 use super::health::{Failure, Health};
@@ -64,7 +64,8 @@ pub struct Found {
 pub fn find(settings: &AcmeSettings, data_dir: &Path) -> Found {
     let kept = Kept::at(data_dir);
     let found = kept.certificate();
-    let attempts = kept.attempts(&settings.directory, &settings.host.to_string());
+    let host = settings.host.to_string();
+    let attempts = kept.attempts(&settings.directory, &host, settings.ca_file.as_ref());
     Found {
         is_of_authority: found
             .as_ref()
@@ -90,7 +91,7 @@ impl Keeper {
         let kept = Kept::at(data.path()).open()?;
         let client = Client::new(settings.ca_file.as_ref())?;
         let host = settings.host.to_string();
-        let mut attempts = kept.attempts(&settings.directory, &host);
+        let mut attempts = kept.attempts(&settings.directory, &host, settings.ca_file.as_ref());
         attempts.starts(now_s());
         let found = kept.certificate();
         let found = found.filter(|found| found.certificate.covers(&host));
@@ -115,8 +116,25 @@ impl Keeper {
         // What an earlier process has found is true until it is tried again.
         if keeper.attempts.has_failed() {
             keeper.tell();
+            keeper.tell_wait();
         }
         Ok(keeper)
+    }
+
+    /// Says, when the server starts, that a certificate which is needed now is asked for later only.
+    fn tell_wait(&self) {
+        let (attempts, now_s) = (&self.attempts, now_s());
+        let is_needed = self.wanted_s() <= now_s;
+        if let Some(because) = attempts.why_waits(now_s).filter(|_| is_needed) {
+            let again = clock::iso(attempts.again_at);
+            let host = &self.applicant.settings.host;
+            let last = &attempts.reason;
+            tracing::warn!(
+                %host, again, because, last,
+                "the authority is not asked for a certificate yet; changed settings for it are tried at once"
+            );
+            self.health.waits(because);
+        }
     }
 
     /// Keeps the certificate for ever.
@@ -139,18 +157,24 @@ impl Keeper {
 
     /// When to ask for a certificate.
     fn due_s(&self) -> i64 {
+        self.wanted_s().max(self.attempts.again_at)
+    }
+
+    /// From when on another certificate is wanted, whether or not the authority may be asked.
+    fn wanted_s(&self) -> i64 {
         let is_current = self.made_by.as_ref() == Some(&self.applicant.settings.directory);
-        let wanted_s = match self.applicant.served.facts() {
+        match self.applicant.served.facts() {
             Some(facts) if is_current => renew_at(&facts, self.window, self.draw),
             _ => i64::MIN,
-        };
-        wanted_s.max(self.attempts.again_at)
+        }
     }
 
     /// Asks for a certificate, and serves and keeps it.
     async fn renew(&mut self) {
         let settings = &self.applicant.settings;
         tracing::info!(host = %settings.host, directory = settings.directory, "asking for a certificate");
+        // Whatever an earlier request was told, such as one about the time to renew.
+        self.applicant.client.take_heard();
         let facts = self.applicant.served.facts();
         let is_current = self.made_by.as_ref() == Some(&settings.directory);
         let replaced = facts.and_then(|facts| facts.id).filter(|_| is_current);
@@ -195,10 +219,15 @@ impl Keeper {
 
     /// Keeps and tells a failure.
     fn fail(&mut self, fault: &OrderFault) {
-        let wait_s = self.applicant.client.take_wait_s();
-        let (reason, outline) = (fault.to_string(), fault.outline());
-        self.attempts
-            .fails(now_s(), (&reason, &outline), wait_s, rand::random());
+        let heard = self.applicant.client.take_heard();
+        let failed = Failed {
+            reason: &fault.to_string(),
+            outline: &fault.outline(),
+            is_counted: heard.is_asked,
+            wait_s: heard.wait_s,
+        };
+        self.attempts.fails(now_s(), failed, rand::random());
+        let reason = failed.reason;
         let again = clock::iso(self.attempts.again_at);
         tracing::error!(reason, again, "no certificate from the authority");
         if let Err(error) = self.applicant.kept.keep_attempts(&self.attempts) {
@@ -212,6 +241,7 @@ impl Keeper {
         self.health.fails(Failure {
             reason: self.attempts.outline.clone(),
             again_s: Some(self.attempts.again_at),
+            because: None,
         });
     }
 

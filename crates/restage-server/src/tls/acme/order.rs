@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 
 use super::super::certificate::{Certificate, CertificateFault, Id, provider};
 use super::super::served::{Answering, Served};
-use super::client::Client;
+use super::client::{Client, Unreached};
 use super::kept::{Kept, KeptAccount};
 use crate::config::{AcmeChallenge, AcmeSettings, Host};
 use crate::data_dir::DataDirError;
@@ -79,7 +79,11 @@ impl OrderFault {
             Self::Acme(Error::Timeout(_)) | Self::Late(_) => {
                 "the authority did not finish in time".to_owned()
             }
-            Self::Acme(Error::Other(_)) => "the authority was not reached".to_owned(),
+            Self::Acme(Error::Other(error)) => {
+                let why = error.downcast_ref::<Unreached>();
+                let why = why.map_or("its answer cannot be read", |why| why.outline.as_str());
+                format!("the authority was not reached: {why}")
+            }
             Self::Acme(_) => "the authority's answer was not understood".to_owned(),
             Self::Refused { challenge, .. } => {
                 format!("the authority's check by {challenge} failed")
