@@ -8,6 +8,7 @@ import pytest
 
 from support.place import Place
 from support.recording import FfmpegPublisher, check, recorded
+from support.s3 import S3, Fault, FaultyProxy
 from support.wait import eventually
 
 
@@ -106,3 +107,46 @@ def test_a_folder_without_its_job_or_journal_ends_truthfully(tmp_path, s3):
     assert len(check(bucket, prefix).segments) >= 4
     eventually(lambda: not folder.exists(), 30, "nothing of it is in the spool any more")
     place.server.stop()
+
+
+def failing(place):
+    """How many buckets do not accept what is recorded."""
+    found = re.search(r"^restage_buckets_failing (\d+)$", get(place, "/metrics"), re.MULTILINE)
+    return int(found[1])
+
+
+@pytest.mark.timeout(300)
+def test_a_recording_waits_while_its_bucket_is_in_another_place(tmp_path, s3):
+    place = Place(tmp_path, s3=s3, name="test_recording_spool_place").start()
+    arn, participant, session, prefix = interrupted(place, s3)
+    there = s3.names(prefix)
+    other = S3()
+    elsewhere = Place(tmp_path, s3=other, name="test_recording_spool_place").start()
+    eventually(lambda: failing(elsewhere) == 1, 30, "the alarm")
+    assert elsewhere.stages.participant(arn, participant, session)["recordingState"] == "STOPPING"
+    elsewhere.server.logged("uploads wait", "--accept-moved-buckets", s3.url, other.url)
+    elsewhere.server.stop()
+    assert other.names(prefix) == [] and s3.names(prefix) == there, "nothing is divided"
+    other.stop()
+    back = Place(tmp_path, s3=s3, name="test_recording_spool_place").start()
+    recorded(back.stages, arn, participant, session, "STOPPED", timeout_s=90)
+    assert len(check(s3.copy(prefix, tmp_path / "copy"), prefix).segments) >= 4
+    back.server.stop()
+
+
+@pytest.mark.timeout(300)
+def test_a_recording_that_begins_while_credentials_have_expired_is_kept(tmp_path):
+    s3 = S3(FaultyProxy)
+    place = Place(tmp_path, s3=s3, name="test_recording_spool_expired").start()
+    arn = place.stage(place.storage())
+    s3.proxy.fail(lambda: Fault.EXPIRED)
+    publisher, participant, session = place.publish(arn)
+    eventually(lambda: failing(place) == 1, 30, "the alarm")
+    publisher.leave()
+    assert place.stages.participant(arn, participant, session)["recordingState"] == "STOPPING"
+    s3.proxy.calm()
+    recorded(place.stages, arn, participant, session, "STOPPED", timeout_s=90)
+    assert place.names(arn, participant) == ["Recording Start", "Recording End"]
+    place.server.stop()
+    s3.proxy.close()
+    s3.stop()

@@ -20,11 +20,16 @@ CUT_BYTES = 3_000
 SLOW_BYTES = 8_192
 # 80 kB a second, less than what is recorded.
 SLOW_S = 0.1
-REFUSAL_BODY = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>"
-REFUSAL = (
-    b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(REFUSAL_BODY), REFUSAL_BODY)
-)
+
+
+def refusal(status, code):
+    body = b"<Error><Code>%b</Code><Message>Not now.</Message></Error>" % code
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/xml\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+REFUSAL = refusal(b"503 Slow Down", b"SlowDown")
+EXPIRY = refusal(b"400 Bad Request", b"ExpiredToken")
 
 
 class S3:
@@ -80,6 +85,7 @@ class Fault(enum.Enum):
 
     NONE = "none"
     REFUSED = "503, and nothing is stored"
+    EXPIRED = "the credentials have expired"
     STALLED = "no answer"
     CUT = "the connection ends after some bytes of the body"
     UNHEARD = "it is done, and the connection ends before the answer"
@@ -128,9 +134,9 @@ class FaultyProxy:
             return
         fault = self.choose()
         self.met[fault] += 1
-        if fault is Fault.REFUSED:
+        if fault in (Fault.REFUSED, Fault.EXPIRED):
             receive_rest(client, head, rest)
-            client.sendall(REFUSAL)
+            client.sendall(REFUSAL if fault is Fault.REFUSED else EXPIRY)
         elif fault is Fault.STALLED:
             self._calmed.wait()
         elif fault is Fault.CUT:

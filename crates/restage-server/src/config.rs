@@ -30,7 +30,7 @@ pub use self::addresses::LOCAL_CANDIDATES_MAX;
 pub use self::network::{Network, NetworkError};
 pub use self::public_url::port as port_of_url;
 pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings, VideoCodec};
-pub use self::storage::{S3, StorageConfig, StorageFault};
+pub use self::storage::{S3, StorageConfig, StorageFault, Unusable};
 pub use self::tls::{
     AcmeChallenge, AcmeSettings, Host, LETS_ENCRYPT, TlsFault, TlsFiles, TlsMode, TlsSource,
 };

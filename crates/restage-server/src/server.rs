@@ -72,6 +72,8 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Spool(#[from] SpoolHomeError),
+    #[error("{0}")]
+    Storage(String),
     #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
     Listen {
         address: SocketAddr,
@@ -175,6 +177,12 @@ impl Server {
             relay: config.turn.then(|| RelayCredentials::new(&token_secret)),
         })?;
         let senders = Senders::new(&config.sinks)?;
+        for unusable in config.storage.unusable() {
+            if unusable.is_fatal {
+                return Err(StartError::Storage(unusable.sentence));
+            }
+            tracing::warn!("{}", unusable.sentence);
+        }
         // Before a database is opened that another server on this directory uses.
         let spool = spool::lock(&data.spool()).map_err(SpoolHomeError::from)?;
         let database = store_config(config, &data)?

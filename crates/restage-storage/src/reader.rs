@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use restage_record::playlist::{HLS_PATH, MULTIVARIANT_NAME};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::bucket::{Asked, BucketError, Buckets, ContentType, Object, of_file};
+use crate::bucket::{Asked, BucketError, BucketPlace, Buckets, ContentType, Object, of_file};
 use crate::key::Key;
 use crate::spool::Spool;
 
@@ -65,13 +65,17 @@ impl RecordingReader {
             ))
         })?;
         let (spool, id, name) = (self.spool.clone(), place.recording.clone(), path.to_owned());
-        let found = tokio::task::spawn_blocking(move || in_spool(spool.get()?, &id, &name));
+        let now = self.buckets.place(&place.account, &place.region);
+        let found = tokio::task::spawn_blocking(move || in_spool(spool.get()?, (&id, &now), &name));
         let found = found
             .await
             .map_err(|_| BucketError::Unavailable("the server is stopping".to_owned()))?;
         let object = match found {
             Some(Found::File(file)) => of_file(file, asked, path)?,
             Some(Found::Text(text)) => of_text(text, asked)?,
+            Some(Found::Elsewhere(was)) => {
+                return Err(self.buckets.moved((&place.account, &place.region), &was));
+            }
             None => {
                 let bucket = self
                     .buckets
@@ -85,13 +89,16 @@ impl RecordingReader {
 
 enum Found {
     File(std::fs::File),
+    /// What is not in the spool is in another place than its bucket is now.
+    Elsewhere(BucketPlace),
     Text(Vec<u8>),
 }
 
-fn in_spool(spool: &Spool, id: &str, path: &str) -> Option<Found> {
+fn in_spool(spool: &Spool, (id, now): (&str, &BucketPlace), path: &str) -> Option<Found> {
     let job = spool.job(id)?;
+    let elsewhere = || job.elsewhere(now).map(Found::Elsewhere);
     if ContentType::of_key(path) != ContentType::Playlist {
-        return job.open_waiting(path).map(Found::File);
+        return job.open_waiting(path).map(Found::File).or_else(elsewhere);
     }
     let mut playlists = job.whole_playlists().into_iter();
     let (_, text) = playlists.find(|(playlist, _)| playlist == path)?;

@@ -70,7 +70,7 @@ pub struct Recording {
     pub duration_ms: Option<u64>,
     /// Remarks for people (`recording_status_message` of the documents in the bucket).
     pub message: Option<String>,
-    /// Why it failed; only in the state [`RecordingState::Failed`].
+    /// Why it failed: in the state [`RecordingState::Failed`], and in [`RecordingState::Stopping`] if the capture has failed.
     pub failure: Option<RecordingFailure>,
     /// When it was asked for; the time in its prefix. Lists are ordered by it, then by id.
     pub created_at: Time,

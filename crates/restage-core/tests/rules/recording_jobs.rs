@@ -115,6 +115,8 @@ fn a_job_that_fails_for_good_later_leaves_the_rest_to_be_finished() {
         (row.state, row.publication.is_none()),
         (RecordingState::Stopping, true)
     );
+    let failure = row.failure.as_ref().map(|failure| &*failure.reason);
+    assert_eq!(failure, Some("no disk"), "it says why before it is whole");
     scene
         .recording_finished("r10000", Some(no_bucket()))
         .tells(&["r10000 EndFailure"]);
@@ -123,6 +125,22 @@ fn a_job_that_fails_for_good_later_leaves_the_rest_to_be_finished() {
     scene
         .closed("A/ann", "c1")
         .gives(&["s1/ann PUBLISH_STOPPED", "s1/ann LEFT", "changed A"]);
+}
+
+#[test]
+fn a_capture_that_failed_is_no_failure_if_its_recording_is_whole() {
+    let mut scene = scene();
+    scene.recording_started("r10000", 1).ok();
+    let impossible = JobOutcome::Impossible("no disk".to_owned());
+    scene.report_job("r10000", 1, impossible).ok();
+    let row = scene.recording("r10000");
+    assert_eq!(row.state, RecordingState::Stopping);
+    assert!(row.failure.is_some());
+    scene
+        .recording_finished("r10000", None)
+        .tells(&["r10000 End"]);
+    let row = scene.recording("r10000");
+    assert_eq!((row.state, &row.failure), (RecordingState::Stopped, &None));
 }
 
 #[test]

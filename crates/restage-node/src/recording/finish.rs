@@ -84,14 +84,42 @@ impl Recordings {
     async fn finish_without_job(&self, control: &Control, ids: impl Iterator<Item = RecordingId>) {
         for recording in ids {
             match control.store().get_job(&recording.job()).await {
-                Ok(job) if job.as_ref().is_none_or(|job| !job.is_live()) => self.finish(&recording),
-                Ok(_) => {}
+                Ok(Some(job)) if job.is_live() => {}
+                Ok(job) => {
+                    if job.is_none() {
+                        self.say_if_unknown(control, &recording).await;
+                    }
+                    self.finish(&recording);
+                }
                 // The next start looks again.
                 Err(error) => {
                     tracing::warn!(%error, %recording, "it is not known whether a recording goes on")
                 }
             }
         }
+    }
+
+    /// Says of a recording in the spool that the database does not know: nobody else will.
+    async fn say_if_unknown(&self, control: &Control, recording: &RecordingId) {
+        let Ok(None) = control.store().get_recording(recording).await else {
+            return;
+        };
+        let goes = self
+            .spool()
+            .and_then(|spool| spool.destination(recording.as_str()));
+        let Some(Destination {
+            account,
+            bucket,
+            prefix,
+            ..
+        }) = goes
+        else {
+            return;
+        };
+        tracing::warn!(
+            %recording, account, bucket, prefix,
+            "a recording in the spool is not in the database, as after a database was lost or restored: what waits is uploaded, and no list has it"
+        );
     }
 
     /// The capture of a recording is over, in whatever way. Before [`serve`](Self::serve) it waits in a queue. While the spool is missing,

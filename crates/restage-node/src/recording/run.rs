@@ -217,7 +217,10 @@ impl Run {
             BucketError::NotFound(_) => RecordingFailureCode::ResourceNotFound,
             BucketError::Denied(_) | BucketError::Rejected(_) => RecordingFailureCode::AccessDenied,
             BucketError::Invalid(_) => RecordingFailureCode::InternalServer,
-            BucketError::Unavailable(_) | BucketError::Full(_) | BucketError::NoObject(_) => {
+            BucketError::Unauthenticated(_)
+            | BucketError::Unavailable(_)
+            | BucketError::Full(_)
+            | BucketError::NoObject(_) => {
                 tracing::warn!(
                     recording = %self.context.job().id, %error,
                     "a bucket does not accept what is recorded; it is kept in the spool meanwhile"
@@ -415,7 +418,11 @@ impl Run {
         {
             tracing::error!(recording = %self.context.job().id, %error, "its end cannot be written");
         }
-        End::Done(error.to_string())
+        match self.reporting {
+            // So that the recording says why while the rest is brought to its bucket.
+            Some(_) => End::Impossible(error.to_string()),
+            None => End::Done(error.to_string()),
+        }
     }
 
     /// What the job's row keeps: the length.

@@ -366,6 +366,15 @@ pub struct Settings {
         default_missing_value = "true"
     )]
     pub accept_spool_loss: Option<bool>,
+    /// Let recordings go on whose buckets were in another place when they began; use it for one start only [default: false]
+    #[arg(
+        long,
+        env = "RESTAGE_ACCEPT_MOVED_BUCKETS",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub accept_moved_buckets: Option<bool>,
     /// Decode pictures for thumbnails even where the kernel cannot lock the decoder in (Landlock, seccomp) [default: false]
     #[arg(
         long,
@@ -512,6 +521,7 @@ impl Settings {
             sqlite_sync: self.sqlite_sync.or(lower.sqlite_sync),
             accept_data_loss: self.accept_data_loss.or(lower.accept_data_loss),
             accept_spool_loss: self.accept_spool_loss.or(lower.accept_spool_loss),
+            accept_moved_buckets: self.accept_moved_buckets.or(lower.accept_moved_buckets),
             thumbnails_without_sandbox: self
                 .thumbnails_without_sandbox
                 .or(lower.thumbnails_without_sandbox),

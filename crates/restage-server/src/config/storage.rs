@@ -55,6 +55,10 @@ pub enum StorageFault {
         "s3, endpoint must be https:// or http:// and a host, without a user, a query or a fragment"
     )]
     Endpoint,
+    #[error(
+        "s3, path-style = false puts the bucket before the host of the endpoint, and {0} is an address: leave path-style out, or name a host"
+    )]
+    PathStyle(String),
     #[error("s3, encryption must be \"s3\", or \"kms:\" and the id or ARN of a key, not {0:?}")]
     Encryption(String),
     #[error(
@@ -74,6 +78,43 @@ pub struct StorageConfig {
     pub accounts: BTreeMap<String, S3Settings>,
     /// Bounds of what waits for buckets.
     pub spool: SpoolBounds,
+    /// Recordings that were begun in another place go on in the one that is named here.
+    pub accepts_moved: bool,
+}
+
+/// A file that the settings name and that does not serve, or a folder that is not there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unusable {
+    /// A sentence.
+    pub sentence: String,
+    /// The server does not start with it.
+    pub is_fatal: bool,
+}
+
+impl StorageConfig {
+    /// What of the named files and folders does not serve: a file of certificates, without which no bucket can be reached, or the root,
+    /// which may be mounted later.
+    pub fn unusable(&self) -> Vec<Unusable> {
+        let services = self.s3.iter().chain(self.accounts.values());
+        let faults = services.filter_map(|s3| s3.check().err());
+        let mut unusable: Vec<Unusable> = faults
+            .map(|fault| Unusable {
+                sentence: format!("s3, ca-file: {fault}"),
+                is_fatal: true,
+            })
+            .collect();
+        if let Some(root) = self.root.as_ref().filter(|root| !root.is_dir()) {
+            let sentence = format!(
+                "the storage root {} is not a folder, so no recording can begin: make it, mount it, or change storage-root",
+                root.display()
+            );
+            unusable.push(Unusable {
+                sentence,
+                is_fatal: false,
+            });
+        }
+        unusable
+    }
 }
 
 impl StorageConfig {
@@ -95,6 +136,7 @@ impl StorageConfig {
         StorageSettings {
             default,
             accounts: accounts.collect(),
+            accepts_moved: self.accepts_moved,
         }
     }
 }
@@ -105,6 +147,7 @@ impl Settings {
         let mut config = StorageConfig {
             root: self.storage_root.clone(),
             spool: self.spool()?,
+            accepts_moved: self.accept_moved_buckets.unwrap_or_default(),
             ..StorageConfig::default()
         };
         for entry in &self.s3 {
@@ -164,11 +207,18 @@ impl S3 {
                 _ => return Err(StorageFault::Encryption(other.to_owned())),
             },
         };
+        let path_style = self.path_style.unwrap_or_else(|| self.endpoint.is_some());
+        if let Some(endpoint) = &self.endpoint
+            && !path_style
+            && let Some(host) = address_of(endpoint)
+        {
+            return Err(StorageFault::PathStyle(host));
+        }
         let credentials = self.credentials_file.clone();
         Ok(S3Settings {
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
-            path_style: self.path_style.unwrap_or_else(|| self.endpoint.is_some()),
+            path_style,
             encryption,
             credentials: credentials.map_or(Credentials::Chain, Credentials::File),
             ca_file: self.ca_file.clone(),
@@ -185,6 +235,20 @@ fn is_endpoint(text: &str) -> bool {
         has_scheme && !authority.contains('@') && url.query().is_none()
     };
     !text.contains('#') && text.parse().is_ok_and(|url| is_plain(&url))
+}
+
+/// The host of an endpoint, if it is an address. A host whose last part is a number is one as well (WHATWG URL Standard, "ends in a
+/// number").
+fn address_of(endpoint: &str) -> Option<String> {
+    let url: http::Uri = endpoint.parse().ok()?;
+    let host = url.host()?;
+    let last = host.trim_end_matches('.').rsplit('.').next()?;
+    let is_hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(rest) => is_hexadecimal(rest),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    (is_number || host.starts_with('[')).then(|| host.to_owned())
 }
 
 #[cfg(test)]
@@ -257,6 +321,18 @@ mod tests {
                 "without a user",
             ),
             ("s3 = [{ endpoint = \"https://h/?a=b\" }]", "query"),
+            (
+                "s3 = [{ endpoint = \"http://127.0.0.1:9\", path-style = false }]",
+                "leave path-style out",
+            ),
+            (
+                "s3 = [{ endpoint = \"https://[::1]:9\", path-style = false }]",
+                "[::1] is an address",
+            ),
+            (
+                "s3 = [{ endpoint = \"https://127.1\", path-style = false }]",
+                "address",
+            ),
             ("s3 = [{ encryption = \"aes\" }]", "kms:"),
             ("s3 = [{ encryption = \"kms:\" }]", "kms:"),
             ("spool-recording-mb = 10", "at least 256"),
@@ -267,6 +343,33 @@ mod tests {
             assert!(error.contains(words), "{text}: {error}");
             assert!(!error.contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn files_and_folders_that_do_not_serve_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("empty.pem");
+        std::fs::write(&file, "no certificate\n").unwrap();
+        let config = |text: &str| resolve(text).unwrap().storage;
+        let entry = |path: &Path| format!("s3 = [{{ ca-file = {path:?} }}]");
+        for (path, words) in [
+            (&*file, "no certificate in it"),
+            (&dir.path().join("none"), "cannot be used"),
+        ] {
+            let found = config(&entry(path)).unusable();
+            assert!(
+                found[0].is_fatal && found[0].sentence.contains(words),
+                "{found:?}"
+            );
+        }
+        let root = |path: &Path| config(&format!("storage-root = {path:?}")).unusable();
+        let found = root(&dir.path().join("none"));
+        assert!(
+            !found[0].is_fatal && found[0].sentence.contains("mount it"),
+            "{found:?}"
+        );
+        assert_eq!(root(dir.path()), []);
+        assert_eq!(config("").unusable(), []);
     }
 
     #[test]

@@ -75,6 +75,7 @@ fn the_shipped_file_equals_the_compiled_defaults() {
         sqlite_sync: Some(SqliteSync::Normal),
         accept_data_loss: Some(true),
         accept_spool_loss: Some(true),
+        accept_moved_buckets: Some(true),
         thumbnails_without_sandbox: Some(true),
         retention_days: Some(1),
         storage_root: Some("r".into()),

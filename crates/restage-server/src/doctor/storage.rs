@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 use restage_storage::bucket::{Credentials, S3Settings};
-use restage_storage::spool::look;
+use restage_storage::spool::{look, moved};
 
 use super::{Finding, Verdict, finding};
 use crate::config::Config;
@@ -34,7 +34,25 @@ pub(super) fn storage(config: &Config) -> Vec<Finding> {
     findings.extend(accounts.map(|(account, s3)| bucket_service(account, s3)));
     findings.push(spool(config));
     findings.extend(missing_spool(config));
+    findings.extend(moved_buckets(config));
     findings
+}
+
+/// Recordings that wait for a bucket that is in another place than when they began.
+fn moved_buckets(config: &Config) -> Option<Finding> {
+    let data = DataDir::at(&config.data_dir);
+    let settings = config.storage.settings(&data.recordings());
+    let found = moved(&data.spool(), &settings);
+    let (_, place) = found.first()?;
+    Some(finding(
+        "spool",
+        Verdict::Fail,
+        format!(
+            "{} recordings wait, because their buckets were in another place when they began ({place}): set that back, or copy what is there \
+             and start once with --accept-moved-buckets.",
+            found.len()
+        ),
+    ))
 }
 
 /// Whether the spool is there that belongs to the data directory. Recordings may wait in it.
@@ -106,12 +124,7 @@ fn bucket_service(whose: &str, s3: &S3Settings) -> Finding {
         Credentials::Chain => None,
         Credentials::File(path) => credentials_fault(path),
     };
-    let unreadable = s3
-        .ca_file
-        .as_ref()
-        .filter(|path| std::fs::read(path).is_err());
-    let fault =
-        fault.or_else(|| unreadable.map(|path| format!("{} cannot be read", path.display())));
+    let fault = fault.or_else(|| s3.check().err().map(|fault| fault.to_string()));
     match fault {
         Some(fault) => finding(
             "storage",
@@ -251,6 +264,24 @@ mod tests {
         let (verdict, sentence) = last();
         assert_eq!(verdict, Verdict::Fail);
         assert!(sentence.contains("--accept-spool-loss"), "{sentence}");
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.pem");
+        std::fs::write(&path, "text").unwrap();
+        let storage = StorageConfig {
+            s3: Some(S3Settings {
+                ca_file: Some(path),
+                ..S3Settings::default()
+            }),
+            spool: small(1),
+            ..StorageConfig::default()
+        };
+        let (verdict, sentence) = examine(dir.path(), storage).remove(0);
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(sentence.contains("no certificate in it"), "{sentence}");
     }
 
     #[test]

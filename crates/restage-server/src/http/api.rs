@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use axum::BoxError;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -101,7 +103,7 @@ pub(super) async fn answer(
     let began = Instant::now();
     let name = action.map(Action::name);
     let span = tracing::info_span!("api", %request_id, operation = name, error = Empty);
-    let outcome = outcome.instrument(span.clone()).await;
+    let outcome = guarded(outcome).instrument(span.clone()).await;
     let code = outcome.as_ref().err().map(|error| error.code.name());
     span.record("error", code);
     app.metrics.api_request(action, code, began.elapsed());
@@ -113,6 +115,15 @@ pub(super) async fn answer(
     }
     tracing::debug!("answered");
     respond(outcome, request_id)
+}
+
+/// The outcome of a call. A panic in it is the server's fault, and an answer as any other; the log says where it was.
+async fn guarded<T>(call: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let outcome = AssertUnwindSafe(call).catch_unwind().await;
+    outcome.unwrap_or_else(|_| {
+        let message = "the server has failed at this request, and its log says where: report it";
+        Err(ApiError::internal_server(message))
+    })
 }
 
 async fn call<B>(app: &App, action: Action, request: Request<B>) -> Result<Bytes, ApiError>
@@ -332,6 +343,16 @@ mod tests {
             assert_eq!(headers.contains_key(RETRY_AFTER), is_error);
             assert_eq!(headers.contains_key("x-amzn-errortype"), is_error);
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let error = guarded::<()>(async { panic!("within a call") })
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, ErrorCode::InternalServer);
+        assert!(!error.message.contains("within"), "{error:?}");
+        assert_eq!(guarded(async { Ok(1) }).await.ok(), Some(1));
     }
 
     #[test]

@@ -31,11 +31,10 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// Why there are no credentials. The text contains nothing of the file.
+/// Why there are no credentials. The text contains nothing of the file, and not where it is: callers of the API read it.
 #[derive(Debug, thiserror::Error)]
-#[error("the credentials file {path} {reason}")]
+#[error("the credentials file {reason}")]
 pub(super) struct CredentialsFault {
-    path: PathBuf,
     reason: String,
 }
 
@@ -49,10 +48,7 @@ impl FileCredentials {
     }
 
     fn load(&self) -> Result<Arc<AwsCredential>, CredentialsFault> {
-        let fault = |reason: String| CredentialsFault {
-            path: self.path.clone(),
-            reason,
-        };
+        let fault = |reason: String| CredentialsFault { reason };
         let unreadable = |error: std::io::Error| fault(format!("cannot be read: {error}"));
         let file = std::fs::OpenOptions::new()
             .read(true)
@@ -154,9 +150,12 @@ impl CredentialProvider for FileCredentials {
     {
         // A small file in the page cache: it is read faster than a thread is found for it.
         Box::pin(async move {
-            self.load().map_err(|fault| object_store::Error::Generic {
-                store: "credentials",
-                source: Box::new(fault),
+            self.load().map_err(|fault| {
+                tracing::warn!(path = %self.path.display(), account = self.account, %fault, "there are no credentials for a bucket");
+                object_store::Error::Generic {
+                    store: "credentials",
+                    source: Box::new(fault),
+                }
             })
         })
     }

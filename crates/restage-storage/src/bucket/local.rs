@@ -135,10 +135,12 @@ impl State {
             false => Folder::open(&self.root, access, self.gate.clone()),
         };
         let root = root.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => BucketError::NotFound(format!(
-                "the storage root {} does not exist: make that folder, mount it, or set storage-root to another one",
-                self.root.display()
-            )),
+            io::ErrorKind::NotFound => {
+                self.log(&error, "");
+                BucketError::NotFound(
+                    "the storage root does not exist: make that folder, mount it, or set storage-root to another one".to_owned(),
+                )
+            }
             _ => self.fault(&error, ""),
         })?;
         let opened = match makes {
@@ -146,11 +148,13 @@ impl State {
             false => root.subfolder(self.name.as_str()),
         };
         opened.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => BucketError::NotFound(format!(
-                "there is no folder {} in the storage root {}: make it, it is the bucket",
-                self.name,
-                self.root.display()
-            )),
+            io::ErrorKind::NotFound => {
+                self.log(&error, "");
+                BucketError::NotFound(format!(
+                    "there is no folder {} in the storage root: make it, it is the bucket",
+                    self.name
+                ))
+            }
             _ => self.fault(&error, ""),
         })
     }
@@ -171,10 +175,19 @@ impl State {
         ))
     }
 
+    /// Says where it is what an error is about. The error itself does not: callers of the API read it.
+    fn log(&self, error: &io::Error, key: &str) {
+        let place = self.root.join(self.name.as_str()).join(key);
+        tracing::warn!(place = %place.display(), %error, "a folder that is a bucket cannot be used");
+    }
+
     /// The error for an error of the system. `key` is empty if the bucket's own folder is meant.
     fn fault(&self, error: &io::Error, key: &str) -> BucketError {
-        let place = self.root.join(self.name.as_str()).join(key);
-        let place = place.display();
+        self.log(error, key);
+        let place = match key {
+            "" => format!("the bucket {}", self.name),
+            key => format!("{key} in the bucket {}", self.name),
+        };
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOSPC | Errno::EDQUOT) => self.full(),
             Some(Errno::ELOOP | Errno::ENOTDIR) => BucketError::Denied(format!(

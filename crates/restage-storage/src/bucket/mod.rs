@@ -1,15 +1,19 @@
 //! Buckets: folders below a root, or buckets of S3 and of what speaks it. Which one an account uses is a setting.
 
 mod credentials;
+mod http;
 mod local;
+mod place;
 mod s3;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::gate::Gate;
@@ -17,6 +21,7 @@ use crate::key::{BucketName, InvalidName, Key};
 
 use self::local::LocalBucket;
 pub(crate) use self::local::of_file;
+pub use self::place::BucketPlace;
 use self::s3::S3Bucket;
 pub use self::settings::{Backend, Credentials, Encryption, S3Settings, StorageSettings};
 
@@ -41,9 +46,12 @@ pub enum BucketError {
     /// The bucket is there, the object is not.
     #[error("{0}")]
     NoObject(String),
-    /// The bucket refuses, or there are no valid credentials for it.
+    /// The bucket refuses, or the settings do not work.
     #[error("{0}")]
     Denied(String),
+    /// There are no credentials that are valid now: none can be read, or they have expired. They may be renewed.
+    #[error("{0}")]
+    Unauthenticated(String),
     /// The bucket does not answer, or answers with a fault of its own.
     #[error("{0}")]
     Unavailable(String),
@@ -224,6 +232,25 @@ impl Buckets {
         Ok(made)
     }
 
+    /// Where an account's buckets are.
+    pub fn place(&self, account: &str, region: &str) -> BucketPlace {
+        BucketPlace::of(&self.0.settings, account, region)
+    }
+
+    /// Whether recordings that were begun in another place go on in the one that the settings name now.
+    pub(crate) fn accepts_moved(&self) -> bool {
+        self.0.settings.accepts_moved
+    }
+
+    /// The error for a recording of which something is in another place.
+    pub(crate) fn moved(&self, (account, region): (&str, &str), was: &BucketPlace) -> BucketError {
+        let now = self.place(account, region);
+        BucketError::Unavailable(format!(
+            "the recording was begun in {was}, where some of it is, and the settings say that buckets of account {account} are in {now}: \
+             set that back, or copy what is there and start once with --accept-moved-buckets"
+        ))
+    }
+
     /// Checks that a bucket is there and can be written, by writing one small object with a fixed key.
     pub async fn probe(
         &self,
@@ -277,17 +304,33 @@ impl Bucket {
                 bytes.len()
             )));
         }
-        match &*self.0 {
-            Kind::Local(bucket) => bucket.put(key, bytes, within).await,
-            Kind::S3(bucket) => bucket.put(key, bytes, content_type).await,
-        }
+        guarded(async {
+            match &*self.0 {
+                Kind::Local(bucket) => bucket.put(key, bytes, within).await,
+                Kind::S3(bucket) => bucket.put(key, bytes, content_type).await,
+            }
+        })
+        .await
     }
 
     /// Reads an object, or some of it.
     pub async fn get(&self, key: &Key, asked: Asked) -> Result<Object, BucketError> {
-        match &*self.0 {
-            Kind::Local(bucket) => bucket.get(key, asked).await,
-            Kind::S3(bucket) => bucket.get(key, asked).await,
-        }
+        guarded(async {
+            match &*self.0 {
+                Kind::Local(bucket) => bucket.get(key, asked).await,
+                Kind::S3(bucket) => bucket.get(key, asked).await,
+            }
+        })
+        .await
     }
+}
+
+/// What becomes of a call. The client of S3 panics at a URL that it cannot read; that is an error of the bucket.
+async fn guarded<T>(call: impl Future<Output = Result<T, BucketError>>) -> Result<T, BucketError> {
+    let done = AssertUnwindSafe(call).catch_unwind().await;
+    done.unwrap_or_else(|_| {
+        Err(BucketError::Unavailable(
+            "the bucket cannot be asked: correct the endpoint and path-style".to_owned(),
+        ))
+    })
 }

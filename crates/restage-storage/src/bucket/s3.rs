@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::client::HttpConnector as _;
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, Certificate, ClientOptions, Error, GetOptions, GetRange,
@@ -16,6 +17,7 @@ use object_store::{
 use crate::key::{BucketName, Key};
 
 use super::credentials::FileCredentials;
+use super::http::BoundedConnector;
 use super::{Asked, BucketError, ContentType, Credentials, Encryption, Object, S3Settings};
 
 /// Longest time until a connection is there.
@@ -24,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RATE_MIN: u64 = 32 << 10;
 /// Longest code of an error that is shown.
 const CODE_CHARS_MAX: usize = 64;
+/// Longest reason of the TLS library that is shown.
+const REASON_BYTES_MAX: usize = 200;
 /// The client's name of a setting for which it has no public type.
 const ENCRYPTION_SETTING: &str = "aws_server_side_encryption";
 /// Variables of the server's environment that say whose credentials are used. Others, such as an endpoint for all AWS
@@ -87,6 +91,7 @@ impl S3Bucket {
             .with_bucket_name(name.as_str())
             .with_region(region)
             .with_client_options(client_options(settings)?)
+            .with_http_connector(BoundedConnector)
             .with_retry(RetryConfig {
                 max_retries: 0,
                 ..RetryConfig::default()
@@ -167,13 +172,19 @@ impl S3Bucket {
             self.service, self.name
         ));
         let silence = self.timeout;
-        let bytes = stream::try_unfold(found.into_stream(), move |mut pieces| {
+        let left = range.end.saturating_sub(range.start);
+        let begun = (found.into_stream(), left);
+        let bytes = stream::try_unfold(begun, move |(mut pieces, left)| {
             let broken = broken.clone();
             async move {
                 match tokio::time::timeout(silence, pieces.next()).await {
-                    Ok(Some(Ok(piece))) => Ok(Some((piece, pieces))),
-                    Ok(None) => Ok(None),
-                    Ok(Some(Err(_))) | Err(_) => Err(broken),
+                    Ok(Some(Ok(piece))) => match left.checked_sub(piece.len() as u64) {
+                        Some(left) => Ok(Some((piece, (pieces, left)))),
+                        // More than was asked for.
+                        None => Err(broken),
+                    },
+                    Ok(None) if left == 0 => Ok(None),
+                    Ok(None) | Ok(Some(Err(_))) | Err(_) => Err(broken),
                 }
             }
         });
@@ -201,7 +212,7 @@ impl S3Bucket {
             Ok(Err(_)) => "neither the environment nor this machine gives any".to_owned(),
             Err(_) => "the service that gives them does not answer".to_owned(),
         };
-        Err(BucketError::Denied(format!(
+        Err(BucketError::Unauthenticated(format!(
             "there are no credentials for the bucket {} of account {}: {reason}",
             self.name, self.account
         )))
@@ -238,7 +249,7 @@ impl S3Bucket {
                 "{service} finds no bucket {name}{shown}: create it, or correct its name and the endpoint"
             )),
             (_, _, Some("ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired")) => {
-                BucketError::Denied(format!(
+                BucketError::Unauthenticated(format!(
                     "the credentials of account {account} for the bucket {name} have expired{shown}: renew them"
                 ))
             }
@@ -247,7 +258,7 @@ impl S3Bucket {
                     "{service} does not know the credentials of account {account}{shown}: correct them"
                 ))
             }
-            (_, _, Some("RequestTimeTooSkewed")) => BucketError::Denied(format!(
+            (_, _, Some("RequestTimeTooSkewed")) => BucketError::Unauthenticated(format!(
                 "the clock of this machine differs too much from that of {service}{shown}: set it right"
             )),
             (Error::PermissionDenied { .. } | Error::Unauthenticated { .. }, _, _) => {
@@ -280,7 +291,7 @@ impl S3Bucket {
                 ))
             }
             (_, Some(status), _) => BucketError::Unavailable(format!(
-                "{service} answers with status {status}{shown} for the bucket {name}: it is tried again"
+                "{service} answers with status {status}{shown} for the bucket {name}: see what is wrong with it"
             )),
             (_, None, _) if text.contains("without LOCATION") => BucketError::NotFound(format!(
                 "the bucket {name} is not where {service} is asked for it: set the endpoint or the region in which it is"
@@ -289,6 +300,23 @@ impl S3Bucket {
                 "{service} answers for the bucket {name} without an ETag, which S3 always has: see what stands between, and that the \
                  endpoint is that of S3"
             )),
+            (_, None, _) if text.contains("CaUsedAsEndEntity") => {
+                BucketError::Unavailable(format!(
+                    "the certificate of {service} is not trusted: it is marked as that of an authority, and a service needs one of its own: sign \
+                 one with it, or make it without that mark (openssl req -x509 -addext basicConstraints=critical,CA:FALSE)"
+                ))
+            }
+            (_, None, _) if distrust(&text).is_some() => {
+                let reason = distrust(&text).unwrap_or_default();
+                BucketError::Unavailable(format!(
+                    "the certificate of {service} is not trusted: {reason}: name its authority in ca-file, or correct the certificate"
+                ))
+            }
+            (_, None, _) if text.contains("received corrupt message") => {
+                BucketError::Unavailable(format!(
+                    "{service} does not speak TLS: correct the endpoint, which may have to begin with http://"
+                ))
+            }
             (_, None, _) => BucketError::Unavailable(format!(
                 "{service} cannot be reached for the bucket {name}: check the network between, and the endpoint"
             )),
@@ -329,7 +357,24 @@ fn certificates(path: &FilePath) -> Result<Vec<Certificate>, BucketError> {
         ))
     };
     let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| fault(error.to_string()))
+    let read = Certificate::from_pem_bundle(&pem).map_err(|error| fault(error.to_string()))?;
+    match read.is_empty() {
+        true => Err(fault(
+            "there is no certificate in it (BEGIN CERTIFICATE)".to_owned(),
+        )),
+        false => Ok(read),
+    }
+}
+
+impl S3Settings {
+    /// Checks the file that a client needs from the beginning: `ca_file`. Credentials may come later.
+    ///
+    /// # Errors
+    /// [`BucketError::Denied`]: its certificates cannot be read, or there are none.
+    pub fn check(&self) -> Result<(), BucketError> {
+        let connected = BoundedConnector.connect(&client_options(self)?);
+        connected.map(drop).map_err(|error| unusable(&error))
+    }
 }
 
 /// The endpoint as the client wants it: with the bucket in its host unless paths name buckets.
@@ -377,6 +422,13 @@ fn texts(error: &Error) -> String {
     text
 }
 
+/// Why TLS does not trust a certificate, in the words of the TLS library.
+fn distrust(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("invalid peer certificate: ")?;
+    let line = rest.lines().next()?;
+    line.get(..line.floor_char_boundary(REASON_BYTES_MAX))
+}
+
 /// The status of the answer, which the client's error has only in its text.
 fn status(text: &str) -> Option<u16> {
     let (_, rest) = text.split_once("status code: ")?;
@@ -390,4 +442,18 @@ fn code(text: &str) -> Option<&str> {
     let is_code =
         code.len() <= CODE_CHARS_MAX && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_code.then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_certificate_is_not_trusted_is_found_in_what_the_client_says() {
+        let text = "error sending request\nclient error (Connect)\ninvalid peer certificate: UnknownIssuer\nmore";
+        assert_eq!(distrust(text), Some("UnknownIssuer"));
+        assert_eq!(distrust("client error (Connect)"), None);
+        let long = format!("invalid peer certificate: {}", "é".repeat(REASON_BYTES_MAX));
+        assert_eq!(distrust(&long).map(str::len), Some(REASON_BYTES_MAX));
+    }
 }

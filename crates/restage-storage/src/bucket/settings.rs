@@ -11,6 +11,8 @@ pub struct StorageSettings {
     pub default: Backend,
     /// For single accounts, by their 12 digits.
     pub accounts: BTreeMap<String, Backend>,
+    /// Recordings that were begun in another place go on in the one that is named here, whatever is in the other one.
+    pub accepts_moved: bool,
 }
 
 impl StorageSettings {
@@ -19,6 +21,7 @@ impl StorageSettings {
         Self {
             default: backend,
             accounts: BTreeMap::new(),
+            accepts_moved: false,
         }
     }
 

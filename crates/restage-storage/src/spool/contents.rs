@@ -41,6 +41,21 @@ impl Content {
         }
     }
 
+    /// The init or the segment whose file has this name.
+    pub(crate) fn of_media(name: &str) -> Option<Self> {
+        let number = name.strip_suffix(".mp4")?;
+        let (number, is_init) = match number.strip_prefix("init-") {
+            Some(number) => (number, true),
+            None => (number, false),
+        };
+        let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = number.parse().ok().filter(|_| is_plain)?;
+        Some(match is_init {
+            true => Self::Init(number),
+            false => Self::Segment(number),
+        })
+    }
+
     /// What a line of the journal says is in the spool, its size, and its checksum.
     pub(crate) fn of_line(line: &Line) -> Option<(Self, u64, Option<u32>)> {
         match line {
@@ -294,6 +309,16 @@ impl Contents {
             Content::Segment(number) => *number < self.next_segment,
             Content::Other(_) => false,
         }
+    }
+
+    /// Whether this init or segment cannot be what was being written when the process ended, whose line would be the next one.
+    pub(crate) fn cannot_follow(&self, content: &Content) -> bool {
+        let (number, next) = match content {
+            Content::Init(number) => (*number, self.next_init),
+            Content::Segment(number) => (*number, self.next_segment),
+            Content::Other(_) => return false,
+        };
+        number > next || (number == next && self.is_ended())
     }
 
     /// Names in the folder that count.

@@ -6,6 +6,7 @@ use restage_record::MediaTypes;
 use restage_record::document::Subject;
 use serde::{Deserialize, Serialize};
 
+use crate::bucket::BucketPlace;
 use crate::folder::Folder;
 use crate::key::{BucketName, Key};
 
@@ -44,6 +45,16 @@ pub struct Destination {
     pub has_latest_thumbnail: bool,
 }
 
+/// What the file has: the destination, and where its bucket was when something was put into it for the first time.
+#[derive(Serialize, Deserialize)]
+struct File {
+    #[serde(flatten)]
+    destination: Destination,
+    /// `None`: nothing was put yet, or an earlier version of restage has put it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    place: Option<BucketPlace>,
+}
+
 impl Destination {
     /// Refuses a destination that no object could be written to.
     pub(crate) fn check(&self) -> Result<(), SpoolError> {
@@ -65,20 +76,24 @@ impl Destination {
         }
     }
 
-    pub(super) fn write(&self, folder: &Folder) -> io::Result<()> {
-        folder.write(NAME, &serde_json::to_vec(self)?)
+    pub(super) fn write(&self, folder: &Folder, place: Option<&BucketPlace>) -> io::Result<()> {
+        let file = File {
+            destination: self.clone(),
+            place: place.cloned(),
+        };
+        folder.write(NAME, &serde_json::to_vec(&file)?)
     }
 
-    pub(super) fn read(folder: &Folder) -> Result<Self, SpoolError> {
+    pub(super) fn read(folder: &Folder) -> Result<(Self, Option<BucketPlace>), SpoolError> {
         let what = folder.path().join(NAME);
         let bytes = folder.read(NAME, BYTES_MAX);
         let bytes = bytes.map_err(|error| SpoolError::io(what.display(), error))?;
-        let read: Self = serde_json::from_slice(&bytes).map_err(|error| SpoolError::Io {
+        let read: File = serde_json::from_slice(&bytes).map_err(|error| SpoolError::Io {
             what: what.display().to_string(),
             source: error.into(),
         })?;
-        read.check()?;
-        Ok(read)
+        read.destination.check()?;
+        Ok((read.destination, read.place))
     }
 
     pub(super) fn is_file(name: &str) -> bool {

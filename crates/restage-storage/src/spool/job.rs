@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use nix::errno::Errno;
+use restage_record::SegmentTimes;
 use restage_record::journal::{self, Failure, JOURNAL_BYTES_MAX, Journal, Line};
 use restage_record::playlist::PlaylistKind;
 
+use crate::bucket::BucketPlace;
 use crate::folder::{Appender, Folder, changed_at_s};
 
 use super::contents::{Content, Contents, Item, Step};
 use super::outcome::{Finished, Text};
+use super::remains::FILE_BYTES_MAX;
 use super::usage::{Room, now_s};
 use super::{Destination, News, SpoolError, locked};
 
@@ -22,12 +26,17 @@ const MICROSECONDS: i64 = 1_000_000;
 /// What is said of a recording without a journal.
 const JOURNAL_LOST: &str =
     "the journal of the recording is lost; what its segments do not say by themselves is missing";
+/// What is said of a recording with a journal that does not name all its segments.
+const JOURNAL_CUT: &str = "the end of the recording's journal is lost, so segments that wait were not listed in it; what they do not \
+    say by themselves is missing";
 
 /// A recording in the spool. Whoever changes it takes `files` first, and then `state` for a moment.
 #[derive(Debug)]
 pub(crate) struct Job {
     id: String,
     destination: Destination,
+    /// Where the bucket was when something was put into it for the first time.
+    place: Mutex<Option<BucketPlace>>,
     room: Arc<Room>,
     news: Arc<News>,
     files: Mutex<Files>,
@@ -66,40 +75,58 @@ impl Job {
     pub(super) fn open(
         id: &str,
         folder: Folder,
-        destination: Destination,
+        (destination, place): (Destination, Option<BucketPlace>),
         room: &Arc<Room>,
         news: &Arc<News>,
     ) -> Result<Self, SpoolError> {
         let io = |error| SpoolError::io(id, error);
-        let mut journal = folder.append(JOURNAL).map_err(io)?;
-        let bytes = folder.read(JOURNAL, JOURNAL_BYTES_MAX as u64).map_err(io)?;
+        let lost = |what| SpoolError::Invalid(format!("{id}: {what}"));
+        let opened = folder.append(JOURNAL).and_then(|journal| {
+            let bytes = folder.read(JOURNAL, JOURNAL_BYTES_MAX as u64)?;
+            Ok((journal, bytes))
+        });
+        let (mut journal, bytes) = opened.map_err(|error| match is_no_journal(&error) {
+            true => lost(JOURNAL_LOST),
+            false => io(error),
+        })?;
         let read = journal::parse(&bytes);
-        if read.valid_bytes == 0 && has_segments(&folder).map_err(io)? {
-            return Err(SpoolError::Invalid(format!("{id}: {JOURNAL_LOST}")));
+        let names = folder.names().map_err(io)?;
+        if read.valid_bytes == 0 && names.iter().any(|name| is_segment(name)) {
+            return Err(lost(JOURNAL_LOST));
         }
+        let valid_bytes = read.valid_bytes;
         let rest = bytes.get(read.valid_bytes..).unwrap_or_default();
         // A crash tears one line, which may or may not have its end.
         let is_more_than_torn = rest
             .split_last()
             .is_some_and(|(_, inner)| inner.contains(&b'\n'));
         let is_damaged = read.damaged > 0 || is_more_than_torn;
-        if !rest.is_empty() {
-            journal.cut(read.valid_bytes as u64).map_err(io)?;
+        let has_rest = !rest.is_empty();
+        let (contents, missing) = Contents::read(read, |content| look(&folder, content).ok());
+        if names
+            .iter()
+            .any(|name| is_unnamed(&folder, &contents, name))
+        {
+            return Err(lost(JOURNAL_CUT));
         }
-        let journal_bytes = read.valid_bytes;
-        let (contents, lost) = Contents::read(read, |content| look(&folder, content).ok());
-        clean(&folder, &contents).map_err(io)?;
+        if has_rest {
+            journal.cut(valid_bytes as u64).map_err(io)?;
+        }
+        let removed = clean(&folder, &contents).map_err(io)?;
+        // One file was being written when the process ended.
+        room.count_lost(missing.len() + if is_damaged { removed } else { 0 });
         room.add(contents.waiting_bytes());
         room.add_job();
         let job = Self {
             id: id.to_owned(),
             destination,
+            place: Mutex::new(place),
             room: Arc::clone(room),
             news: Arc::clone(news),
             files: Mutex::new(Files {
                 folder,
                 journal,
-                journal_bytes,
+                journal_bytes: valid_bytes,
             }),
             state: Mutex::new(State {
                 contents,
@@ -108,7 +135,7 @@ impl Job {
                 is_given_up: false,
             }),
         };
-        let notes = Contents::note_of_loss(&lost).into_iter();
+        let notes = Contents::note_of_loss(&missing).into_iter();
         for note in notes.chain(is_damaged.then(Contents::note_of_damage)) {
             job.note_loss(note)?;
         }
@@ -133,6 +160,26 @@ impl Job {
 
     pub(crate) fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    /// Where something of it is, if that is not where its bucket is `now`. Of a recording that has put nothing yet there is nothing.
+    pub(crate) fn elsewhere(&self, now: &BucketPlace) -> Option<BucketPlace> {
+        let place = locked(&self.place).clone().filter(|place| place != now);
+        place.filter(|_| self.has_uploads())
+    }
+
+    /// Whether it is known to go there.
+    pub(crate) fn is_at(&self, place: &BucketPlace) -> bool {
+        locked(&self.place).as_ref() == Some(place)
+    }
+
+    /// From here on it goes there, also after a restart.
+    pub(crate) fn settle(&self, place: &BucketPlace) -> Result<(), SpoolError> {
+        let files = locked(&self.files);
+        let written = self.destination.write(&files.folder, Some(place));
+        written.map_err(|error| SpoolError::io(&self.id, error))?;
+        *locked(&self.place) = Some(place.clone());
+        Ok(())
     }
 
     /// Takes the recording for a writer.
@@ -463,27 +510,40 @@ fn look(folder: &Folder, content: &Content) -> io::Result<(u64, u64)> {
     Ok((file.metadata()?.len(), changed_at_s(&file)?))
 }
 
-/// The number of a segment whose file has this name.
-pub(super) fn segment_number(name: &str) -> Option<u64> {
-    let number = name.strip_suffix(".mp4")?;
-    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|_| is_plain)
+/// Whether a file is a segment. A journal has lines before the first of them is written.
+fn is_segment(name: &str) -> bool {
+    matches!(Content::of_media(name), Some(Content::Segment(_)))
 }
 
-/// Whether there are segments. A journal has lines before the first of them is written.
-fn has_segments(folder: &Folder) -> io::Result<bool> {
-    let names = folder.names()?;
-    Ok(names.iter().any(|name| segment_number(name).is_some()))
+/// Whether a file is a segment that the journal should name and does not. What somebody else has put there is none.
+fn is_unnamed(folder: &Folder, contents: &Contents, name: &str) -> bool {
+    let content = Content::of_media(name).filter(|_| is_segment(name));
+    if !content.is_some_and(|content| contents.cannot_follow(&content)) {
+        return false;
+    }
+    let bytes = folder.read(name, FILE_BYTES_MAX).unwrap_or_default();
+    SegmentTimes::read(&bytes).is_some()
 }
 
-/// Removes files that do not count: of a write that a crash cut off, or whose removal it did.
-fn clean(folder: &Folder, contents: &Contents) -> io::Result<()> {
+/// Whether something else is in the place of the journal, or something larger than any journal.
+fn is_no_journal(error: &io::Error) -> bool {
+    let is_odd = matches!(
+        error.kind(),
+        io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput
+    );
+    is_odd || error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP)
+}
+
+/// Removes files that do not count: of a write that a crash cut off, or whose removal it did. Returns how many of them were media.
+fn clean(folder: &Folder, contents: &Contents) -> io::Result<usize> {
     let counting = contents.file_names();
+    let mut media = 0;
     for name in folder.names()? {
         let is_own = name == JOURNAL || Destination::is_file(&name);
         if is_own || counting.contains(&name) {
             continue;
         }
+        media += usize::from(Content::of_media(&name).is_some());
         match folder.remove(&name) {
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                 folder.remove_folder(&name)?
@@ -491,5 +551,5 @@ fn clean(folder: &Folder, contents: &Contents) -> io::Result<()> {
             removed => removed?,
         }
     }
-    Ok(())
+    Ok(media)
 }

@@ -17,6 +17,7 @@ mod destination;
 mod error;
 mod identity;
 mod job;
+mod moved;
 mod outcome;
 mod remains;
 mod usage;
@@ -39,8 +40,9 @@ pub(crate) use self::error::INTERNAL_ERROR;
 pub use self::error::SpoolError;
 pub use self::identity::{SpoolLook, look};
 pub(crate) use self::job::{Job, Mark};
+pub use self::moved::moved;
 pub use self::outcome::Finished;
-use self::usage::Room;
+pub(crate) use self::usage::Room;
 pub(crate) use self::usage::now_s;
 pub use self::usage::{Level, SpoolBounds, Usage};
 pub use self::writer::SpoolWriter;
@@ -142,7 +144,7 @@ impl Spool {
                 Ok(Some(job)) => drop(jobs.insert(name, Arc::new(job))),
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::warn!(%error, recording = name, "a folder in the spool is not used")
+                    tracing::warn!(%error, recording = name, "a folder in the spool cannot be opened by what it has")
                 }
             }
         }
@@ -178,9 +180,10 @@ impl Spool {
                 let io = |error| SpoolError::io(id, error);
                 let folder = self.0.folder.subfolder_or_make(id).map_err(io)?;
                 // A folder without a readable `job.json` gets one: what its journal says still counts.
-                destination.write(&folder).map_err(io)?;
-                let opened =
-                    Job::open(id, folder, destination.clone(), &self.0.room, &self.0.news)?;
+                let place = Destination::read(&folder).ok().and_then(|(_, place)| place);
+                destination.write(&folder, place.as_ref()).map_err(io)?;
+                let goes = (destination.clone(), place);
+                let opened = Job::open(id, folder, goes, &self.0.room, &self.0.news)?;
                 let job = Arc::new(opened);
                 locked(&self.0.jobs).insert(id.to_owned(), Arc::clone(&job));
                 job
@@ -197,14 +200,19 @@ impl Spool {
             return Ok(true);
         }
         match self.0.folder.subfolder(id) {
-            Ok(_) => {
-                self.create(id, destination)
-                    .map(|_writer| true)
-                    .or_else(|error| match error {
-                        SpoolError::Ended => Ok(true),
-                        error => Err(error),
-                    })
-            }
+            Ok(_) => self
+                .create(id, destination)
+                .map(|_writer| {
+                    tracing::info!(
+                        recording = id,
+                        "job.json was written again: the recording goes on"
+                    );
+                    true
+                })
+                .or_else(|error| match error {
+                    SpoolError::Ended => Ok(true),
+                    error => Err(error),
+                }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(SpoolError::io(id, error)),
         }
@@ -214,6 +222,11 @@ impl Spool {
     /// is over, [`SpoolError::Busy`] while another writer has it.
     pub fn resume(&self, id: &str) -> Result<Option<SpoolWriter>, SpoolError> {
         self.job(id).map(SpoolWriter::new).transpose()
+    }
+
+    /// Where a recording in the spool goes.
+    pub fn destination(&self, id: &str) -> Option<Destination> {
+        Some(self.job(id)?.destination().clone())
     }
 
     /// Whether anything of a recording is in the spool.
@@ -239,6 +252,10 @@ impl Spool {
 
     pub(crate) fn jobs(&self) -> Vec<Arc<Job>> {
         locked(&self.0.jobs).values().cloned().collect()
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.0.room
     }
 
     pub(crate) fn news(&self) -> &Arc<News> {
@@ -300,8 +317,8 @@ fn reopen(
     let io = |error| SpoolError::io(name, error);
     check_id(name)?;
     let folder = spool.subfolder(name).map_err(io)?;
-    let destination = match Destination::read(&folder) {
-        Ok(destination) => destination,
+    let goes = match Destination::read(&folder) {
+        Ok(goes) => goes,
         // A crash while the folder was made. What else is in it is somebody's, and stays.
         Err(_) if holds_nothing(&folder).map_err(io)? => {
             spool.remove_folder(name).map_err(io)?;
@@ -309,7 +326,7 @@ fn reopen(
         }
         Err(error) => return Err(error),
     };
-    Job::open(name, folder, destination, room, news).map(Some)
+    Job::open(name, folder, goes, room, news).map(Some)
 }
 
 /// Whether a folder has nothing but a destination, or what a crash has left of one.

@@ -1,6 +1,6 @@
 //! What is made of the contents of a recording: playlists, the document of the end, and how it ended.
 
-use restage_record::document::{self, End};
+use restage_record::document::{self, End, LATEST_THUMBNAIL_PATH, Subject, THUMBNAILS_PATH};
 use restage_record::journal::{Failure, Journal, Line, SegmentEntry};
 use restage_record::playlist::{self, HLS_PATH, MEDIA_NAME, MULTIVARIANT_NAME, PlaylistKind};
 
@@ -141,7 +141,12 @@ impl Contents {
             duration_us: self.duration_us(),
             message: finished.message.as_deref(),
         };
-        let subject = destination.subject();
+        let subject = Subject {
+            has_thumbnails: destination.has_thumbnails && self.has_files_in(THUMBNAILS_PATH),
+            has_latest_thumbnail: destination.has_latest_thumbnail
+                && self.has_files_in(LATEST_THUMBNAIL_PATH),
+            ..destination.subject()
+        };
         match finished.failure {
             None => (
                 document::ENDED_PATH.to_owned(),
@@ -152,6 +157,13 @@ impl Contents {
                 document::ended_with_failure(&subject, end),
             ),
         }
+    }
+
+    /// Whether the journal has a file below this path.
+    fn has_files_in(&self, path: &str) -> bool {
+        let is_below =
+            |line: &Line| matches!(line, Line::File { path: own, .. } if own.starts_with(path));
+        self.journal.lines.iter().any(is_below)
     }
 
     fn duration_us(&self) -> u64 {

@@ -4,11 +4,12 @@ use std::io;
 
 use restage_record::limits::{PICTURE_BYTES_MAX, SEGMENT_BYTES_MAX};
 
-use super::job::segment_number;
-use super::{Content, Spool, SpoolError};
+use crate::bucket::BucketPlace;
+
+use super::{Content, Destination, Spool, SpoolError};
 
 /// Largest file that is read: a segment with its tables, or anything else.
-const FILE_BYTES_MAX: u64 = (SEGMENT_BYTES_MAX + 2 * PICTURE_BYTES_MAX) as u64;
+pub(super) const FILE_BYTES_MAX: u64 = (SEGMENT_BYTES_MAX + 2 * PICTURE_BYTES_MAX) as u64;
 
 impl Spool {
     /// The files of a recording that is not open, as its journal is lost. Temporary files are not among them.
@@ -23,6 +24,13 @@ impl Spool {
         };
         let names = folder.names().map_err(|error| SpoolError::io(id, error))?;
         Ok(names.iter().filter_map(|name| content_of(name)).collect())
+    }
+
+    /// Where something of a recording that is not open was put, if its `job.json` says so.
+    pub(crate) fn place_of_remains(&self, id: &str) -> Option<BucketPlace> {
+        let folder = self.0.folder.subfolder(id).ok()?;
+        let (_, place) = Destination::read(&folder).ok()?;
+        place
     }
 
     /// One of these files.
@@ -44,13 +52,7 @@ impl Spool {
 }
 
 fn content_of(name: &str) -> Option<Content> {
-    if let Some(number) = segment_number(name) {
-        return Some(Content::Segment(number));
-    }
-    let number = name.strip_prefix("init-");
-    if let Some(number) = number.and_then(|number| number.strip_suffix(".mp4")) {
-        return Some(Content::Init(number.parse().ok()?));
-    }
     let is_other = name.starts_with("media+") || name.starts_with("events+");
-    is_other.then(|| Content::Other(name.replace('+', "/")))
+    let other = is_other.then(|| Content::Other(name.replace('+', "/")));
+    Content::of_media(name).or(other)
 }

@@ -75,6 +75,8 @@ pub(crate) struct Room {
     is_refusing: AtomicBool,
     /// The level that was last logged.
     logged: AtomicU64,
+    /// Files that were found missing or without a line when recordings were opened.
+    lost: AtomicU64,
 }
 
 impl Room {
@@ -86,6 +88,7 @@ impl Room {
             jobs: AtomicUsize::new(0),
             is_refusing: AtomicBool::new(false),
             logged: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         }
     }
 
@@ -135,6 +138,15 @@ impl Room {
                 "{bytes} bytes in the spool wait for their buckets, and {bytes_max} are allowed: {see_to} spool-mb"
             ))),
         }
+    }
+
+    pub(super) fn count_lost(&self, files: usize) {
+        self.lost.fetch_add(files as u64, Ordering::Relaxed);
+    }
+
+    /// Files that were found missing or without a line when recordings were opened.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     pub(super) fn bytes(&self) -> u64 {

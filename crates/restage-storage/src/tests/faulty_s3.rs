@@ -52,6 +52,8 @@ pub(super) enum Answer {
     Untagged,
     /// After a while.
     Late(Duration),
+    /// With a status, and a body that does not end.
+    Endless(u16),
 }
 
 /// A request whose head has been read.
@@ -81,6 +83,8 @@ struct State {
     requests: u64,
     open: BTreeMap<String, usize>,
     most_open: usize,
+    /// Bytes of bodies that do not end.
+    sent: u64,
     /// Keys in the order in which they were stored.
     order: Vec<String>,
 }
@@ -228,6 +232,7 @@ impl FaultyS3 {
             }
             Answer::Status(status, code) => return write_error(stream, status, code).await,
             Answer::Late(wait) => tokio::time::sleep(wait).await,
+            Answer::Endless(status) => return self.write_endlessly(stream, status).await,
             Answer::Well | Answer::CutAfter(_) | Answer::StoreAndCut | Answer::Untagged => {}
         }
         if request.method == "PUT" {
@@ -244,6 +249,23 @@ impl FaultyS3 {
             return write(stream, "200 OK", tag, b"").await;
         }
         self.read(stream, request).await
+    }
+
+    /// Bytes that were sent of bodies that do not end.
+    pub(super) fn sent(&self) -> u64 {
+        self.state.lock().unwrap().sent
+    }
+
+    async fn write_endlessly(&self, stream: &mut TcpStream, status: u16) -> Option<()> {
+        let head = format!(
+            "HTTP/1.1 {status} Odd\r\nContent-Length: 1000000000000\r\nETag: \"1\"\r\nLast-Modified: Fri, 02 Oct 2026 09:12:40 GMT\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.ok()?;
+        let piece = vec![b'x'; 64 << 10];
+        loop {
+            stream.write_all(&piece).await.ok()?;
+            self.state.lock().unwrap().sent += piece.len() as u64;
+        }
     }
 
     async fn read_head(&self, stream: &mut TcpStream) -> Option<(Request, usize)> {

@@ -8,6 +8,7 @@ mod fixture;
 mod folders;
 mod foreign_s3;
 mod outages;
+mod places;
 mod reading;
 mod remains;
 mod s3;

@@ -53,9 +53,20 @@ fn sound(number: u64, from: u64, init: u64) -> Segment {
     }
 }
 
-/// Takes the journal away, starts again, and waits for the end, and for the end of the folder unless that stays.
-async fn lose_journal(place: &Place, stays: bool) -> Finished {
+/// Takes the journal away, starts again, and waits for the end.
+async fn lose_journal(place: &Place) -> Finished {
     std::fs::remove_file(place.recording_path().join("journal")).unwrap();
+    let finished = end_unread(place).await;
+    let message = finished.message.as_deref().unwrap();
+    assert!(
+        message.contains("the journal of the recording is lost"),
+        "{message}"
+    );
+    finished
+}
+
+/// Starts again with a journal that cannot be read, and waits for the end.
+async fn end_unread(place: &Place) -> Finished {
     let spool = place.spool(&Crash::never().gate());
     let reason = spool.restore(ID, &destination()).unwrap_err().to_string();
     let reports = Reports::default();
@@ -68,20 +79,11 @@ async fn lose_journal(place: &Place, stays: bool) -> Finished {
         reason,
     };
     handle.finish_lost(ID, lost);
-    until("the end is reported", || !reports.all().is_empty()).await;
-    let is_done = || stays || !place.recording_path().exists();
-    until("nothing of it waits", is_done).await;
+    until("it is done with", || handle.status().finished == 1).await;
     work.abort();
     let _ = work.await;
     let finished = reports.all().remove(0);
     assert!(finished.failure.is_some());
-    assert!(
-        finished
-            .message
-            .as_ref()
-            .unwrap()
-            .contains("the journal of the recording is lost")
-    );
     finished
 }
 
@@ -105,7 +107,7 @@ async fn what_nobody_has_listed_is_listed() {
         "jpeg",
     )
     .unwrap();
-    assert_eq!(lose_journal(&place, false).await.duration_ms, 8_000);
+    assert_eq!(lose_journal(&place).await.duration_ms, 8_000);
     let objects = place.objects();
     let expected = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n\
         #EXT-X-MAP:URI=\"init-0.mp4\"\n#EXT-X-PROGRAM-DATE-TIME:2026-10-02T09:12:40.118Z\n#EXTINF:2.00000,\n0.mp4\n\
@@ -151,7 +153,7 @@ async fn what_was_uploaded_after_the_last_playlist_is_listed_too() {
         .join(super::fixture::BUCKET)
         .join(super::fixture::PREFIX);
     std::fs::write(path.join(PLAYLIST), &listed[0]).unwrap();
-    assert_eq!(lose_journal(&place, false).await.duration_ms, 10_000);
+    assert_eq!(lose_journal(&place).await.duration_ms, 10_000);
     let playlist = text(&place.objects(), PLAYLIST);
     let names: Vec<&str> = playlist
         .lines()
@@ -171,10 +173,88 @@ async fn what_cannot_be_listed_is_kept() {
     writer.segment(&sound(1, 2 * TICKS, 1)).unwrap();
     drop((writer, spool));
     std::fs::remove_file(place.recording_path().join("init-0.mp4")).unwrap();
-    let finished = lose_journal(&place, true).await;
+    let finished = lose_journal(&place).await;
     assert_eq!(finished.duration_ms, 2_000, "the other one is listed");
     assert!(finished.message.unwrap().contains("stay in the spool"));
     assert!(text(&place.objects(), PLAYLIST).contains("\n1.mp4"));
     assert!(place.objects().contains_key("media/hls/high/1.mp4"));
     assert!(place.recording_path().join("1.mp4").is_file());
+}
+
+/// A recording of five segments in the spool, which has ended.
+fn recorded(place: &Place) {
+    let spool = place.spool(&Crash::never().gate());
+    let mut writer = begin(&spool, ID);
+    for number in 0..5 {
+        writer.segment(&sound(number, number * TICKS, 0)).unwrap();
+    }
+    writer.ended(START_US, None).unwrap();
+}
+
+#[tokio::test]
+async fn segments_that_a_journal_without_its_end_does_not_name_are_listed() {
+    for kept in [1, 2, 3] {
+        let place = Place::new();
+        recorded(&place);
+        let path = place.recording_path().join("journal");
+        let journal = std::fs::read(&path).unwrap();
+        // So many quarters of it, and so up to half of a line.
+        std::fs::write(&path, &journal[..journal.len() * kept / 4]).unwrap();
+        let finished = end_unread(&place).await;
+        assert_eq!(finished.duration_ms, 10_000, "{kept}");
+        let message = finished.message.unwrap();
+        assert!(
+            message.contains("the end of the recording's journal is lost"),
+            "{message}"
+        );
+        let playlist = text(&place.objects(), PLAYLIST);
+        let names: Vec<&str> = playlist
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect();
+        assert_eq!(names, ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]);
+        assert!(!place.recording_path().exists());
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_the_place_of_a_journal_ends_the_recording() {
+    let makes: [fn(&std::path::Path); 3] = [
+        |path| std::fs::create_dir(path).unwrap(),
+        |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+        // Larger than any journal; it takes no room.
+        |path| {
+            std::fs::File::create(path)
+                .unwrap()
+                .set_len(200_000_000)
+                .unwrap()
+        },
+    ];
+    for make in makes {
+        let place = Place::new();
+        recorded(&place);
+        let path = place.recording_path().join("journal");
+        std::fs::remove_file(&path).unwrap();
+        make(&path);
+        assert_eq!(end_unread(&place).await.duration_ms, 10_000);
+        assert!(!place.recording_path().exists());
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_lost_before_the_start_are_counted() {
+    let place = Place::new();
+    recorded(&place);
+    for name in ["1.mp4", "2.mp4"] {
+        std::fs::remove_file(place.recording_path().join(name)).unwrap();
+    }
+    let spool = place.spool(&Crash::never().gate());
+    let reports = Reports::default();
+    let buckets = place.buckets(&Crash::never().gate());
+    let (handle, work) = reports.uploader(spool, buckets, quick(1));
+    until("the end is reported", || !reports.all().is_empty()).await;
+    work.abort();
+    assert_eq!(handle.status().lost, 2);
+    let document = text(&place.objects(), "events/recording-failed.json");
+    assert!(!document.contains("thumbnail"), "none was made: {document}");
 }

@@ -136,7 +136,7 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
         (Answer::Status(401, ""), BucketError::Denied, "s3:PutObject"),
         (
             Answer::Status(400, "ExpiredToken"),
-            BucketError::Denied,
+            BucketError::Unauthenticated,
             "renew",
         ),
         (
@@ -146,7 +146,7 @@ async fn errors_say_what_to_change_and_nothing_that_the_service_said_of_credenti
         ),
         (
             Answer::Status(403, "RequestTimeTooSkewed"),
-            BucketError::Denied,
+            BucketError::Unauthenticated,
             "clock",
         ),
         (
@@ -235,7 +235,7 @@ async fn a_service_that_is_not_there_and_settings_that_do_not_work_are_errors() 
     let cases: [(_, Kind, &str); 4] = [
         (away, BucketError::Unavailable, "cannot be reached"),
         (odd, BucketError::Denied, "https://"),
-        (no_file, BucketError::Denied, "cannot be read"),
+        (no_file, BucketError::Unauthenticated, "cannot be read"),
         (no_ca, BucketError::Denied, "certificates"),
     ];
     for (settings, kind, words) in cases {
@@ -243,8 +243,61 @@ async fn a_service_that_is_not_there_and_settings_that_do_not_work_are_errors() 
         let error = buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap_err();
         assert_eq!(error, kind(error.to_string()));
         assert!(error.to_string().contains(words), "{error}");
+        let dir = place.dir.path().display().to_string();
+        let is_of_callers = !error.to_string().contains("certificates");
+        assert!(
+            !is_of_callers || !error.to_string().contains(&dir),
+            "{error}"
+        );
     }
     assert_eq!(s3.requests(), 0);
+}
+
+#[tokio::test]
+async fn no_more_of_an_answer_is_read_than_is_of_use() {
+    let place = Place::new();
+    let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Endless(500)).await;
+    let mut settings = s3.settings(super::faulty_s3::credentials_file(
+        place.dir.path(),
+        "secret",
+    ));
+    // Long enough for gigabytes.
+    settings.request_timeout = Duration::from_secs(20);
+    let buckets = Buckets::new(StorageSettings::all(Backend::S3(settings)));
+    /// What sockets have room for, and more.
+    const SENT_MAX: u64 = 48 << 20;
+    for status in [500, 403, 200] {
+        s3.set_script(move |_| Answer::Endless(status));
+        let before = s3.sent();
+        let put = put(&buckets, "a/0.mp4", b"0123").await;
+        assert_eq!(put.is_ok(), status == 200, "{put:?}");
+        if status != 200 {
+            get(&buckets, "a/0.mp4", Asked::Whole).await.unwrap_err();
+        }
+        assert!(
+            s3.sent() - before < 2 * SENT_MAX,
+            "{status}: {}",
+            s3.sent() - before
+        );
+    }
+    // An object that is larger than any breaks off.
+    s3.set_script(|_| Answer::Endless(200));
+    let before = s3.sent();
+    get(&buckets, "a/0.mp4", Asked::Whole).await.unwrap_err();
+    let bound = crate::bucket::OBJECT_BYTES_MAX + SENT_MAX;
+    assert!(s3.sent() - before < bound, "{}", s3.sent() - before);
+}
+
+#[tokio::test]
+async fn a_url_that_the_client_cannot_read_is_an_error() {
+    let place = Place::new();
+    let s3 = FaultyS3::start(&[BUCKET], |_| Answer::Well).await;
+    let _ = s3.buckets(place.dir.path());
+    let mut settings = s3.settings(Credentials::File(place.dir.path().join("credentials")));
+    settings.path_style = false;
+    let buckets = Buckets::new(StorageSettings::all(Backend::S3(settings)));
+    let error = buckets.probe(ACCOUNT, REGION, BUCKET).await.unwrap_err();
+    assert!(matches!(error, BucketError::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::bucket::BucketPlace;
+
 /// Most uploads at the same time, of all lanes.
 const UPLOADS_MAX: usize = 64;
 /// Most uploads at the same time of lanes that failed last time.
@@ -15,6 +17,8 @@ const FAILING_UPLOADS_MAX: usize = UPLOADS_MAX / 2;
 const LANE_UPLOADS_MAX: usize = 8;
 /// No upload begins while so many bytes are on their way. The last one that began may exceed it.
 const BYTES_MAX: u64 = 64 << 20;
+/// Least time between two reports of why a bucket fails.
+const SAY_EVERY: Duration = Duration::from_secs(60);
 /// The exponent from which rests do not grow.
 const DOUBLINGS_MAX: u32 = 16;
 
@@ -24,6 +28,8 @@ pub(crate) struct LaneKey {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) bucket: String,
+    /// Where the recordings of this lane were begun, if their bucket is in another place now: they wait, and others do not.
+    pub(crate) elsewhere: Option<BucketPlace>,
 }
 
 /// How long somebody rests who failed.
@@ -62,6 +68,21 @@ struct Lane {
     failures: u32,
     rests_until: Option<Instant>,
     error: Option<String>,
+    /// The error that was reported last, and when.
+    said: Option<(Instant, String)>,
+}
+
+impl Lane {
+    /// Whether an error is to be reported: the first, and another one after a while.
+    fn must_say(&mut self, error: &str, now: Instant) -> bool {
+        let is_new = self.said.as_ref().is_none_or(|(at, said)| {
+            said != error && now.saturating_duration_since(*at) >= SAY_EVERY
+        });
+        if is_new {
+            self.said = Some((now, error.to_owned()));
+        }
+        is_new
+    }
 }
 
 impl Default for Lane {
@@ -73,6 +94,7 @@ impl Default for Lane {
             failures: 0,
             rests_until: None,
             error: None,
+            said: None,
         }
     }
 }
@@ -177,8 +199,8 @@ impl Lanes {
         }
     }
 
-    /// An upload is over. `fault`: the bucket is at fault. Returns whether the lane's state changed from well to failing, or
-    /// back.
+    /// An upload is over. `fault`: the bucket is at fault. Returns whether that is to be reported: the lane fails and did not
+    /// before, it fails for another reason, or it is well again.
     pub(crate) fn ended(
         &mut self,
         started: &Started,
@@ -195,17 +217,19 @@ impl Lanes {
             return false;
         };
         lane.running = lane.running.saturating_sub(1);
-        let was_failing = lane.failures > 0;
         match fault {
             None => {
+                let was_failing = lane.failures > 0;
                 lane.failures = 0;
-                lane.error = None;
+                (lane.error, lane.said) = (None, None);
                 lane.window = (lane.window + 1).min(LANE_UPLOADS_MAX);
                 if let Some(until) = lane.rests_until.take() {
                     self.resting.remove(&(until, started.lane.clone()));
                 }
+                was_failing
             }
             Some(error) => {
+                let must_say = lane.must_say(&error, now);
                 lane.error = Some(error);
                 lane.window = 1;
                 // Uploads that ran beside the one that failed first tell nothing new.
@@ -215,9 +239,9 @@ impl Lanes {
                     lane.rests_until = Some(until);
                     self.resting.insert((until, started.lane.clone()));
                 }
+                must_say
             }
         }
-        was_failing != (lane.failures > 0)
     }
 
     /// Lanes whose rest is over take turns again.
@@ -265,6 +289,7 @@ mod tests {
             account: "000000000000".into(),
             region: "eu-west-1".into(),
             bucket: bucket.into(),
+            elsewhere: None,
         }
     }
 
@@ -318,6 +343,25 @@ mod tests {
         assert_eq!(probe.len(), 1);
         assert!(lanes.ended(&probe[0], None, at, 0), "it is well again");
         assert_eq!(lanes.status()[0].error, None);
+    }
+
+    #[test]
+    fn another_reason_is_reported_after_a_while_and_the_same_is_not() {
+        let mut lanes = Lanes::new(Pace::default());
+        let start = Instant::now();
+        let mut fails = |seconds: u64, error: Option<&str>| {
+            let at = start + Duration::from_secs(seconds);
+            lanes.offer(&key("a"), "r");
+            let one = pump(&mut lanes, at, 1).remove(0);
+            lanes.ended(&one, error.map(str::to_owned), at, 0)
+        };
+        assert!(fails(0, Some("one")));
+        assert!(!fails(10, Some("two")), "too soon");
+        assert!(!fails(100, Some("one")), "known");
+        assert!(fails(200, Some("two")));
+        assert!(!fails(300, Some("two")), "known");
+        assert!(fails(400, None), "well again");
+        assert!(fails(401, Some("two")));
     }
 
     #[test]

@@ -125,6 +125,12 @@ impl LostOnes {
             prefix,
             ..
         } = &lost.destination;
+        let was = spool.place_of_remains(id);
+        if let Some(was) = was.filter(|was| *was != buckets.place(account, region))
+            && !buckets.accepts_moved()
+        {
+            return Err(buckets.moved((account, region), &was));
+        }
         let bucket = buckets.bucket(account, region, bucket)?;
         let key = Key::below(prefix, &format!("{HLS_PATH}/{RENDITION}/{MEDIA_NAME}"))?;
         let text = read(&bucket, &key).await?;

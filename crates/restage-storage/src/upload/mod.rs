@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::bucket::Buckets;
-use crate::spool::{News, Spool, locked};
+use crate::spool::{News, Room, Spool, locked};
 
 pub use self::lanes::{LaneStatus, Pace};
 pub use self::lost::Lost;
@@ -77,7 +77,7 @@ pub struct UploadStatus {
     pub bytes: u64,
     /// Uploads that failed. Each is tried again.
     pub failures: u64,
-    /// Files that were missing or damaged in the spool.
+    /// Files that were missing or damaged in the spool, or that no line of a damaged journal names.
     pub lost: u64,
     /// Recordings that were given up because they were too old.
     pub given_up: u64,
@@ -112,6 +112,7 @@ pub struct UploadHandle {
     /// What is known of those of which nothing can be read in the spool.
     lost: Arc<LostOnes>,
     counters: Arc<Counters>,
+    room: Arc<Room>,
 }
 
 impl UploadHandle {
@@ -142,7 +143,7 @@ impl UploadHandle {
             objects: of(&counters.objects),
             bytes: of(&counters.bytes),
             failures: of(&counters.failures),
-            lost: of(&counters.lost),
+            lost: of(&counters.lost) + self.room.lost(),
             given_up: of(&counters.given_up),
             finished: of(&counters.finished),
             lanes: locked(&counters.lanes).clone(),
@@ -161,6 +162,7 @@ pub fn uploader(
         over: Arc::default(),
         lost: Arc::default(),
         counters: Arc::default(),
+        room: Arc::clone(spool.room()),
     };
     let counters = Arc::clone(&handle.counters);
     let lost = Arc::clone(&handle.lost);

@@ -147,7 +147,7 @@ impl Tools {
 
     async fn put_texts(
         &self,
-        job: &Job,
+        job: &Arc<Job>,
         texts: Vec<(String, Vec<u8>)>,
     ) -> Result<Outcome, Outcome> {
         let (mut objects, mut sum) = (0, 0);
@@ -159,7 +159,27 @@ impl Tools {
         Ok(Outcome::Done(objects, sum))
     }
 
-    async fn put_object(&self, job: &Job, path: &str, bytes: Bytes) -> Result<(), Outcome> {
+    /// Sees to it that everything of a recording goes to one place.
+    async fn settle(&self, job: &Arc<Job>) -> Result<(), Outcome> {
+        let Destination {
+            account, region, ..
+        } = job.destination();
+        let place = self.buckets.place(account, region);
+        if job.is_at(&place) {
+            return Ok(());
+        }
+        if let Some(was) = job.elsewhere(&place) {
+            if !self.buckets.accepts_moved() {
+                return Err(Outcome::Bucket(self.buckets.moved((account, region), &was)));
+            }
+            tracing::warn!(recording = job.id(), %was, now = %place, "a recording goes on in another place, as it was told");
+        }
+        let job = Arc::clone(job);
+        let settled = blocking(move || job.settle(&place)).await?;
+        settled.map_err(|error| of_recording(&error))
+    }
+
+    async fn put_object(&self, job: &Arc<Job>, path: &str, bytes: Bytes) -> Result<(), Outcome> {
         let Destination {
             account,
             region,
@@ -167,6 +187,7 @@ impl Tools {
             prefix,
             ..
         } = job.destination();
+        self.settle(job).await?;
         let put = async {
             let key = Key::below(prefix, path)?;
             let bucket = self.buckets.bucket(account, region, name)?;

@@ -8,7 +8,7 @@ use restage_record::SegmentTimes;
 use restage_record::journal::SegmentEntry;
 use restage_record::playlist::{self, ListEnd, Unlisted};
 
-use crate::bucket::{Asked, Bucket, BucketError, ContentType};
+use crate::bucket::{Asked, Bucket, BucketError, ContentType, OBJECT_BYTES_MAX};
 use crate::key::Key;
 use crate::spool::{Content, Spool};
 
@@ -152,7 +152,8 @@ impl<'a> Remains<'a> {
         self.looks += 1;
         let key = Key::below(self.prefix, &content.path())?;
         let object = match self.bucket.get(&key, Asked::Whole).await {
-            Ok(object) => object,
+            Ok(object) if object.size <= OBJECT_BYTES_MAX => object,
+            Ok(_) => return Ok(None),
             Err(BucketError::NoObject(_) | BucketError::Invalid(_)) => return Ok(None),
             Err(error) => return Err(error),
         };

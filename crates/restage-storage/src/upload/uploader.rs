@@ -200,13 +200,15 @@ impl Uploader {
         };
         match job.next(&tracked.busy) {
             Step::Put(_) if !tracked.may_put(&job, now) => {}
-            Step::Put(_) | Step::Close => self.lanes.offer(&lane_of(&job), id),
+            Step::Put(_) | Step::Close => self.lanes.offer(&lane_of(&job, &self.tools.buckets), id),
             Step::EndAbruptly => self.run_alone(id, Task::EndAbruptly, Some(job), None),
             Step::Report(end) => self.run_alone(id, Task::Report, Some(job), Some(end)),
             Step::Wait if !tracked.busy.is_empty() => {}
             Step::Wait => match tracked.list_at.filter(|at| *at > now) {
                 Some(at) => drop(self.timers.insert((at, id.to_owned()))),
-                None if tracked.must_list(&job, now) => self.lanes.offer(&lane_of(&job), id),
+                None if tracked.must_list(&job, now) => {
+                    self.lanes.offer(&lane_of(&job, &self.tools.buckets), id)
+                }
                 None => {}
             },
         }
@@ -353,12 +355,15 @@ impl Uploader {
     }
 }
 
-fn lane_of(job: &Job) -> LaneKey {
+fn lane_of(job: &Job, buckets: &Buckets) -> LaneKey {
     let destination = job.destination();
+    let now = buckets.place(&destination.account, &destination.region);
+    let elsewhere = job.elsewhere(&now);
     LaneKey {
         account: destination.account.clone(),
         region: destination.region.clone(),
         bucket: destination.bucket.clone(),
+        elsewhere: elsewhere.filter(|_| !buckets.accepts_moved()),
     }
 }
 

@@ -42,16 +42,24 @@ fn captured(draft: &mut Draft<'_>, mut row: Recording, state: Option<&JobState>)
             };
             report::fail(draft, row, failure);
         }
-        _ if row.is_open() => {
-            row.state = RecordingState::Stopping;
-            row.publication = None;
-            row.window_ends_at = None;
-            row.paused = false;
-            row.ended_at = Some(draft.context.now).max(row.started_at);
-            draft.put_recording(row);
+        Some(JobState::Failed { reason }) => {
+            report::foretell(&mut row, reason);
+            stopping(draft, row);
         }
+        _ if row.is_open() => stopping(draft, row),
         _ => {}
     }
+}
+
+fn stopping(draft: &mut Draft<'_>, mut row: Recording) {
+    if row.is_open() {
+        row.state = RecordingState::Stopping;
+        row.publication = None;
+        row.window_ends_at = None;
+        row.paused = false;
+        row.ended_at = Some(draft.context.now).max(row.started_at);
+    }
+    draft.put_recording(row);
 }
 
 /// Asks the job to end. Where there is none any more, the rest of the recording is to be brought to its bucket.

@@ -7,7 +7,7 @@ use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::limits::RECORDING_TEXT_BYTES_MAX;
-use crate::row::{Recording, RecordingFailure, RecordingId, RecordingState};
+use crate::row::{Recording, RecordingFailure, RecordingFailureCode, RecordingId, RecordingState};
 
 /// The command's members.
 pub(crate) struct Finished<'a> {
@@ -73,7 +73,10 @@ pub(crate) fn finished(draft: &mut Draft<'_>, report: &Finished<'_>) -> Outcome 
     row.duration_ms = Some(report.duration_ms);
     match report.failure {
         Some(failure) => fail(draft, row, failure.clone()),
-        None => close(draft, row, RecordingState::Stopped),
+        None => {
+            row.failure = None;
+            close(draft, row, RecordingState::Stopped);
+        }
     }
     Ok(Reply::Done)
 }
@@ -84,6 +87,14 @@ pub(super) fn fail(draft: &mut Draft<'_>, mut row: Recording, failure: Recording
     let reason = cut(&reason);
     row.failure = Some(RecordingFailure { code, reason });
     close(draft, row, RecordingState::Failed);
+}
+
+/// Says why the capture has failed while the rest is brought to the bucket.
+pub(super) fn foretell(row: &mut Recording, reason: &str) {
+    row.failure = Some(RecordingFailure {
+        code: RecordingFailureCode::InternalServer,
+        reason: cut(reason),
+    });
 }
 
 /// Ends the recording for good. A job that still runs is asked to end.

@@ -61,9 +61,9 @@ impl PlainShapes for StorageConfiguration {
                 BucketError::NotFound(_) | BucketError::Invalid(_) => {
                     ApiError::resource_not_found(message)
                 }
-                BucketError::Denied(_) | BucketError::Rejected(_) => {
-                    ApiError::access_denied(message)
-                }
+                BucketError::Denied(_)
+                | BucketError::Unauthenticated(_)
+                | BucketError::Rejected(_) => ApiError::access_denied(message),
                 BucketError::Unavailable(_) | BucketError::Full(_) | BucketError::NoObject(_) => {
                     ApiError::internal_server(message)
                 }

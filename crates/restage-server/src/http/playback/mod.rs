@@ -182,9 +182,12 @@ fn refused(error: BucketError) -> Refusal {
         BucketError::NoObject(_) | BucketError::Invalid(_) => (
             StatusCode::NOT_FOUND,
             "NOT_FOUND",
-            "the recording has no object at this path",
+            "the recording has no object at this path; one that it had was removed, or its bucket is in another place now",
         ),
-        BucketError::NotFound(_) | BucketError::Denied(_) | BucketError::Rejected(_) => (
+        BucketError::NotFound(_)
+        | BucketError::Denied(_)
+        | BucketError::Unauthenticated(_)
+        | BucketError::Rejected(_) => (
             StatusCode::BAD_GATEWAY,
             "BUCKET",
             "the bucket of this recording cannot be read; the server's log says why",
