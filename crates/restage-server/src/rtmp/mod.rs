@@ -94,7 +94,9 @@ fn endpoint_at(public_url: &str, port: u16, is_secure: bool) -> Option<String> {
 
 /// What a stream may be. The rules of core end one that has lasted too long.
 pub(crate) fn rules(limits: &Limits) -> RuleLimits {
-    let PublishLimits { bits_per_s, pixels } = publish_limits(limits);
+    let PublishLimits {
+        bits_per_s, pixels, ..
+    } = publish_limits(limits);
     RuleLimits {
         bits_per_s_max: bits_per_s,
         pixels_max: pixels,
