@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use nix::errno::Errno;
-use restage_record::SegmentTimes;
 use restage_record::journal::{self, Failure, JOURNAL_BYTES_MAX, Journal, Line};
 use restage_record::playlist::PlaylistKind;
 
 use crate::bucket::BucketPlace;
-use crate::folder::{Appender, Folder, changed_at_s};
+use crate::folder::{Appender, Folder};
 
 use super::contents::{Content, Contents, Item, Step};
+use super::opening::{clean, is_no_journal, is_segment, is_unnamed, look};
 use super::outcome::{Finished, Text};
-use super::remains::FILE_BYTES_MAX;
 use super::usage::{Room, now_s};
 use super::{Destination, News, SpoolError, locked};
 
@@ -502,54 +500,4 @@ impl Job {
     pub(super) fn oldest_s(&self) -> Option<u64> {
         locked(&self.state).contents.oldest_s()
     }
-}
-
-/// Size of a file, and when it was written.
-fn look(folder: &Folder, content: &Content) -> io::Result<(u64, u64)> {
-    let file = folder.open_file(&content.file_name())?;
-    Ok((file.metadata()?.len(), changed_at_s(&file)?))
-}
-
-/// Whether a file is a segment. A journal has lines before the first of them is written.
-fn is_segment(name: &str) -> bool {
-    matches!(Content::of_media(name), Some(Content::Segment(_)))
-}
-
-/// Whether a file is a segment that the journal should name and does not. What somebody else has put there is none.
-fn is_unnamed(folder: &Folder, contents: &Contents, name: &str) -> bool {
-    let content = Content::of_media(name).filter(|_| is_segment(name));
-    if !content.is_some_and(|content| contents.cannot_follow(&content)) {
-        return false;
-    }
-    let bytes = folder.read(name, FILE_BYTES_MAX).unwrap_or_default();
-    SegmentTimes::read(&bytes).is_some()
-}
-
-/// Whether something else is in the place of the journal, or something larger than any journal.
-fn is_no_journal(error: &io::Error) -> bool {
-    let is_odd = matches!(
-        error.kind(),
-        io::ErrorKind::IsADirectory | io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput
-    );
-    is_odd || error.raw_os_error().map(Errno::from_raw) == Some(Errno::ELOOP)
-}
-
-/// Removes files that do not count: of a write that a crash cut off, or whose removal it did. Returns how many of them were media.
-fn clean(folder: &Folder, contents: &Contents) -> io::Result<usize> {
-    let counting = contents.file_names();
-    let mut media = 0;
-    for name in folder.names()? {
-        let is_own = name == JOURNAL || Destination::is_file(&name);
-        if is_own || counting.contains(&name) {
-            continue;
-        }
-        media += usize::from(Content::of_media(&name).is_some());
-        match folder.remove(&name) {
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                folder.remove_folder(&name)?
-            }
-            removed => removed?,
-        }
-    }
-    Ok(media)
 }

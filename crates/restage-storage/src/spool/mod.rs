@@ -18,6 +18,7 @@ mod error;
 mod identity;
 mod job;
 mod moved;
+mod opening;
 mod outcome;
 mod remains;
 mod usage;

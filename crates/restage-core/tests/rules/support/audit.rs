@@ -280,11 +280,12 @@ fn audit_recordings(world: &World) {
             "its prefix is another's: {row:?}"
         );
         assert_eq!(row.is_open(), row.ended_at.is_none(), "{row:?}");
-        assert_eq!(
-            row.state == RecordingState::Failed,
-            row.failure.is_some(),
-            "{row:?}"
-        );
+        match row.state {
+            RecordingState::Failed => assert!(row.failure.is_some(), "{row:?}"),
+            // The capture may have failed, and the rest is on its way.
+            RecordingState::Stopping => {}
+            _ => assert_eq!(row.failure, None, "{row:?}"),
+        }
         assert!(
             row.state != RecordingState::Active || row.started_at.is_some(),
             "{row:?}"
