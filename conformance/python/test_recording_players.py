@@ -21,10 +21,12 @@ SCENES = {
     "camera_off_twice": (["off=6-11", "off=16-21"], 25, 5, 15 * 30),
     "microphone_later": (["mute=0-5"], 10, 1, 10 * 30),
     "another_size_and_back": (["then={large}@7", "then={small}@13"], 20, 3, 20 * 30),
-    "back_with_pictures": (["length=20", "sound-only-agreed", "back=7.9-9.9"], 18, 2, 9 * 30),
-    "back_with_sound": (["length=20", "pictures-only-agreed", "back=7.9-9.9"], 18, 2, 17 * 30),
+    "back_with_pictures": (["length=20", "sound-only-agreed", "back=7.9-9.9"], 18, 2, 10 * 30),
+    "back_with_sound": (["length=20", "pictures-only-agreed", "back=7.9-9.9"], 18, 2, 18 * 30),
     "everything": (["off=0-8", "then={large}@12", "off=18-22", "mute=24-28"], 32, 5, 20 * 30),
 }
+# Before pictures are offered, the black ones are of H.264, and these players go on with no other codec; hls.js does.
+PLAYED = [(codec, scene) for codec in CODECS for scene in SCENES if codec == "H264" or scene != "back_with_pictures"]
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,7 @@ def played_by_all(folder, has_gstreamer):
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("scene", SCENES)
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(("codec", "scene"), PLAYED)
 def test_tracks_come_and_go(cards, has_gstreamer, codec, scene):
     events, length, parts, least = SCENES[scene]
     names = {"small": cards.card(codec, SMALL), "large": cards.card(codec, LARGE)}
