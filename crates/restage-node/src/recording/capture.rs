@@ -262,7 +262,7 @@ fn left_out(codec: Codec, began_with: Option<Codec>) -> String {
             "The pictures are encoded as {codec}, which cannot be recorded; sound is recorded alone."
         ),
         Some(first) => format!(
-            "The pictures are encoded as {codec} and the recording began with {}, after which players show no other; they are black.",
+            "The pictures are encoded as {codec} and the recording began with {}, after which most players show no other; they are black.",
             first.name()
         ),
     }

@@ -42,7 +42,7 @@ pub struct Recorder {
     muxer: Muxer,
     /// What runs have: what the publication may send, and what the recording has had.
     tracks: Tracks,
-    /// How pictures that were sent are encoded. There is one such codec in a recording, as players cannot go on with another one.
+    /// How pictures that were sent are encoded. There is one such codec in a recording, as most players cannot go on with another one.
     shown: Option<Codec>,
     /// How pictures are encoded that stand for those of a later publication, before anything says how these will be.
     spare_pictures: Option<Codec>,

@@ -41,7 +41,7 @@ pub struct Door {
     sockets: Arc<Slots>,
     hosts: Hosts,
     bodies: Bodies,
-    wrong_signatures: Mutex<Buckets<address::ClientKey>>,
+    wrong_signatures: Mutex<Buckets<ClientKey>>,
 }
 
 /// Settings of a door.
