@@ -259,13 +259,15 @@ impl Fallback {
         self.missing.1 = self.missing.1.saturating_add(packets);
         let all = sent / PACKET_BITS * MISSING_TIME_US as f64 / 1e6;
         let missing = f64::from(self.missing.1);
-        let is_few = sent <= 0.0 || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
+        // More than was sent in that time are of another time, as after a pause.
+        let is_old = missing > all;
+        let is_few = is_old || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
         if is_few || !self.has_settled(now) {
             return Said::Unclear;
         }
         self.missing = (now, 0);
         self.has_queued = true;
-        let passes = sent * (1.0 - missing / all.max(missing));
+        let passes = sent * (1.0 - missing / all);
         // What passed before the try still does.
         let known = self.ceiling.filter(|_| self.tried.is_some()).unwrap_or(0.0);
         Said::Overload(passes.max(known.min(sent * QUEUE_DECREASE)))
