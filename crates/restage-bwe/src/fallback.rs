@@ -89,6 +89,8 @@ pub(crate) struct Fallback {
     /// What the path let pass when it was overloaded last, in bits per second.
     ceiling: Option<f64>,
     lowered: Option<Micros>,
+    /// The newest overload was not one of loss alone.
+    has_queued: bool,
     /// When what is sent was last said to pass, unless something else was said since.
     clear: Option<Micros>,
     /// When the report before came.
@@ -132,9 +134,9 @@ impl Fallback {
         self.remb.is_some_and(|remb| now - remb.at <= age_max)
     }
 
-    /// Whether the last message did not speak against what is sent.
+    /// Whether no queue and no request speaks against what is sent. Loss alone may be another path's.
     pub(crate) fn is_clear(&self) -> bool {
-        self.clear.is_some() || self.lowered.is_none()
+        self.clear.is_some() || !self.has_queued
     }
 
     /// What a REMB says while `sent` bits per second are sent. One that is below that is what the path carries, unless it is about to
@@ -159,6 +161,7 @@ impl Fallback {
         if is_above || has_risen {
             Said::Clear
         } else if has_fallen || now - free_at >= REMB_RISES_US {
+            self.has_queued = true;
             Said::Overload(bits_per_s as f64)
         } else {
             Said::Unclear
@@ -196,6 +199,7 @@ impl Fallback {
             if !has_settled {
                 return Said::Unclear;
             }
+            self.has_queued = has_queue;
             return Said::Overload(match has_queue {
                 true => sent * (1.0 - loss),
                 false => rate.min(sent) * (1.0 - loss / 2.0),
@@ -216,6 +220,7 @@ impl Fallback {
             }
             self.queue_decreases += 1;
             if self.queue_decreases <= QUEUE_DECREASES_MAX {
+                self.has_queued = true;
                 return Said::Overload(sent.min(rate) * QUEUE_DECREASE);
             }
             self.round_trip = round_trip.map(|newest| (newest, now));
@@ -254,12 +259,15 @@ impl Fallback {
         self.missing.1 = self.missing.1.saturating_add(packets);
         let all = sent / PACKET_BITS * MISSING_TIME_US as f64 / 1e6;
         let missing = f64::from(self.missing.1);
-        let is_few = sent <= 0.0 || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
+        // More than was sent in that time are of another time, as after a pause.
+        let is_old = missing > all;
+        let is_few = is_old || self.missing.1 < MISSING_MIN || missing < all * MISSING_SHARE;
         if is_few || !self.has_settled(now) {
             return Said::Unclear;
         }
         self.missing = (now, 0);
-        let passes = sent * (1.0 - missing / all.max(missing));
+        self.has_queued = true;
+        let passes = sent * (1.0 - missing / all);
         // What passed before the try still does.
         let known = self.ceiling.filter(|_| self.tried.is_some()).unwrap_or(0.0);
         Said::Overload(passes.max(known.min(sent * QUEUE_DECREASE)))

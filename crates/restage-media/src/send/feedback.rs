@@ -49,7 +49,7 @@ impl Stream {
 
 impl Stream {
     /// How many of these packets were sent and are asked for the first time: those after the newest that was asked for.
-    fn asked_first(&mut self, missing: &[u16]) -> u32 {
+    pub(super) fn asked_first(&mut self, missing: &[u16]) -> u32 {
         let mut count = 0;
         for seq in missing {
             let is_newer = self
