@@ -11,7 +11,7 @@ use nix::libc::O_NONBLOCK;
 ///
 /// # Errors
 /// Those of the operating system; and what is no regular file is not read: a pipe would wait for a writer, and give its bytes once.
-pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     // Otherwise opening a pipe waits, too.
     let file = OpenOptions::new()
         .read(true)

@@ -276,7 +276,7 @@ mod tests {
         let config = Config {
             turn: true,
             http: vec![address],
-            tls: Some(crate::config::TlsSource::Files(crate::config::TlsFiles {
+            tls: Some(config::TlsSource::Files(config::TlsFiles {
                 cert: "cert.pem".into(),
                 key: "key.pem".into(),
             })),

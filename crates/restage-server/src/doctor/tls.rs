@@ -253,7 +253,7 @@ mod tests {
         let settings = Settings {
             tls: Some(crate::config::TlsMode::Auto),
             http: vec!["0.0.0.0:443".parse().unwrap()],
-            public_url: Some("https://a.test".to_owned()),
+            public_url: Some("https://a.example.org".to_owned()),
             acme_accept_terms: Some(true),
             ..Settings::default()
         };
@@ -263,7 +263,7 @@ mod tests {
         };
         let now_s = clock::now().0 / 1_000_000;
         let failure = || Some(("no route".to_owned(), now_s + 60));
-        let fresh = || Some(made(&["a.test"], 1, 90).certificate());
+        let fresh = || Some(made(&["a.example.org"], 1, 90).certificate());
         for (certificate, is_of_authority, failure, verdict, words) in [
             (None, false, None, Verdict::Warn, "when it starts"),
             (None, false, failure(), Verdict::Fail, "no route"),
@@ -271,7 +271,7 @@ mod tests {
             (fresh(), true, failure(), Verdict::Warn, "no route"),
             (fresh(), false, None, Verdict::Warn, "Another authority"),
             (
-                Some(made(&["a.test"], 91, 90).certificate()),
+                Some(made(&["a.example.org"], 91, 90).certificate()),
                 true,
                 failure(),
                 Verdict::Fail,

@@ -379,7 +379,7 @@ mod tests {
         assert_eq!(told["maxHeight"], Value::Null);
         // Languages without integers may write 360.0.
         let payload = json!({
-            "remoteParticipantId": "bob", "preferredLayer": 1.0, "maxHeight": 360.0, "priority": 3.0
+            "remoteParticipantId": "bob", "preferredLayer": 1.0, "maxHeight": 360.0, "priority": 5.0
         });
         Configuration::read(&payload).unwrap().apply(&mut wish);
         let told = members_of(&wish);
@@ -389,7 +389,7 @@ mod tests {
                 &told["maxHeight"],
                 &told["priority"]
             ),
-            (&json!(1), &json!(360), &json!(3))
+            (&json!(1), &json!(360), &json!(5))
         );
         let payload = json!({ "remoteParticipantId": "bob", "maxHeight": 360.5 });
         assert_eq!(

@@ -401,7 +401,7 @@ mod tests {
             (refused, "the authority's check by http-01 failed"),
             (
                 Error::Other("10.0.0.7 secret".into()).into(),
-                "the authority was not reached",
+                "the authority was not reached: its answer cannot be read",
             ),
             (OrderFault::Late(7), "the authority did not finish in time"),
         ] {
