@@ -13,6 +13,7 @@ from support.server import OUTPUT, Server
 LONGEST_FIRST = (
     "cli_tls",
     "door",
+    "rtmp",
     "bad_days",
     "durable",
     "resumption",

@@ -14,6 +14,9 @@ from support.recording import check, recorded
 from support.server import binary, clean_environment
 from support.wait import eventually
 
+# The time without a picture is measured.
+pytestmark = pytest.mark.alone
+
 # A key frame every two seconds, which is the longest interval that the service advises.
 LONG = (
     *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "60"),
