@@ -18,15 +18,16 @@ from support.tls import self_signed
 from support.wait import eventually
 
 README = ROOT / "README.md"
+INGEST = ROOT / "docs" / "ingest.md"
 # What the README says the server is at.
 ADDRESS = "http://127.0.0.1:4080"
 SCRIPT_S = 180
 START_S = 60
 
 
-def blocks(language):
-    """The fenced blocks of the README in a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def blocks(language, page=README):
+    """The fenced blocks of a page in a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def is_server(line):
@@ -157,7 +158,9 @@ def test_the_python_block_publishes_and_prints_its_replica(place, tools):
 
 
 def servers():
-    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("restage serve")]
+    """The servers of the README and of the guide for encoders."""
+    found = [*blocks("sh"), *blocks("sh", INGEST)]
+    return [line for block in found for line in block.splitlines() if line.startswith("restage serve")]
 
 
 @pytest.mark.parametrize("line", servers())
@@ -190,6 +193,7 @@ def test_every_server_of_the_readme_starts(line, tools, tmp_path):
         line = re.sub(r"--http \S+", listener, line)
     else:
         line += f" {listener()}"
+    line = re.sub(r"--(rtmps?) \S+", lambda found: f"--{found[1]} {host}:{free_port(socket.SOCK_STREAM)}", line)
     line = re.sub(r"--media-ip \"\$\([^)]*\)\"", "--media-ip 127.0.0.1", line)
     line += f" --media-port {free_port(socket.SOCK_DGRAM)}"
     process = subprocess.Popen(
