@@ -217,6 +217,7 @@ mod tests {
         for (pid, is_compared) in [(std::process::id(), true), (u32::MAX, false)] {
             let run_file = RunFile {
                 url: String::new(),
+                local: None,
                 console: String::new(),
                 pid,
                 media: vec![IpAddr::from([10, 0, 0, 2])],
