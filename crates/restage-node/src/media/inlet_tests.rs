@@ -185,6 +185,7 @@ async fn an_inlet_that_sends_too_much_ends_and_the_reason_is_told() {
     let limits = PublishLimits {
         bits_per_s: Some(100_000),
         pixels: None,
+        ..PublishLimits::default()
     };
     let (media, mut events) = start(1, limits);
     let inlet = media.open_inlet(true).await.unwrap();
