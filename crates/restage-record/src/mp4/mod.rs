@@ -15,3 +15,8 @@ pub use times::SegmentTimes;
 pub(crate) const VIDEO_TIMESCALE: u32 = 90_000;
 /// Ticks per second of a track of sound: the samples of Opus.
 pub(crate) const AUDIO_TIMESCALE: u32 = 48_000;
+
+/// Name of the file of an init.
+pub(crate) fn init_name(number: u64) -> String {
+    format!("init-{number}.mp4")
+}

@@ -1,6 +1,5 @@
 //! Segments: `styp`, a `free` with the name of their init, one `moof` and its `mdat`.
 
-use crate::playlist::init_name;
 use mp4_atom::{Encode, FourCC, Mfhd, Moof, Styp, Tfdt, Tfhd, Traf, Trun, TrunEntry, TrunSamples};
 
 /// The track of pictures.
@@ -46,7 +45,7 @@ pub(crate) fn segment(number: u64, init: u64, runs: Vec<Run>) -> mp4_atom::Resul
         compatible_brands: [b"msdh", b"msix", b"iso6"].map(FourCC::new).into(),
     };
     styp.encode(&mut head)?;
-    let name = init_name(init);
+    let name = super::init_name(init);
     head.extend_from_slice(&((BOX_HEADER_BYTES + name.len()) as u32).to_be_bytes());
     head.extend_from_slice(b"free");
     head.extend_from_slice(name.as_bytes());

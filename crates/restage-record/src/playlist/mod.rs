@@ -23,7 +23,7 @@ pub const MEDIA_NAME: &str = "playlist.m3u8";
 
 /// Name of an init in the rendition's folder.
 pub fn init_name(number: u64) -> String {
-    format!("init-{number}.mp4")
+    crate::mp4::init_name(number)
 }
 
 /// Name of a segment in the rendition's folder.
