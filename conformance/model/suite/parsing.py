@@ -30,13 +30,18 @@ def table():
     return {"shapes": {name: values(shape) for name, shape in sorted(shapes.items())}, "operations": operations}
 
 
+# RTMP needs insecureIngest, so both are chosen: with these each may have any other value alone.
+CHOSEN = {"CreateIngestConfiguration": {"ingestProtocol": "RTMPS", "insecureIngest": True}}
+
+
 def least(operation):
-    """The required members."""
+    """The required members, and those that they need."""
     members = service.members(operation)
-    return {
+    required = {
         name: PUBLIC_KEY if members[name].name in service.OPAQUE else sample(members[name])
         for name in service.required(operation)
     }
+    return required | CHOSEN.get(operation.name, {})
 
 
 def places(operation, shapes):

@@ -142,10 +142,11 @@ impl Fallback {
     /// What a REMB says while `sent` bits per second are sent. One that is below that is what the path carries, unless it is about to
     /// follow what is received.
     pub(crate) fn on_remb(&mut self, now: Micros, bits_per_s: u64, sent: u64) -> Said {
-        let is_above = bits_per_s > sent / 100 * BOUND_PERCENT;
+        let is_above = bits_per_s > (sent / 100).saturating_mul(BOUND_PERCENT);
         let before = self.remb.filter(|remb| self.has_remb_at(remb, now));
         let step = |remb: Remb| remb.bits_per_s / 100 * REMB_STEP_PERCENT;
-        let has_risen = before.is_some_and(|remb| bits_per_s > remb.bits_per_s + step(remb));
+        let has_risen =
+            before.is_some_and(|remb| bits_per_s > remb.bits_per_s.saturating_add(step(remb)));
         let has_fallen =
             before.is_some_and(|remb| bits_per_s.saturating_add(step(remb)) < remb.bits_per_s);
         let free_at = match (is_above || has_risen, before) {

@@ -15,6 +15,8 @@ pub(crate) const PARTICIPANT: &str = "q7Rk2ZpLw0Xe";
 pub(crate) const KEY: &str = "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D";
 pub(crate) const ENCODER: &str =
     "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Nd6uRf3GpQ9s";
+pub(crate) const INGEST: &str =
+    "arn:aws:ivs:eu-west-1:111122223333:ingest-configuration/Fj7kYt2WmC4s";
 /// A P-384 key in PEM, as `openssl ec -pubout` writes one.
 pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
     MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzGmbdR55vy5k60IpUprUDqSbRTLB9OB2\n\
@@ -119,6 +121,22 @@ pub(crate) fn full_body(operation: Operation) -> Value {
         }),
         GetStorageConfiguration | DeleteStorageConfiguration => json!({"arn": STORAGE}),
         ListStorageConfigurations => list,
+        CreateIngestConfiguration => json!({
+            "name": "studio",
+            "stageArn": STAGE,
+            "userId": "ann",
+            "attributes": {"order": "1"},
+            "ingestProtocol": "RTMPS",
+            "insecureIngest": true,
+            "redundantIngest": true,
+            "tags": {"team": "blue"},
+        }),
+        GetIngestConfiguration => json!({"arn": INGEST}),
+        ListIngestConfigurations => merged(list, json!({"filterByStageArn": STAGE})),
+        UpdateIngestConfiguration => json!({
+            "arn": INGEST, "stageArn": STAGE, "redundantIngest": true,
+        }),
+        DeleteIngestConfiguration => json!({"arn": INGEST, "force": true}),
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
         _ => panic!("{operation} is not built"),
@@ -167,6 +185,11 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::GetStorageConfiguration => debug::<GetStorageConfigurationRequest>(body),
         Operation::ListStorageConfigurations => debug::<ListStorageConfigurationsRequest>(body),
         Operation::DeleteStorageConfiguration => debug::<DeleteStorageConfigurationRequest>(body),
+        Operation::CreateIngestConfiguration => debug::<CreateIngestConfigurationRequest>(body),
+        Operation::GetIngestConfiguration => debug::<GetIngestConfigurationRequest>(body),
+        Operation::ListIngestConfigurations => debug::<ListIngestConfigurationsRequest>(body),
+        Operation::UpdateIngestConfiguration => debug::<UpdateIngestConfigurationRequest>(body),
+        Operation::DeleteIngestConfiguration => debug::<DeleteIngestConfigurationRequest>(body),
         Operation::TagResource => {
             TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
         }

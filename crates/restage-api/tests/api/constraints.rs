@@ -32,7 +32,9 @@ fn required(operation: Operation) -> &'static [&'static str] {
         | ListPublicKeys
         | CreateEncoderConfiguration
         | ListEncoderConfigurations
-        | ListStorageConfigurations => &[],
+        | ListStorageConfigurations
+        | ListIngestConfigurations => &[],
+        CreateIngestConfiguration => &["ingestProtocol"],
         CreateStorageConfiguration => &["s3"],
         GetStage
         | UpdateStage
@@ -42,7 +44,10 @@ fn required(operation: Operation) -> &'static [&'static str] {
         | GetEncoderConfiguration
         | DeleteEncoderConfiguration
         | GetStorageConfiguration
-        | DeleteStorageConfiguration => &["arn"],
+        | DeleteStorageConfiguration
+        | GetIngestConfiguration
+        | UpdateIngestConfiguration
+        | DeleteIngestConfiguration => &["arn"],
         ImportPublicKey => &["publicKeyMaterial"],
         TagResource => &["tags"],
         UntagResource | ListTagsForResource => unreachable!("{operation} reads no body"),
@@ -179,6 +184,11 @@ fn requests_know_their_operations() {
         GetStorageConfigurationRequest::OPERATION,
         ListStorageConfigurationsRequest::OPERATION,
         DeleteStorageConfigurationRequest::OPERATION,
+        CreateIngestConfigurationRequest::OPERATION,
+        GetIngestConfigurationRequest::OPERATION,
+        ListIngestConfigurationsRequest::OPERATION,
+        UpdateIngestConfigurationRequest::OPERATION,
+        DeleteIngestConfigurationRequest::OPERATION,
     ];
     // Operations about tags are not read from a body alone.
     assert_eq!(named, Operation::BUILT[..named.len()]);

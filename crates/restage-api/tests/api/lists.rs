@@ -17,6 +17,7 @@ fn lists_have_default_and_largest_page_sizes() {
         (ListPublicKeys, 50, 100),
         (ListEncoderConfigurations, 100, 100),
         (ListStorageConfigurations, 100, 100),
+        (ListIngestConfigurations, 50, 100),
     ] {
         let size = |value: Value| accepted(operation, json!({"maxResults": value}));
         assert!(
@@ -62,6 +63,7 @@ fn page_tokens() {
         ListPublicKeys,
         ListEncoderConfigurations,
         ListStorageConfigurations,
+        ListIngestConfigurations,
     ] {
         let token = |text: &str| json!({"nextToken": text});
         // A token that asks for the first page.

@@ -216,6 +216,7 @@ fn participants_in_a_list() {
                 "firstJoinTime": "2026-10-02T09:15:04Z",
                 "published": true,
                 "recordingState": "DISABLED",
+                "redundantIngest": false,
             }),
             replication,
         )

@@ -9,8 +9,8 @@ use restage_core::command::JobOutcome;
 use restage_core::id::{StageSessionId, Time};
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId, RecordingState};
 use restage_store::{
-    OutboxConfig, Page, ParticipantFilter, Recorded, RecordedParticipant, RecordingFilter, Store,
-    Sweep, check,
+    NamedRecording, OutboxConfig, Page, ParticipantFilter, Recorded, RecordedParticipant,
+    RecordingFilter, Store, Sweep, check,
 };
 use serde_json::{Value, json};
 
@@ -141,7 +141,6 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
             at += SECOND;
         }
     }
-    execute(&store, at, delete_stage("a")).await;
     let both = RecordingFilter {
         stage: Some("a".into()),
         of: Recorded::Participant("ann".into()),
@@ -167,7 +166,7 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
     let found = store.get_named_recording(&named[0].row.id).await.unwrap();
     assert_eq!(found.as_ref(), named.first());
     assert_eq!(named[0].user_id.as_deref(), Some("user of ann"));
-    assert_eq!(named[0].stage_name, None, "the stage was deleted");
+    assert!(named[0].stage_name.is_some());
     for limit in [1, 5, 100] {
         for (filter, count) in [
             (&RecordingFilter::default(), 24),
@@ -197,6 +196,14 @@ async fn recordings_are_listed_newest_first_by_stage_and_participant() {
             assert_eq!(distinct(listed).len(), count, "{filter:?}");
         }
     }
+    // The recordings of a stage outlive it, and the names of what was deleted.
+    execute(&store, at, delete_stage("a")).await;
+    let kept = store.list_recordings("000000000000", "eu-west-1", &both, None, 100);
+    let kept = kept.await.unwrap().rows;
+    assert_eq!(kept.len(), 12);
+    let has_no_name =
+        |named: &NamedRecording| named.stage_name.is_none() && named.user_id.is_none();
+    assert!(kept.iter().all(has_no_name));
     for (account, region) in [("111122223333", "eu-west-1"), ("000000000000", "us-east-1")] {
         let every = RecordingFilter::default();
         let page = store.list_recordings(account, region, &every, None, 10);

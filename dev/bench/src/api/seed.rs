@@ -182,6 +182,12 @@ fn participants_of(out: &mut Rows<'_>, stages: u64, count: u64, began: i64) -> s
             Value::Null,
             Value::Null,
             Value::Null,
+            // The ingest: none.
+            Value::Null,
+            json!(0),
+            Value::Null,
+            Value::Null,
+            Value::Null,
         ])?;
     }
     Ok(())
