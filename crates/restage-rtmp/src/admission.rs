@@ -199,7 +199,7 @@ mod tests {
             for _ in 0..WAITING_PER_CLIENT_MAX {
                 let admitted = admission.admit(numbered(number)).unwrap();
                 assert_eq!(admitted.evicted, None);
-                first = first.or((number == 0).then_some(admitted.number));
+                first = first.or_else(|| (number == 0).then_some(admitted.number));
             }
         }
         for next in 0..1_000 {

@@ -97,7 +97,7 @@ impl Receiver {
             return None;
         }
         let lost = match is_due {
-            true => self.lost as f64 / f64::from(self.lost + self.received),
+            true => f64::from(self.lost) / f64::from(self.lost + self.received),
             false => 0.0,
         };
         if is_due {

@@ -136,7 +136,8 @@ impl IngestConfiguration {
         let redundant = self.redundant.iter().flatten();
         let all = std::iter::once(&self.credential).chain(redundant);
         let fits = |credential: &&IngestCredential| credential.key.is(key);
-        all.filter(fits).last().map(|of| of.participant.clone())
+        let found = all.filter(fits).fold(None, |_, of| Some(of));
+        found.map(|of| of.participant.clone())
     }
 
     /// What one of its participants has of it.

@@ -136,13 +136,13 @@ impl LostOnes {
         let text = read(&bucket, &key).await?;
         let (mut more, mut stays) = (Vec::new(), false);
         if let Some(mut remains) = Remains::find(spool, id, &bucket, prefix) {
-            let end = text.as_deref().map_or(
-                ListEnd {
+            let end = match text.as_deref() {
+                Some(text) => ListEnd::read(text),
+                None => ListEnd {
                     date_us: Some(lost.started_us),
                     ..ListEnd::default()
                 },
-                ListEnd::read,
-            );
+            };
             let (entries, is_all) = remains.list(end).await?;
             (more, stays) = (entries, !is_all);
         }
