@@ -121,7 +121,7 @@ fn relay_over_tls(config: &Config) -> Option<Finding> {
     };
     let mut listeners = config.http.iter();
     let named = listeners.find(|listener| Some(listener.port()) == port);
-    let address = reach(*named.or(config.http.first())?);
+    let address = reach(*named.or_else(|| config.http.first())?);
     let host = host.map_or_else(|| address.ip().to_string(), |host| host.to_string());
     let answer = answered(address, &host, PROBE_MAX, &request(), ANSWER_BYTES_MAX);
     let outcome = answer.and_then(|answer| check(&answer));

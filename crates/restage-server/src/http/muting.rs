@@ -37,8 +37,11 @@ pub(super) fn configure(
     }
 }
 
-/// Both members of a payload, as far as they are there; or the name of what is wrong, and the rule.
-fn wanted(payload: &Value) -> Result<(Option<bool>, Option<bool>), (&'static str, String)> {
+/// The name of what is wrong in a payload, and the rule.
+type Wrong = (&'static str, String);
+
+/// Both members of a payload, as far as they are there.
+fn wanted(payload: &Value) -> Result<(Option<bool>, Option<bool>), Wrong> {
     if !payload.is_object() {
         return Err(("payload", "payload must be an object".to_owned()));
     }

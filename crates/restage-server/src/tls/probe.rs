@@ -159,7 +159,8 @@ mod tests {
             stream.write_all(&asked).await.unwrap();
             stream.flush().await.unwrap();
             // Until the other side is done.
-            stream.read(&mut asked).await.ok();
+            let more = stream.read(&mut asked).await;
+            assert!(!matches!(more, Ok(1..)), "nothing else is asked");
         });
         let limit = Duration::from_secs(30);
         let ask = move || answered(address, "127.0.0.1", limit, b"ping", 512);

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -200,7 +200,7 @@ fn outline(text: &str, is_late: bool) -> String {
     }
 }
 
-fn roots(path: &PathBuf) -> Result<RootCertStore, String> {
+fn roots(path: &Path) -> Result<RootCertStore, String> {
     let pem = regular_file::read(path, CA_FILE_LEN_MAX).map_err(|error| error.to_string())?;
     let mut roots = RootCertStore::empty();
     for found in CertificateDer::pem_slice_iter(&pem).take(ROOTS_MAX) {
