@@ -118,7 +118,8 @@ def test_recordings_are_listed_newest_first(place):
 def test_people_are_found_by_their_user_id_after_they_have_left(place):
     def recordings(*arguments, code=0):
         command = [str(binary()), "recordings", "list", *arguments, "--data-dir", str(place.server.data_dir)]
-        done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
+        environment = clean_environment(AWS_REGION="eu-west-1")
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
