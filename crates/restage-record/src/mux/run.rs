@@ -246,7 +246,7 @@ impl Run {
         Ok(taken)
     }
 
-    /// Shows black up to this media time.
+    /// Shows black up to this media time, and at the beginning of the run.
     fn darken(&mut self, until_us: i64) {
         let (Some(video), Some(Filler::Black(black))) = (&mut self.video, &mut self.filler) else {
             return;
@@ -257,7 +257,7 @@ impl Run {
             Some(at) => at.saturating_add(length),
             None => video.from,
         };
-        while next < until {
+        while next < until || video.newest().is_none() {
             video.show(next, black.next());
             next = next.saturating_add(length);
         }
