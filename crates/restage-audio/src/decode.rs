@@ -13,9 +13,9 @@ use crate::error::AudioError;
 use crate::format::AacFormat;
 use crate::limits::{ACCESS_UNIT_SAMPLES, DAMAGED_MAX, DECODER_PANICS_MAX};
 
-/// What an access unit begins with that is empty: the element that ends it (ISO/IEC 14496-3 §4.5.2.1, ID_END), in three bits.
+/// The first three bits of an empty access unit: the element that ends it (ISO/IEC 14496-3 §4.5.2.1, ID_END).
 const END: u8 = 7;
-/// How much a damaged access unit counts, against one that is not.
+/// The weight of a damaged access unit, against one of a whole one.
 const DAMAGE_WEIGHT: u32 = 2;
 
 /// A decoder that an access unit cannot bring down. What it cannot decode is silence, and the decoder begins anew with the next one:

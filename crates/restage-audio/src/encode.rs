@@ -9,7 +9,7 @@ use crate::format::AacFormat;
 use crate::level::level_of;
 use crate::limits::{BITS_PER_S_MAX, BITS_PER_S_MIN, PACKET_BYTES_MAX, PACKET_SAMPLES, RATE_HZ};
 
-/// How hard the encoder tries, of 10: what the ear can hardly tell from 10, at half of its cost.
+/// The encoder's complexity, of 10: the ear can hardly tell it from 10, and it costs half.
 const COMPLEXITY: i32 = 5;
 /// Loss that the encoder prepares for, in percent. More would make it use its speech mode for music, because only that mode can repeat
 /// what was lost (RFC 6716 §2.1.7).

@@ -1,4 +1,4 @@
-//! How loud samples are (RFC 6464).
+//! The level of samples (RFC 6464).
 
 /// Digital silence, in −dBov.
 const SILENCE: f64 = -127.0;

@@ -10,7 +10,7 @@ use crate::limits::{ACCESS_UNIT_SAMPLES, GAP_US_MAX, SOUND_PER_SILENCE};
 
 /// Timestamps that the mean is taken of: about 1.5 s.
 const MEAN_OF: f64 = 64.0;
-/// How far timestamps are assumed to be from their mean until they have shown it.
+/// The assumed distance of timestamps from their mean, until they have shown it.
 const JITTER_FIRST_US: f64 = 20_000.0;
 /// A timestamp is unusual if it is further from the mean than the average of the others by this factor.
 const UNUSUAL: f64 = 4.0;
@@ -19,7 +19,7 @@ const UNUSUAL_US_MAX: f64 = 250_000.0;
 /// An error of the count that is corrected, and the one at which the correction ends.
 const DRIFT_US_MAX: f64 = 5_000.0;
 const DRIFT_US_MIN: f64 = 1_000.0;
-/// How fast it is corrected: 1 ms in a second.
+/// The rate of the correction: 1 ms in a second.
 const SLEW: f64 = 0.001;
 
 /// Where an access unit belongs.
@@ -41,9 +41,9 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Timeline {
     format: AacFormat,
-    /// How far timestamps are ahead of the count, on average, in microseconds.
+    /// The mean lead of timestamps over the count, in microseconds.
     mean_us: f64,
-    /// How far they are from that mean, on average.
+    /// Their mean distance from that mean.
     jitter_us: f64,
     /// Of how many timestamps the mean is.
     count: f64,
@@ -104,7 +104,7 @@ impl Timeline {
         Ok(Place::Next)
     }
 
-    /// How far a timestamp is from the mean at least if samples are missing or too many.
+    /// The least distance of a timestamp from the mean that means missing or surplus samples.
     fn unusual_us(&self) -> f64 {
         let access_unit_us = self.format.us_of(ACCESS_UNIT_SAMPLES as i64) as f64;
         let by_jitter = (self.jitter_us * UNUSUAL).min(UNUSUAL_US_MAX);

@@ -1,4 +1,4 @@
-//! What an encoder may send to do harm.
+//! Harmful sound that an encoder may send.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use restage_audio::limits::{
 };
 use restage_audio::{AacFormat, AudioError, BITS_PER_S_DEFAULT, OpusPacket, Transcoder};
 
-/// What came out keeps its promises, whatever went in.
+/// Checks that the output keeps its promises, whatever went in.
 fn check(packets: &[OpusPacket]) {
     for packet in packets {
         assert!((1..=PACKET_BYTES_MAX).contains(&packet.payload.len()));
