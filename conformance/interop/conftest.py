@@ -42,11 +42,13 @@ def versions(pytestconfig):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(request, tmp_path_factory):
     """Only the ports, one of them for RTMP, and the data directory are set: all else is as after a plain start."""
-    (OUTPUT / "interop.log").unlink(missing_ok=True)
+    # The files of tests may run beside each other.
+    name = f"interop-{request.session.items[0].path.stem}"
+    (OUTPUT / f"{name}.log").unlink(missing_ok=True)
     rtmp = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
-    started = Server(tmp_path_factory.mktemp("interop") / "data", "--rtmp", rtmp, name="interop").start()
+    started = Server(tmp_path_factory.mktemp("interop") / "data", "--rtmp", rtmp, name=name).start()
     yield started
     started.stop()
 

@@ -97,26 +97,29 @@ export const playing = (playlist, timeoutMs) => `(async () => {
   const video = document.getElementById("video");
   const problems = [];
   const widths = [];
-  let seeks = 0;
+  let [seeks, waits] = [0, 0];
   video.addEventListener("resize", () => widths.push(video.videoWidth));
   video.addEventListener("seeking", () => seeks++);
   const hls = new Hls({ enableWorker: false });
   // Where a busy machine brings parts later than they are played, the player waits for them.
   const isWait = details => details === Hls.ErrorDetails.BUFFER_STALLED_ERROR;
-  hls.on(Hls.Events.ERROR, (_, { type, details, error }) =>
-    isWait(details) || problems.push([type, details, error?.message].join(" ")));
+  hls.on(Hls.Events.ERROR, (_, { type, details, error }) => {
+    if (isWait(details)) waits++;
+    else problems.push([type, details, error?.message].join(" "));
+  });
   hls.loadSource("${playlist}");
   hls.attachMedia(video);
   video.playbackRate = ${PLAYBACK_RATE};
-  await video.play();
-  const endsAt = performance.now() + ${timeoutMs};
-  while (!video.ended && performance.now() < endsAt) {
-    await new Promise(resolve => video.addEventListener("timeupdate", resolve, { once: true }));
-  }
+  const ended = new Promise(resolve => video.addEventListener("ended", resolve, { once: true }));
+  // A player that stands still tells nothing more: the deadline needs a clock of its own.
+  const isOver = new Promise(resolve => setTimeout(resolve, ${timeoutMs}));
+  video.play().catch(({ message }) => problems.push("play: " + message));
+  await Promise.race([ended, isOver]);
   const pieces = [...Array(video.buffered.length).keys()];
   const buffered = pieces.map(at => [video.buffered.start(at), video.buffered.end(at)]);
   const { totalVideoFrames } = video.getVideoPlaybackQuality();
-  const seen = { ended: video.ended, time: video.currentTime, buffered, widths, seeks, problems };
+  const { ended: hasEnded, currentTime: time, readyState, paused } = video;
+  const seen = { ended: hasEnded, time, buffered, widths, seeks, problems, waits, readyState, paused };
   hls.destroy();
   return { ...seen, pictures: totalVideoFrames };
 })()`;

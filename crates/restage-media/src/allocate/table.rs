@@ -141,12 +141,10 @@ impl Table {
             row.held_until = row.held_until.filter(is_not_over);
             row.unproven_until = row.unproven_until.filter(is_not_over);
         }
-        let demands: Vec<Demand> = self
-            .rows
-            .iter()
-            .map(|row| row.present(is_overused))
-            .collect();
-        for (row, kept) in self.rows.iter_mut().zip(share_out(budget, &demands)) {
+        let present = self.rows.iter().map(|row| row.present(is_overused));
+        let present: Vec<Demand> = present.collect();
+        let granted = share_out(budget, &present);
+        for (row, kept) in self.rows.iter_mut().zip(granted) {
             if row.is_shared() && row.held_until.is_none() {
                 let least = row.unproven_until.map_or(0, |_| row.first_whole());
                 let is_clear = row.estimate.is_some_and(|estimate| estimate.is_clear);
@@ -155,8 +153,12 @@ impl Table {
                 }
             }
         }
-        let demands: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();
-        let goals = share_out(budget, &demands);
+        let possible: Vec<Demand> = self.rows.iter().map(|row| row.possible(now)).collect();
+        // Mostly nobody asks for more than before.
+        let goals = match possible == present {
+            true => granted,
+            false => share_out(budget, &possible),
+        };
         let mut has_risen = false;
         for (row, goal) in self.rows.iter_mut().zip(goals) {
             let room = row.steps.has_room(now, goal, !is_overused);
