@@ -239,8 +239,8 @@ mod tests {
 
     use super::*;
 
-    /// The segments of a run of black pictures that ends after this time.
-    fn segments_of(length_us: i64) -> usize {
+    /// A run of black pictures that ends after this time: its segments, and the media time at which the next run begins.
+    fn segments_and_next(length_us: i64) -> (usize, i64) {
         let anchor = Anchor {
             steady_us: 0,
             utc_us: 0,
@@ -258,13 +258,19 @@ mod tests {
         let black = Black::new(Codec::H264).expect("there are black pictures of H.264");
         muxer.start_run(|origin| Run::dark(origin, 1_000_000, black));
         muxer.end_run(Some(1_000_000 + length_us), &mut cx);
+        let mut next_us = 0;
+        muxer.start_run(|origin| {
+            next_us = origin;
+            Run::new(origin, 2_000_000, None, true)
+        });
         let is_segment = |output: &&Output| matches!(output, Output::Segment(_));
-        outputs.iter().filter(is_segment).count()
+        (outputs.iter().filter(is_segment).count(), next_us)
     }
 
     #[test]
     fn black_that_pictures_follow_at_once_is_no_segment() {
-        assert_eq!([0, 500, 1_500].map(segments_of), [0; 3]);
-        assert_eq!([3_000, 500_000].map(segments_of), [1; 2]);
+        assert_eq!([0, 500, 1_500].map(segments_and_next), [(0, 0); 3]);
+        assert_eq!(segments_and_next(3_000), (1, 3_000));
+        assert_eq!(segments_and_next(500_000), (1, 500_000));
     }
 }

@@ -14,8 +14,8 @@ const TOLERANCE_US: i64 = 100_000;
 /// Sound that is so far behind the pictures does not come: silence takes its place, up to where it might still come.
 const SOUND_LAG_US: i64 = 1_000_000;
 const SOUND_LAG_LEFT_US: i64 = 500_000;
-/// Sound that ends so much before the pictures of its run is followed by silence.
-const SOUND_SHORT_US: i64 = 100_000;
+/// Sound that ends so much before the pictures of its run is followed by silence: Chromium takes more for a hole.
+const SOUND_SHORT_US: i64 = 20_000;
 /// What is shorter at the end of a run is left out: players show no segment for less than a millisecond.
 const REST_MIN_US: i64 = 2_000;
 /// How long a black picture is shown.
@@ -292,7 +292,12 @@ impl Run {
         let sound_end = self.audio.as_ref().map_or(0, AudioTrack::end_us);
         let mut end = sound_end.max(self.segment_us);
         if let Some(video) = &mut self.video {
-            let at = at_us.map(|at| ticks(at.saturating_sub(self.distance_us), VIDEO_TIMESCALE));
+            let at = match at_us {
+                Some(at) => Some(at.saturating_sub(self.distance_us)),
+                // What stands for pictures ends with the sound.
+                None => self.filler.as_ref().map(|_| sound_end),
+            };
+            let at = at.map(|at| ticks(at, VIDEO_TIMESCALE));
             let last = video.end(at, ticks(sound_end, VIDEO_TIMESCALE));
             end = end.max(scale(last, VIDEO_TIMESCALE));
         }
@@ -301,9 +306,11 @@ impl Run {
         {
             audio.fill(ticks(end, AUDIO_TIMESCALE) - audio.next);
         }
-        if end.saturating_sub(self.segment_us) >= REST_MIN_US {
-            self.cut(end, files, cx);
+        if end.saturating_sub(self.segment_us) < REST_MIN_US {
+            // It is in no segment, so what follows begins here.
+            return self.segment_us;
         }
+        self.cut(end, files, cx);
         end
     }
 
