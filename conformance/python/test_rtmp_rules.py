@@ -1,5 +1,7 @@
 """What is not taken from encoders: each row of the service's table of errors, in the history and in words."""
 
+import contextlib
+import signal
 import socket
 import urllib.request
 
@@ -185,7 +187,51 @@ def test_a_configuration_in_use_is_deleted_by_force_only(ingests, stage):
             ingests.ivs.delete_ingest_configuration(arn=made["arn"])
         assert not encoder.is_over()
         ingests.delete(made)
-        ended(encoder, "DisconnectParticipant")
+        ended(encoder, "ingest configuration was deleted")
+
+
+def refused(server, code):
+    """How many streams were refused or ended with this code."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    counts = [line for line in lines if line.startswith("restage_rtmp_refused_total{") and f'"{code}"' in line]
+    return sum(int(line.split()[-1]) for line in counts)
+
+
+@pytest.mark.timeout(180)
+def test_an_encoder_that_falls_silent_is_told_of(aws, ingests, stage, made):
+    server, publisher = aws[1], made["participantId"]
+    before = refused(server, "INVALID_INPUT")
+    with encoding(ingests.endpoint(stage) + made["streamKey"]) as encoder:
+        ingests.published(stage, publisher, encoder)
+        # As after a cable was pulled: the connection stays, and nothing comes.
+        encoder.process.send_signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: ingests.state(made) == "INACTIVE", ENDED_S, what="the stream is ended")
+        finally:
+            encoder.process.send_signal(signal.SIGCONT)
+        ended(encoder, "INVALID_INPUT")
+    assert ingests.errors(stage, publisher) == ["INVALID_INPUT"]
+    assert refused(server, "INVALID_INPUT") == before + 1
+    assert server.logged("nothing came for 10 s", publisher)
+
+
+@pytest.mark.timeout(180)
+def test_encoders_are_told_that_the_server_stops(tmp_path):
+    server = start(tmp_path, "test_rtmp_stops")
+    with contextlib.ExitStack() as running:
+        running.callback(server.stop)
+        ingests = Ingests(Stages(api.client(server)))
+        stage = ingests.stages.create("stops")
+        encoders = []
+        for _ in range(3):
+            made = ingests.create(stage)
+            encoder = running.enter_context(encoding(ingests.endpoint(stage) + made["streamKey"]))
+            ingests.published(stage, made["participantId"], encoder)
+            encoders.append(encoder)
+        server.stop()
+        for encoder in encoders:
+            ended(encoder, "the server restarts")
 
 
 @pytest.mark.timeout(120)

@@ -2,9 +2,7 @@
 
 use thiserror::Error;
 
-use crate::limits::{
-    ACCESS_UNIT_BYTES_MAX, BITS_PER_S_MAX, BITS_PER_S_MIN, DAMAGED_MAX, GAP_US_MAX,
-};
+use crate::limits::{ACCESS_UNIT_BYTES_MAX, BITS_PER_S_MAX, BITS_PER_S_MIN, GAP_US_MAX};
 
 /// Why sound cannot be used. Each ends the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -46,8 +44,8 @@ pub enum AudioError {
         /// By how much, in microseconds.
         back_us: i64,
     },
-    /// More access units were damaged than [`DAMAGED_MAX`] allows.
-    #[error("the sound is damaged: {DAMAGED_MAX} AAC access units could not be decoded")]
+    /// More access units were damaged than [`DAMAGED_MAX`](crate::limits::DAMAGED_MAX) allows.
+    #[error("the sound is damaged: too many of its AAC access units could not be decoded")]
     Damaged,
     /// A library has failed in a way that its documentation excludes.
     #[error("the sound cannot be converted: {reason}")]

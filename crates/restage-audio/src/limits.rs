@@ -26,7 +26,7 @@ pub const TIMESTAMP_US_MAX: i64 = 1 << 52;
 /// bytes cannot ask for much work.
 pub const SOUND_PER_SILENCE: usize = 4;
 
-/// Access units that may be damaged in a row. Each good one makes up for half of one.
+/// Access units that may be damaged in a row. Each good one makes up for half of one, so that a third of them may be damaged for ever.
 pub const DAMAGED_MAX: u32 = 50;
 /// Times that the decoder may fail by a bug of its own before the sound is given up.
 pub const DECODER_PANICS_MAX: u32 = 3;

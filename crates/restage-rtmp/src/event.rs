@@ -19,6 +19,8 @@ pub enum Event {
     VideoConfig(VideoConfig),
     /// A picture of a track whose [`VideoConfig`] was H.264.
     Video(VideoFrame),
+    /// A picture of such a track that cannot be read: its NAL units do not fit its message.
+    DamagedVideo,
     /// The sound begins, or goes on in another way.
     AudioConfig(AudioConfig),
     /// Sound, of which the [`AudioConfig`] was AAC.

@@ -72,10 +72,13 @@ pub enum Fault {
         limits::OUTPUT_BYTES_MAX
     )]
     Unread,
-    /// The name that `publish` gives, or `app`, is missing or too long.
+    /// `publish` came before `connect`.
+    #[error("publish came before connect")]
+    NotConnected,
+    /// The stream key, which is the name that `publish` gives, or `app` is missing or too long.
     #[error("{member}: it must have 1 to {} bytes", limits::NAME_BYTES_MAX)]
     Name {
-        /// `publish name` or `app`.
+        /// `the stream key` or `app`.
         member: &'static str,
     },
     /// The peer wants to play a stream.

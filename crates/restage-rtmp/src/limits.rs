@@ -58,6 +58,8 @@ pub const PUBLISH_MAX: Duration = Duration::from_secs(5);
 pub const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Longest time from the moment at which a stream is accepted until both sound and pictures have come.
 pub const BOTH_KINDS_MAX: Duration = Duration::from_secs(10);
+/// Damaged pictures in a row after which a stream is ended: two or three seconds.
+pub const DAMAGED_PICTURES_MAX: u32 = 60;
 
 /// Over which time of the stream its bitrate is measured.
 pub const BITRATE_WINDOW: Duration = Duration::from_secs(10);

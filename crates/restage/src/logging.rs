@@ -27,6 +27,9 @@ const TRACES_PATH: &str = "/v1/traces";
 /// Prefix of our own crates, which are traced and may be logged in every detail.
 const OWN_CRATES: &str = "restage";
 
+/// Prefix of the crates that decode AAC.
+const AAC_DECODER: &str = "symphonia";
+
 /// Keeps tracing active; dropping it sends what is still queued.
 pub(crate) struct Logging {
     traces: Option<SdkTracerProvider>,
@@ -102,9 +105,10 @@ fn tracer(collector: &str) -> anyhow::Result<SdkTracerProvider> {
 }
 
 /// Whether a line may be logged. Detailed lines of libraries may contain transmitted data, including keys, tokens and
-/// ICE passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators.
+/// ICE passwords, so they are never logged, whatever RUST_LOG says. Their lines at INFO and above are for operators, except those of the
+/// decoder of AAC: an encoder can cause one with each packet, and they do not say whose it is.
 fn is_safe(at: &Metadata<'_>) -> bool {
-    is_own(at) || *at.level() <= Level::INFO
+    is_own(at) || *at.level() <= Level::INFO && !at.target().starts_with(AAC_DECODER)
 }
 
 fn is_own(at: &Metadata<'_>) -> bool {

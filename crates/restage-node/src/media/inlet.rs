@@ -69,6 +69,8 @@ pub(super) struct InletEnd {
     pub(super) is_limited: bool,
     /// What it sends; taken when it begins.
     pub(super) formats: Option<Vec<Format>>,
+    /// It has begun: formats that are said later do not count.
+    pub(super) has_begun: bool,
 }
 
 impl InletEnd {
@@ -80,7 +82,9 @@ impl InletEnd {
     /// What it begins with, if everything is known and it has not begun.
     pub(super) fn take_beginning(&mut self) -> Option<(PublicationId, u64, Vec<Format>)> {
         let (publication, turn) = self.publication?;
-        Some((publication, turn, self.formats.take()?))
+        let formats = self.formats.take()?;
+        self.has_begun = true;
+        Some((publication, turn, formats))
     }
 }
 
@@ -211,6 +215,7 @@ impl Media {
             publication: None,
             is_limited,
             formats: None,
+            has_begun: false,
         };
         // Made before the order is sent, so that the inlet is closed if this future is dropped.
         let writer = InletWriter {

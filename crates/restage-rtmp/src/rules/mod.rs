@@ -9,7 +9,9 @@ use restage_codec::{MediaKind, PictureSize};
 
 use crate::event::{Event, VideoFrame};
 use crate::flv::{AacConfig, AudioCodec, AvcConfig, OBJECT_TYPE_LC, VideoCodec};
-use crate::limits::{BOTH_KINDS_MAX, COMPOSITION_TOLERANCE_MS, SILENCE_MAX, TRACKS_MAX};
+use crate::limits::{
+    BOTH_KINDS_MAX, COMPOSITION_TOLERANCE_MS, DAMAGED_PICTURES_MAX, SILENCE_MAX, TRACKS_MAX,
+};
 use crate::refusal::Refusal;
 use rate::Rate;
 
@@ -47,8 +49,12 @@ impl RuleLimits {
 pub struct Rules {
     limits: RuleLimits,
     began_at: Instant,
-    /// Whether sound and pictures have come, by [`MediaKind::index`].
+    /// Whether sound and a key frame have come, by [`MediaKind::index`].
     has_come: [bool; 2],
+    /// Pictures have come, whatever they are.
+    has_pictures: bool,
+    /// Damaged pictures since the last whole one.
+    damaged: u32,
     /// When either came last.
     came_at: Instant,
     rate: Rate,
@@ -63,6 +69,8 @@ impl Rules {
             limits,
             began_at: now,
             has_come: [false; 2],
+            has_pictures: false,
+            damaged: 0,
             came_at: now,
             rate: Rate::new(now),
             composition: [None; TRACKS_MAX],
@@ -89,12 +97,15 @@ impl Rules {
                 }),
             },
             Event::Video(frame) => {
-                self.come(now, MediaKind::Video);
+                self.come(now, MediaKind::Video, frame.is_key);
+                self.has_pictures = true;
+                self.damaged = 0;
                 self.check_frame(frame)?;
                 self.count(now, frame.timestamp_us, frame.units.bytes())
             }
+            Event::DamagedVideo => self.count_damaged(),
             Event::Audio(frame) => {
-                self.come(now, MediaKind::Audio);
+                self.come(now, MediaKind::Audio, true);
                 self.count(now, frame.timestamp_us, frame.data.len())
             }
             _ => Ok(()),
@@ -118,12 +129,16 @@ impl Rules {
                 .into_iter()
                 .find(|kind| !self.has_come[kind.index()])
         {
-            return Err(Refusal::InvalidInput {
-                reason: format!(
-                    "there is no {missing}; a stream must have audio and video, and both must begin within {} s",
-                    BOTH_KINDS_MAX.as_secs()
+            let seconds = BOTH_KINDS_MAX.as_secs();
+            let reason = match missing {
+                MediaKind::Video if self.has_pictures => {
+                    format!("no key frame came within {seconds} s; set a key frame interval of 2 s")
+                }
+                _ => format!(
+                    "there is no {missing}; a stream must have audio and video, and both must begin within {seconds} s"
                 ),
-            });
+            };
+            return Err(Refusal::InvalidInput { reason });
         }
         if now >= self.came_at + SILENCE_MAX {
             let seconds = SILENCE_MAX.as_secs();
@@ -146,9 +161,21 @@ impl Rules {
             .fold(silence, Instant::min)
     }
 
-    fn come(&mut self, now: Instant, kind: MediaKind) {
-        self.has_come[kind.index()] = true;
+    fn come(&mut self, now: Instant, kind: MediaKind, can_begin: bool) {
+        self.has_come[kind.index()] |= can_begin;
         self.came_at = now;
+    }
+
+    fn count_damaged(&mut self) -> Result<(), Refusal> {
+        self.damaged += 1;
+        if self.damaged < DAMAGED_PICTURES_MAX {
+            return Ok(());
+        }
+        Err(Refusal::InvalidInput {
+            reason: format!(
+                "the video is damaged: {DAMAGED_PICTURES_MAX} pictures in a row could not be read"
+            ),
+        })
     }
 
     fn check_video_config(&self, config: &AvcConfig) -> Result<(), Refusal> {

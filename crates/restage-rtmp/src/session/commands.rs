@@ -40,12 +40,17 @@ impl Session {
         if app.len() <= NAME_BYTES_MAX {
             self.app = app.to_owned();
         }
+        self.is_connected = true;
         self.reply_connected(command.transaction);
     }
 
     fn publish(&mut self, command: &Command) -> Result<(), Fault> {
         if !matches!(self.stage, Stage::Commands { .. }) {
+            self.reply_second_publish();
             return Ok(());
+        }
+        if !self.is_connected {
+            return Err(Fault::NotConnected);
         }
         let is_name = |name: &str| (1..=NAME_BYTES_MAX).contains(&name.len());
         if !is_name(&self.app) {
@@ -53,7 +58,7 @@ impl Session {
         }
         let key = command.text().filter(|key| is_name(key));
         let key = key.ok_or(Fault::Name {
-            member: "publish name",
+            member: "the stream key",
         })?;
         self.stage = Stage::Asked {
             transaction: command.transaction,

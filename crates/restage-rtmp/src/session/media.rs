@@ -112,6 +112,7 @@ impl Media {
                         continue;
                     };
                     let Some(units) = VideoUnits::new(&body, place, config.length_bytes) else {
+                        events.push_back(Event::DamagedVideo);
                         continue;
                     };
                     let is_key = units

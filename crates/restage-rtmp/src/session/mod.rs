@@ -48,6 +48,8 @@ pub struct Session {
     aggregate: Option<Aggregate>,
     media: Media,
     app: String,
+    /// There was a `connect`.
+    is_connected: bool,
     /// When bytes came last, or the caller has answered.
     received_at: Instant,
     received: Window,
@@ -111,6 +113,7 @@ impl Session {
             aggregate: None,
             media: Media::default(),
             app: String::new(),
+            is_connected: false,
             received_at: now,
             received: Window {
                 size: WINDOW_BYTES,

@@ -89,6 +89,12 @@ impl Session {
         self.reply_status(0.0, &status("error", code, &words));
     }
 
+    /// A connection carries one stream.
+    pub(super) fn reply_second_publish(&mut self) {
+        let words = "this connection publishes already: open another one for another stream";
+        self.reply_status(0.0, &status("error", "NetStream.Publish.Denied", words));
+    }
+
     fn reply_status(&mut self, transaction: f64, information: &[(&str, Value)]) {
         let body = Writer::new().text("onStatus").number(transaction);
         self.reply(MESSAGE_STREAM, body.null().object(information));

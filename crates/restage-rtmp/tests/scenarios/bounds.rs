@@ -60,8 +60,8 @@ fn a_stream_that_falls_silent_ends() {
 #[test]
 fn names_are_bounded() {
     for (app, key, member_name) in [
-        ("app", String::new(), "publish name"),
-        ("app", "k".repeat(NAME_BYTES_MAX + 1), "publish name"),
+        ("app", String::new(), "the stream key"),
+        ("app", "k".repeat(NAME_BYTES_MAX + 1), "the stream key"),
         ("", "key".to_owned(), "app"),
     ] {
         let mut rig = Rig::shaken();

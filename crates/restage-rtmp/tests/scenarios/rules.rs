@@ -242,6 +242,51 @@ fn a_stream_has_sound_and_pictures_and_lasts_no_longer_than_a_day() {
     assert_eq!(over, Refusal::StreamDurationExceeded { seconds: 86_400 });
 }
 
+#[test]
+fn a_stream_begins_with_a_key_frame() {
+    let mut rig = Rig::publishing();
+    let mut rules = Rules::new(rig.now, RuleLimits::OPEN);
+    rig.video(0, &video_config(SPS));
+    rig.audio(0, AUDIO_CONFIG);
+    for second in 0..10 {
+        rig.video(second * 1_000, &picture(DELTA, 0));
+        rig.audio(second * 1_000, SOUND);
+        rig.wait(Duration::from_secs(1));
+    }
+    take(&mut rig, &mut rules);
+    let missing = rules.handle_time(rules.next_deadline()).unwrap_err();
+    assert_eq!(missing.code(), Some("INVALID_INPUT"));
+    assert!(
+        missing.to_string().contains("no key frame came"),
+        "{missing}"
+    );
+}
+
+#[test]
+fn a_stream_whose_pictures_are_damaged_ends() {
+    let damaged = |rig: &mut Rig, from: u32, count: u32| {
+        for number in from..from + count {
+            let mut tag = picture(DELTA, 0);
+            tag.pop();
+            rig.video(number * 33, &tag);
+        }
+    };
+    let outcome = refusal(RuleLimits::OPEN, |rig| {
+        rig.video(0, &video_config(SPS));
+        rig.video(0, &picture(IDR, 0));
+        damaged(rig, 1, 59);
+        rig.video(2_000, &picture(DELTA, 0));
+        damaged(rig, 70, 59);
+    });
+    assert_eq!(outcome, None, "as long as some are whole");
+    let outcome = refusal(RuleLimits::OPEN, |rig| {
+        rig.video(0, &video_config(SPS));
+        rig.video(0, &picture(IDR, 0));
+        damaged(rig, 1, 60);
+    });
+    assert!(outcome.unwrap().to_string().contains("damaged"));
+}
+
 fn take(rig: &mut Rig, rules: &mut Rules) {
     for event in rig.take_events() {
         rules.check(rig.now, &event).unwrap();

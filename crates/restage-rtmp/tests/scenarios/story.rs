@@ -212,6 +212,22 @@ fn what_cannot_be_played_is_said() {
 }
 
 #[test]
+fn what_is_out_of_order_is_said() {
+    let mut rig = Rig::shaken();
+    rig.publish("key");
+    assert_eq!(
+        rig.take_events(),
+        [Event::End(End::Fault(Fault::NotConnected))]
+    );
+    assert!(rig.has_said("publish came before connect"));
+    let mut rig = Rig::publishing();
+    rig.publish("another");
+    assert!(rig.has_said("this connection publishes already"));
+    rig.audio(0, AUDIO_CONFIG);
+    assert_eq!(rig.take_events().len(), 1, "the first stream goes on");
+}
+
+#[test]
 fn arrival_is_acknowledged() {
     let mut rig = Rig::publishing();
     rig.message(2, 0, 5, &100_000_u32.to_be_bytes());

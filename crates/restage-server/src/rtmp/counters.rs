@@ -101,7 +101,7 @@ impl Counters {
         );
         registry.register(
             "rtmp_left_out",
-            "What came and was not passed on: pictures and packets of sound of streams that were late, and packets for which the media plane had no room",
+            "What came and was not passed on: pictures and packets of sound of streams that were late or damaged, and packets for which the media plane had no room",
             self.left_out.clone(),
         );
         registry.register_with_unit(

@@ -37,6 +37,8 @@ use session::Serving;
 const RTMP_PORT: u16 = 1935;
 /// How long the handshake of TLS may take.
 const TLS_MAX: Duration = Duration::from_secs(5);
+/// How long a stop waits for encoders to read that the server stops.
+const STOP_MAX: Duration = Duration::from_secs(2);
 /// Pause after the kernel refused a connection, for example because the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait in the kernel to be accepted.
@@ -119,7 +121,10 @@ impl Listener {
                 Err(error) => refused(&error).await,
             }
         }
-        drop(stop);
+        drop(stopped);
+        stop.send_replace(());
+        // Each connection has a receiver as long as it tells its encoder why it ends.
+        timeout(STOP_MAX, stop.closed()).await.ok();
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr, stopped: watch::Receiver<()>) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use restage_core::row::IngestProtocol;
 use restage_node::control::Ingest;
+use restage_node::seldom::Seldom;
 use restage_rtmp::{Refusal, RuleLimits};
 
 use super::counters::{Counters, LeftOut};
@@ -27,6 +28,9 @@ struct Counted {
     counters: Counters,
     protocol: IngestProtocol,
     left_out: LeftOut,
+    /// Pictures and access units that could not be decoded, and when that was said.
+    damaged: (u64, u64),
+    said_damaged: Seldom,
     looked_at: Instant,
 }
 
@@ -53,6 +57,8 @@ impl Publishing {
                 counters,
                 protocol,
                 left_out: LeftOut::default(),
+                damaged: (0, 0),
+                said_damaged: Seldom::new(),
                 looked_at: now,
             },
         }
@@ -111,6 +117,17 @@ impl Publishing {
             sound,
             packets,
         };
+        let damaged = self.stream.damaged();
+        if damaged != std::mem::replace(&mut counted.damaged, damaged)
+            && let Some(kept_back) = counted.said_damaged.admit()
+        {
+            tracing::warn!(
+                participant = %self.ingest.participant(),
+                pictures = damaged.0,
+                sound = damaged.1,
+                "an encoder sends what cannot be decoded{kept_back}"
+            );
+        }
         let before = std::mem::replace(&mut counted.left_out, left_out);
         counted.counters.left_out(before, left_out);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use restage_core::row::{IngestProtocol, StageEventError, StreamKey};
 use restage_node::control::{Control, IngestClose};
-use restage_rtmp::{End, Event, Fault, HANDSHAKE_RANDOM_BYTES, Refusal, RuleLimits, Session};
+use restage_rtmp::{End, Event, HANDSHAKE_RANDOM_BYTES, Refusal, RuleLimits, Session};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
@@ -263,8 +263,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
             return;
         };
         match end {
-            // As when its network is lost: it is gone, which is no error.
-            End::Fault(fault) if *fault != Fault::Silence => {
+            End::Fault(fault) => {
                 let refusal = fault.refusal();
                 self.serving.counters.refused(&refusal);
                 publishing.fail(&refusal).await;

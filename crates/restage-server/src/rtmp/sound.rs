@@ -1,6 +1,8 @@
 //! The thread that makes Opus of a stream's AAC. It costs a processor about one percent, which no task of the runtime should.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use restage_audio::limits::ACCESS_UNIT_BYTES_MAX;
@@ -21,7 +23,9 @@ pub(super) struct Sound {
     access_units: SyncSender<AudioFrame>,
     results: mpsc::Receiver<Result>,
     /// Access units that were left out because the thread did not keep up.
-    pub(super) left_out: u64,
+    left_out: u64,
+    /// Access units that could not be decoded, as the thread counts them.
+    damaged: Arc<AtomicU64>,
 }
 
 /// Why the thread does not start.
@@ -38,13 +42,16 @@ impl Sound {
         let transcoder = Transcoder::new(format, BITS_PER_S_DEFAULT)?;
         let (access_units, inbox) = sync_channel(ACCESS_UNITS_MAX);
         let (told, results) = mpsc::channel(RESULTS_MAX);
+        let damaged = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&damaged);
         std::thread::Builder::new()
             .name("ingest-sound".to_owned())
-            .spawn(move || run(transcoder, &inbox, &told))?;
+            .spawn(move || run(transcoder, &inbox, &told, &counted))?;
         Ok(Self {
             access_units,
             results,
             left_out: 0,
+            damaged,
         })
     }
 
@@ -67,16 +74,27 @@ impl Sound {
         Ok(())
     }
 
+    /// Access units that were left out, and those that could not be decoded.
+    pub(super) fn losses(&self) -> (u64, u64) {
+        (self.left_out, self.damaged.load(Ordering::Relaxed))
+    }
+
     /// The next result; `None` once the thread has ended. It can be cancelled without loss.
     pub(super) async fn next(&mut self) -> Option<Result> {
         self.results.recv().await
     }
 }
 
-fn run(mut transcoder: Transcoder, inbox: &Receiver<AudioFrame>, told: &mpsc::Sender<Result>) {
+fn run(
+    mut transcoder: Transcoder,
+    inbox: &Receiver<AudioFrame>,
+    told: &mpsc::Sender<Result>,
+    damaged: &AtomicU64,
+) {
     while let Ok(AudioFrame { timestamp_us, data }) = inbox.recv() {
         let mut packets = Vec::new();
         let outcome = transcoder.push(timestamp_us, &data, &mut packets);
+        damaged.store(transcoder.damaged(), Ordering::Relaxed);
         if !packets.is_empty() && told.blocking_send(Ok(packets)).is_err() {
             return;
         }

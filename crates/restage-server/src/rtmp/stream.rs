@@ -45,6 +45,9 @@ pub(super) struct Stream {
     format: Option<AacFormat>,
     sound: Option<Sound>,
     release: Release<Media>,
+    damaged_pictures: u64,
+    /// Access units of sounds before the present one.
+    sound_losses: (u64, u64),
     /// The next sequence number of sound, and of each layer.
     sound_sequence: u64,
     picture_sequences: [u64; TRACKS_MAX],
@@ -61,6 +64,8 @@ impl Stream {
             format: None,
             sound: None,
             release: Release::default(),
+            damaged_pictures: 0,
+            sound_losses: (0, 0),
             sound_sequence: 1,
             picture_sequences: [1; TRACKS_MAX],
             has_formats: false,
@@ -88,6 +93,10 @@ impl Stream {
                 self.take_picture(now, &frame);
                 Ok(())
             }
+            Event::DamagedVideo => {
+                self.damaged_pictures += 1;
+                Ok(())
+            }
             Event::AudioConfig(config) => match config.codec {
                 AudioCodec::Aac(aac) => self.begin_sound(aac.rate_hz, aac.channels),
                 AudioCodec::Other(_) => Ok(()),
@@ -110,6 +119,7 @@ impl Stream {
                 Refusal::InternalServerException
             }
         })?;
+        self.sound_losses = self.all_sound_losses();
         self.sound = Some(sound);
         self.format = Some(format);
         Ok(())
@@ -286,11 +296,23 @@ impl Stream {
         self.release.delay()
     }
 
+    /// Pictures and access units that could not be decoded so far.
+    pub(super) fn damaged(&self) -> (u64, u64) {
+        (self.damaged_pictures, self.all_sound_losses().1)
+    }
+
     /// What has been left out so far: pictures, and packets of sound.
     pub(super) fn left_out(&self) -> (u64, u64) {
         let late = self.release.left_out();
-        let unmade = self.sound.as_ref().map_or(0, |sound| sound.left_out);
-        (late.pictures, late.sound + unmade)
+        let (unmade, damaged) = self.all_sound_losses();
+        let pictures = late.pictures + self.damaged_pictures;
+        (pictures, late.sound + unmade + damaged)
+    }
+
+    fn all_sound_losses(&self) -> (u64, u64) {
+        let present = self.sound.as_ref().map_or((0, 0), Sound::losses);
+        let before = self.sound_losses;
+        (before.0 + present.0, before.1 + present.1)
     }
 }
 

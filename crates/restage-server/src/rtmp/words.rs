@@ -30,9 +30,9 @@ pub(super) fn of_close(reason: &IngestClose, limits: &Limits) -> Refusal {
                 seconds: limits.connection_seconds.into(),
             },
             CloseReason::Replaced => ended("another stream took its place"),
-            CloseReason::Disconnected => {
-                ended("the participant was disconnected by DisconnectParticipant")
-            }
+            CloseReason::Disconnected => ended(
+                "the participant was disconnected by DisconnectParticipant, or its ingest configuration was deleted",
+            ),
             CloseReason::StageDeleted => ended("the stage was deleted"),
             CloseReason::SessionEnded => ended("the stage session has ended"),
             CloseReason::PublisherLeft

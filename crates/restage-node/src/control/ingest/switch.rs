@@ -26,7 +26,9 @@ const COUNT_TIME: Duration = Duration::from_secs(3);
 const COUNTED_MAX: usize = 1_024;
 /// The shown stream is left if it has fewer than so many in a hundred of the pictures of the other one.
 const PICTURES_PERCENT_MIN: usize = 75;
-/// Time after a switch in which the number of pictures is no reason for another one.
+/// The shown stream is left if no sound comes for this long while the other one has some.
+const SOUND_STALL: Duration = Duration::from_secs(1);
+/// Time after a switch in which neither the number of pictures nor the sound is a reason for another one.
 const HOLD: Duration = Duration::from_secs(5);
 
 /// Ticks of RTP in a millisecond: of sound, of pictures.
@@ -55,6 +57,8 @@ struct Stream {
     /// When its pictures of the last [`COUNT_TIME`] came.
     came: VecDeque<Instant>,
     since: Option<Instant>,
+    /// When its newest sound came.
+    heard_at: Option<Instant>,
     /// The pictures since the newest key frame of each layer, in the order in which they came.
     kept: VecDeque<IngestItem>,
     kept_bytes: usize,
@@ -145,7 +149,11 @@ impl Switch {
         let is_held = self
             .switched_at
             .is_some_and(|at| now.saturating_duration_since(at) < HOLD);
-        shown.is_stalled(now) || !is_held && shown.has_fewer_pictures(now, other)
+        let is_poorer = || {
+            shown.has_fewer_pictures(now, other)
+                || shown.lacks_sound(now, other) && !other.has_fewer_pictures(now, shown)
+        };
+        shown.is_stalled(now) || !is_held && is_poorer()
     }
 
     /// Shows a stream from now on.
@@ -180,6 +188,7 @@ impl Stream {
             interval: Duration::ZERO,
             came: VecDeque::new(),
             since: None,
+            heard_at: None,
             kept: VecDeque::new(),
             kept_bytes: 0,
             is_whole: [false; LAYERS_MAX],
@@ -193,6 +202,9 @@ impl Stream {
     }
 
     fn note(&mut self, now: Instant, item: &IngestItem) {
+        if item.kind == MediaKind::Audio {
+            self.heard_at = Some(now);
+        }
         let Some(captured_us) = item.captured_us().filter(|_| item.kind == MediaKind::Video) else {
             return;
         };
@@ -253,6 +265,16 @@ impl Stream {
         let patience = (self.interval * 3).clamp(STALL_MIN, STALL_MAX);
         self.newest
             .is_none_or(|(_, at)| now.saturating_duration_since(at) > patience)
+    }
+
+    /// Whether its sound is missing while the other one has some.
+    fn lacks_sound(&self, now: Instant, other: &Self) -> bool {
+        let is_heard = |stream: &Self| {
+            stream
+                .heard_at
+                .is_some_and(|at| now.saturating_duration_since(at) <= SOUND_STALL)
+        };
+        !is_heard(self) && is_heard(other)
     }
 
     /// Whether it has clearly fewer pictures than the other one.

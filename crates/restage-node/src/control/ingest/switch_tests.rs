@@ -41,6 +41,7 @@ struct Encoder {
     pictures: u64,
     sounds: u64,
     is_silent: bool,
+    has_sound: bool,
     /// Of so many pictures one is sent.
     leaves: u64,
 }
@@ -75,6 +76,7 @@ impl Scene {
             pictures: passed / PICTURE.as_micros() as u64 + 1,
             sounds: passed / SOUND.as_micros() as u64 + 1,
             is_silent: false,
+            has_sound: true,
             leaves: 1,
         });
     }
@@ -115,7 +117,9 @@ impl Scene {
                 while SOUND * encoder.sounds as u32 <= passed {
                     let us = encoder.begin_us + encoder.sounds * SOUND.as_micros() as u64;
                     encoder.sounds += 1;
-                    items.push(item(MediaKind::Audio, us, false, id.0 as u8));
+                    if encoder.has_sound {
+                        items.push(item(MediaKind::Audio, us, false, id.0 as u8));
+                    }
                 }
                 if encoder.is_silent {
                     continue;
@@ -241,6 +245,28 @@ fn a_stream_that_loses_pictures_is_left() {
     scene.of(A).leaves = 1;
     scene.run(Duration::from_secs(9));
     assert_eq!(scene.shown(), 1);
+}
+
+#[test]
+fn a_stream_that_loses_its_sound_is_left_unless_the_other_has_fewer_pictures() {
+    let mut scene = Scene::new();
+    scene.join(A, 5_000_000);
+    scene.join(B, 5_000_000);
+    scene.run(Duration::from_secs(7));
+    assert_eq!(scene.shown(), 1);
+    scene.of(A).has_sound = false;
+    scene.run(Duration::from_secs(2));
+    assert_eq!(scene.shown(), 2);
+    assert!(scene.check() < Duration::from_millis(110));
+    scene.of(B).has_sound = false;
+    scene.of(A).has_sound = true;
+    scene.of(A).leaves = 2;
+    scene.run(Duration::from_secs(9));
+    assert_eq!(scene.shown(), 2, "pictures come first");
+    scene.of(A).leaves = 1;
+    scene.run(Duration::from_secs(4));
+    assert_eq!(scene.shown(), 1);
+    assert_eq!(scene.switch.switches(), 2);
 }
 
 #[test]

@@ -20,7 +20,8 @@ impl Worker {
     }
 
     pub(super) fn begin_inlet(&mut self, inlet: InletId, formats: Vec<Format>) {
-        if let Some(end) = self.inlets.get_mut(&inlet) {
+        let end = self.inlets.get_mut(&inlet);
+        if let Some(end) = end.filter(|end| !end.has_begun) {
             end.formats.get_or_insert(formats);
             self.feed_from(inlet);
         }
