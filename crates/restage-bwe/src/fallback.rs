@@ -36,8 +36,9 @@ const ELAPSED_MAX: f64 = 5.0;
 /// A REMB of more than this share of what is sent, in percent, says only that there is no congestion: a receiver cannot see what
 /// more the path would carry.
 const BOUND_PERCENT: u64 = 120;
-/// A REMB has risen or fallen if it differs from the one before by more than this, in percent.
-const REMB_STEP_PERCENT: u64 = 1;
+/// A REMB has fallen if it is lower than before by more than this, in percent. It has risen if it is higher at all: libwebrtc sends one every
+/// 200 ms, and raises it by as little as 1,000 bit/s at a time.
+const REMB_FALL_PERCENT: u64 = 1;
 /// A REMB below what is sent follows what is received, and rises within this time if nothing is wrong.
 const REMB_RISES_US: Micros = 3_000_000;
 /// A try has not failed if this share of it is sent and passes, or of one that has failed before; less than that is another matter.
@@ -70,6 +71,19 @@ struct Remb {
     bits_per_s: u64,
     /// When it was last rising, or more than is sent.
     free_at: Micros,
+    /// When it was another one before, or more than is sent.
+    changed_at: Micros,
+    /// What it was when it was last rising or falling.
+    from: u64,
+}
+
+impl Remb {
+    /// It counts. A receiver repeats its last one with each report (libwebrtc) while nothing comes of what it measures, as where the
+    /// pictures are paused: then it says nothing any more, and reports count.
+    fn is_of_present(&self, now: Micros) -> bool {
+        let age_max = REMB_AGE_MAX.as_micros() as Micros;
+        now - self.at <= age_max && now - self.changed_at <= age_max
+    }
 }
 
 #[derive(Debug, Default)]
@@ -130,8 +144,7 @@ impl Fallback {
     }
 
     pub(crate) fn has_remb(&self, now: Micros) -> bool {
-        let age_max = REMB_AGE_MAX.as_micros() as Micros;
-        self.remb.is_some_and(|remb| now - remb.at <= age_max)
+        self.remb.is_some_and(|remb| remb.is_of_present(now))
     }
 
     /// Whether no queue and no request speaks against what is sent. Loss alone may be another path's.
@@ -144,23 +157,32 @@ impl Fallback {
     pub(crate) fn on_remb(&mut self, now: Micros, bits_per_s: u64, sent: u64) -> Said {
         let is_above = bits_per_s > (sent / 100).saturating_mul(BOUND_PERCENT);
         let before = self.remb.filter(|remb| self.has_remb_at(remb, now));
-        let step = |remb: Remb| remb.bits_per_s / 100 * REMB_STEP_PERCENT;
-        let has_risen =
-            before.is_some_and(|remb| bits_per_s > remb.bits_per_s.saturating_add(step(remb)));
-        let has_fallen =
-            before.is_some_and(|remb| bits_per_s.saturating_add(step(remb)) < remb.bits_per_s);
+        let has_risen = before.is_some_and(|remb| bits_per_s > remb.from);
+        let has_fallen = before.is_some_and(|remb| {
+            bits_per_s.saturating_add(remb.from / 100 * REMB_FALL_PERCENT) < remb.from
+        });
         let free_at = match (is_above || has_risen, before) {
             (true, _) => now,
             (false, Some(remb)) => remb.free_at,
-            (false, None) => now - REMB_RISES_US,
+            (false, None) => now,
         };
-        self.remb = Some(Remb {
+        let repeated = before.filter(|remb| remb.bits_per_s == bits_per_s && !is_above);
+        let changed_at = repeated.map_or(now, |remb| remb.changed_at);
+        let remb = Remb {
             at: now,
             bits_per_s,
             free_at,
-        });
+            changed_at,
+            from: match before {
+                Some(remb) if !is_above && !has_risen && !has_fallen => remb.from,
+                _ => bits_per_s,
+            },
+        };
+        self.remb = Some(remb);
         if is_above || has_risen {
             Said::Clear
+        } else if !remb.is_of_present(now) {
+            Said::Unclear
         } else if has_fallen || now - free_at >= REMB_RISES_US {
             self.has_queued = true;
             Said::Overload(bits_per_s as f64)
@@ -353,5 +375,9 @@ impl Fallback {
         self.tried = Some((now, rate));
         self.used_at = None;
         self.missing = (now, 0);
+        // One that was repeated has this long to follow what is sent now.
+        if let Some(remb) = &mut self.remb {
+            (remb.free_at, remb.changed_at) = (now, now);
+        }
     }
 }

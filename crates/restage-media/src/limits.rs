@@ -124,6 +124,14 @@ pub const FEEDBACK_SLACK: Duration = Duration::from_millis(30);
 /// A connected peer from which nothing has arrived for this long is gone. Browsers send consent checks (RFC 7675)
 /// every few seconds.
 pub const PEER_SILENCE_MAX: Duration = Duration::from_secs(7);
+/// The same for a peer that is not known to send such checks: its reports may be 7.5 s apart (RFC 3550 §6.2).
+pub const PEER_SILENCE_UNKNOWN_MAX: Duration = Duration::from_millis(8_500);
+/// The same for a peer that is known to send none, as GStreamer's webrtcbin: one of its reports may be lost.
+pub const PEER_SILENCE_UNCHECKED_MAX: Duration = Duration::from_secs(16);
+/// Checks that come later than this after the answer are of consent, and not of the connection's beginning.
+pub const CONSENT_AFTER: Duration = Duration::from_secs(3);
+/// A peer that has sent no check of consent this long after the answer sends none: they are at most 6 s apart (RFC 7675 §5.1).
+pub const CONSENT_KNOWN_AFTER: Duration = Duration::from_secs(10);
 /// A peer that has not completed ICE and DTLS this long after its answer is gone.
 pub const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Key frames that one subscriber may ask for at once. A subscriber that has lost its picture gets one at once. Requests while

@@ -17,6 +17,10 @@ const GROWTH: f64 = 1.08;
 const RECEIVED_SHARE: f64 = 1.5;
 const HEADROOM: f64 = 10_000.0;
 const REMB_INTERVAL: Duration = Duration::from_secs(1);
+const PICTURE_REMB_INTERVAL: Duration = Duration::from_millis(200);
+/// What a REMB of pictures is raised by at a time, this long after it was lowered.
+const RAISED: f64 = 1_000.0;
+const RAISED_SLOWLY_FOR: Duration = Duration::from_secs(5);
 const REMB_LOWERED_INTERVAL: Duration = Duration::from_millis(300);
 
 /// What a receiver says about the path.
@@ -25,6 +29,9 @@ pub(crate) enum Kind {
     TransportWide,
     Reports,
     Remb,
+    /// As libwebrtc's: of pictures only, five times a second, raised slowly after it was lowered, and repeated with each report while no
+    /// pictures come.
+    PictureRemb,
 }
 
 /// What is reported.
@@ -49,6 +56,7 @@ pub(crate) struct Receiver {
     due_at: Duration,
     remb_at: Duration,
     remb: f64,
+    lowered_at: Duration,
     window: Vec<(Duration, usize)>,
 }
 
@@ -83,16 +91,24 @@ impl Receiver {
         for (at, queued, bytes) in self.coming.extract_if(.., |(at, ..)| *at <= now) {
             self.received += 1;
             longest = longest.max(queued);
-            self.window.push((at, bytes));
-            if bytes > 300 {
+            let is_picture = bytes > 300;
+            if is_picture {
                 self.pictures_at = Some(at);
+            }
+            if is_picture || kind != Kind::PictureRemb {
+                self.window.push((at, bytes));
             }
         }
         self.window.retain(|(at, _)| *at + REMB_INTERVAL > now);
-        let remb = (kind == Kind::Remb)
-            .then(|| self.estimate(now, longest))
-            .flatten();
         let is_due = now >= self.due_at && self.received > 0;
+        let repeated = (is_due && self.remb > 0.0).then_some(self.remb as u64);
+        let remb = match kind {
+            Kind::TransportWide | Kind::Reports => None,
+            Kind::Remb => self.estimate(now, longest, REMB_INTERVAL),
+            Kind::PictureRemb => self
+                .estimate(now, longest, PICTURE_REMB_INTERVAL)
+                .or(repeated),
+        };
         if !is_due && remb.is_none() {
             return None;
         }
@@ -122,14 +138,14 @@ impl Receiver {
         })
     }
 
-    fn estimate(&mut self, now: Duration, longest: Duration) -> Option<u64> {
+    fn estimate(&mut self, now: Duration, longest: Duration, usual: Duration) -> Option<u64> {
         let received: usize = self.window.iter().map(|(_, bytes)| bytes).sum();
         let received = received as f64 * 8.0;
         let is_over = longest > QUEUE;
         let interval = if is_over {
-            REMB_LOWERED_INTERVAL
+            REMB_LOWERED_INTERVAL.min(usual)
         } else {
-            REMB_INTERVAL
+            usual
         };
         if now < self.remb_at + interval || received == 0.0 {
             return None;
@@ -139,8 +155,13 @@ impl Receiver {
         if self.remb == 0.0 {
             self.remb = received;
         }
+        let is_slow = usual == PICTURE_REMB_INTERVAL && now < self.lowered_at + RAISED_SLOWLY_FOR;
+        if is_over {
+            self.lowered_at = now;
+        }
         self.remb = match is_over {
             true => self.remb.min(received * LOWERED),
+            false if is_slow && self.lowered_at > Duration::ZERO => self.remb + RAISED,
             false => {
                 let most = received * RECEIVED_SHARE + HEADROOM;
                 (self.remb * GROWTH.powf(elapsed)).min(most.max(self.remb))

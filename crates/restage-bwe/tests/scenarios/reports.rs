@@ -8,7 +8,7 @@ use super::cases::{PICTURE, SEEDS, SIMULCAST, dipped, narrow, paused, throttled,
 use super::report::Kind;
 use super::world::{Point, Trace};
 
-const KINDS: [Kind; 2] = [Kind::Reports, Kind::Remb];
+const KINDS: [Kind; 3] = [Kind::Reports, Kind::Remb, Kind::PictureRemb];
 const NAME: &str = "viewer without transport-wide feedback";
 
 const fn s(seconds: u64) -> Duration {

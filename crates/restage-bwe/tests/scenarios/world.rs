@@ -211,7 +211,7 @@ pub(crate) struct World {
 fn config(kind: Kind) -> Config {
     match kind {
         Kind::TransportWide => Config::default(),
-        Kind::Reports | Kind::Remb => Config {
+        Kind::Reports | Kind::Remb | Kind::PictureRemb => Config {
             start: limits::RATE_MAX,
             has_feedback: false,
             can_probe: false,

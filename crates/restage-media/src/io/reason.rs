@@ -8,7 +8,7 @@ use restage_codec::MediaKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GoneReason {
-    /// Nothing arrived for [`limits::PEER_SILENCE_MAX`](crate::limits::PEER_SILENCE_MAX).
+    /// Nothing arrived for [`limits::PEER_SILENCE_MAX`](crate::limits::PEER_SILENCE_MAX), or longer if it sends no checks of consent.
     Silent,
     /// The remote end closed DTLS (close_notify).
     ClosedByRemote,

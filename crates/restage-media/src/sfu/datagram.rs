@@ -124,7 +124,7 @@ impl Sfu {
         let result = transport.receive_stun(now, path, message, is_anothers, secrets, sink);
         let is_taken = !matches!(result, Ok(Outcome::Refused));
         if is_taken {
-            peer.last_seen_at = now;
+            peer.on_check(now);
         }
         match &result {
             Ok(Outcome::Taken) => self.claim_address(index, source),

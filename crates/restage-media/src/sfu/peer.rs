@@ -13,7 +13,10 @@ use crate::allocate::wish::Wish;
 use crate::bitrate::Upload;
 use crate::io::datagrams::Remote;
 use crate::io::{Excess, PeerId};
-use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT_MAX, PEER_SILENCE_MAX};
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, CONNECT_MAX, CONSENT_AFTER, CONSENT_KNOWN_AFTER, PEER_SILENCE_MAX,
+    PEER_SILENCE_UNCHECKED_MAX, PEER_SILENCE_UNKNOWN_MAX,
+};
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder};
 use crate::publication::Publication;
@@ -46,6 +49,8 @@ pub(crate) struct Peer {
     pub(crate) address_changes: u32,
     opened_at: Instant,
     pub(crate) last_seen_at: Instant,
+    /// It sends consent checks (RFC 7675).
+    checks_consent: bool,
     pub(crate) is_connected: bool,
     /// It is not served by a timer before this.
     pub(crate) rests_until: Instant,
@@ -125,6 +130,7 @@ impl Peer {
             address_changes: 0,
             opened_at: now,
             last_seen_at: now,
+            checks_consent: false,
             is_connected: false,
             rests_until: now,
             publication: None,
@@ -297,10 +303,22 @@ impl Peer {
 
     fn overdue_at(&self) -> (Instant, Overdue) {
         if self.is_connected {
-            (self.last_seen_at + PEER_SILENCE_MAX, Overdue::Silent)
+            let is_known = self.last_seen_at >= self.opened_at + CONSENT_KNOWN_AFTER;
+            let silence_max = match (self.checks_consent, is_known) {
+                (true, _) => PEER_SILENCE_MAX,
+                (false, false) => PEER_SILENCE_UNKNOWN_MAX,
+                (false, true) => PEER_SILENCE_UNCHECKED_MAX,
+            };
+            (self.last_seen_at + silence_max, Overdue::Silent)
         } else {
             (self.opened_at + CONNECT_MAX, Overdue::NeverConnected)
         }
+    }
+
+    /// A check of the peer has come, or an answer to one.
+    pub(crate) fn on_check(&mut self, now: Instant) {
+        self.last_seen_at = now;
+        self.checks_consent |= now >= self.opened_at + CONSENT_AFTER;
     }
 
     /// Adds an address. Returns the one that was dropped for it, which is never the one that media goes to.

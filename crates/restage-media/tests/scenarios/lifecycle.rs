@@ -50,6 +50,26 @@ fn a_vanished_client_is_noticed_within_ten_seconds() {
 }
 
 #[test]
+fn a_viewer_without_consent_checks_stays_as_long_as_its_reports_come() {
+    let mut world = World::new();
+    let publisher = world.publisher(1, 1);
+    let viewer = world.subscriber(2, 1);
+    world.connect();
+    let now = world.now;
+    world.clients[publisher].start(now, Codec::H264);
+    world.run_ms(500);
+    world.clients[viewer].reports_every = Some(Duration::from_millis(7_400));
+    world.run_ms(20_000);
+    // Then one of its reports is lost.
+    world.clients[viewer].reports_every = Some(Duration::from_millis(14_800));
+    world.run_ms(40_000);
+    assert!(world.gone(2).is_none(), "{:?}", world.gone(2));
+    world.clients[viewer].is_offline = true;
+    let (_, reason) = gone_at(&mut world, 2, limits::PEER_SILENCE_UNCHECKED_MAX);
+    assert_eq!(reason, GoneReason::Silent);
+}
+
+#[test]
 fn datagrams_in_its_name_do_not_keep_a_vanished_client() {
     // Datagrams that look like RTP, RTCP and DTLS.
     for first_bytes in [[0x80, 96], [0x80, 200], [23, 254]] {

@@ -51,6 +51,9 @@ pub struct Client {
     pub is_closed: bool,
     /// Whether it neither sends nor receives any more, as if unplugged.
     pub is_offline: bool,
+    /// It sends a report this often and nothing else, no checks of consent either, as GStreamer's webrtcbin does.
+    pub reports_every: Option<Duration>,
+    reported_at: Instant,
     /// The received payloads, each once.
     pub sent: Vec<(MediaKind, Arc<[u8]>)>,
     pub got: Vec<Got>,
@@ -152,6 +155,8 @@ impl Client {
             is_connected: false,
             is_closed: false,
             is_offline: false,
+            reports_every: None,
+            reported_at: now,
             sent: Vec::new(),
             got: Vec::new(),
             reports: Vec::new(),
@@ -334,7 +339,18 @@ impl Client {
     }
 
     pub fn take_flights(&mut self) -> Vec<Flight> {
-        std::mem::take(&mut self.flights)
+        let mut flights = std::mem::take(&mut self.flights);
+        if let Some(every) = self.reports_every {
+            flights.retain(|flight| {
+                let is_report = matches!(flight.bytes[..], [128..=191, 192..=223, ..]);
+                let is_due = is_report && self.now >= self.reported_at + every;
+                if is_due {
+                    self.reported_at = self.now;
+                }
+                is_due
+            });
+        }
+        flights
     }
 
     pub fn drain(&mut self) {
