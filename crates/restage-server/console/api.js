@@ -75,7 +75,11 @@ const GRANT_MARGIN_S = 60;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** The server refuses the key, or there is no key. */
-export class KeyRefused extends Error {}
+export class KeyRefused extends Error {
+  constructor() {
+    super("the console's key is missing, or not the server's: enter it first");
+  }
+}
 
 /** The server does not respond. */
 export class ServerAway extends Error {

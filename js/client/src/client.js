@@ -90,13 +90,18 @@ export function watch(url, token, element, options = {}) {
     connection.addTransceiver("audio", { direction: "recvonly" });
     offerDescriptors(connection.addTransceiver("video", { direction: "recvonly" }));
     connection.addEventListener("track", ({ track }) => {
-      stream.addTrack(track);
-      if (session.stream === stream) return;
-      session.stream = stream;
-      element.srcObject = stream;
-      // Refused when the element is not muted and the user has not touched the page; the caller should offer a button.
-      element.play().catch(() => {});
-      session.dispatchEvent(new Event("streamchange"));
+      const show = () => {
+        stream.addTrack(track);
+        if (session.stream === stream) return;
+        session.stream = stream;
+        element.srcObject = stream;
+        // Refused when the element is not muted and the user has not touched the page; the caller should offer a button.
+        element.play().catch(() => {});
+        session.dispatchEvent(new Event("streamchange"));
+      };
+      // Chromium plays no sound of a stream whose video track waits for its first picture.
+      if (track.kind === "video" && track.muted) track.addEventListener("unmute", show, { once: true });
+      else show();
     });
   };
   return new MediaSession(url, token, { category: "SUBSCRIBE_ERROR", prepare, tracks: () => [] }, options);

@@ -41,6 +41,17 @@ impl Rig {
         self.sent += 1;
     }
 
+    /// Sends 800 kbit/s for so many milliseconds, and hears the same REMB five times a second.
+    fn repeat_remb(&mut self, ms: u64, bits_per_s: u64) {
+        for step in 0..ms / 10 {
+            self.send(1_000);
+            if step % 20 == 0 {
+                self.estimator.on_remb(self.now, bits_per_s);
+            }
+        }
+        self.estimator.on_remb(self.now, bits_per_s);
+    }
+
     /// Says that the packets from `first` on arrived 1 ms apart.
     fn hear(&mut self, first: u16, count: usize, begin: i64) {
         let arrivals: Vec<_> = (0..count as i64).map(|n| Some(begin + n * 1_000)).collect();
@@ -201,13 +212,15 @@ fn remb_counts_only_without_feedback_and_only_where_it_is_a_bound() {
         (WITHOUT_FEEDBACK, 700_000),
         (Config::default(), limits::START_RATE),
     ] {
-        // 800 kbit/s were sent.
+        // 800 kbit/s are sent. It may be about to follow that.
         let mut rig = Rig::new(config);
-        rig.estimator.on_remb(rig.now, 700_000);
+        rig.repeat_remb(2_900, 700_000);
+        assert_eq!(rig.estimator.estimate(), config.start);
+        rig.repeat_remb(200, 700_000);
         assert_eq!(rig.estimator.estimate(), expected);
     }
     let mut rig = Rig::new(WITHOUT_FEEDBACK);
-    rig.estimator.on_remb(rig.now, 700_000);
+    rig.repeat_remb(3_100, 700_000);
     // As much as is sent and half of it again: what more would pass it cannot know.
     for expected in [1_200_000, 1_230_000, 1_260_000] {
         for _ in 0..50 {
