@@ -258,6 +258,9 @@ for (const [sent, offered] of [
     const sentence = `No picture: the publisher sends ${sent}`;
     await tile.locator(".tile-problem-text", { hasText: sentence }).waitFor();
     assert.match(await tile.locator(".tile-stats").innerText(), /no picture/);
+    const playedUntil = () => tile.locator("video").evaluate(video => video.currentTime);
+    const before = await playedUntil();
+    await eventually(async () => (await playedUntil()) > before + 1, "its sound is played");
     await tile.screenshot({ path: join(OUTPUT, `console-codec-${sent}.png`) });
   });
 }
