@@ -183,7 +183,8 @@ impl Fallback {
             Said::Clear
         } else if !remb.is_of_present(now) {
             Said::Unclear
-        } else if has_fallen || now - free_at >= REMB_RISES_US {
+        } else if has_fallen || (bits_per_s < sent && now - free_at >= REMB_RISES_US) {
+            // One that stands still at what is sent, or above, does not say that this is too much.
             self.has_queued = true;
             Said::Overload(bits_per_s as f64)
         } else {

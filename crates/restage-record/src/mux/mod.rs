@@ -21,7 +21,6 @@ use crate::drops::Drops;
 use crate::mp4::{AUDIO_TIMESCALE, VIDEO_TIMESCALE};
 use crate::output::{DropReason, Output};
 use crate::stream::{AudioUnit, VideoUnit};
-use crate::timeline::JUMP_US;
 use black::Black;
 pub(crate) use run::Ahead;
 use run::Run;
@@ -231,7 +230,6 @@ const MAX: i128 = 1 << 58;
 
 const _: () = assert!(ORIGIN_STEP_US * VIDEO_TIMESCALE as i64 % 1_000_000 == 0);
 const _: () = assert!(ORIGIN_STEP_US * AUDIO_TIMESCALE as i64 % 1_000_000 == 0);
-const _: () = assert!(JUMP_US > 0);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::black::Black;
 use super::tracks::{AudioTrack, Taken, VideoTrack};
-use super::{Context, Files, JUMP_US, scale, ticks};
+use super::{Context, Files, scale, ticks};
 use crate::journal::{InitEntry, PictureEntry, SegmentEntry};
 use crate::limits::{HOLE_MAX_US, SEGMENT_BYTES_MAX, SEGMENT_SAMPLES_MAX};
 use crate::mp4::{self, AUDIO_TIMESCALE, OPUS, VIDEO_TIMESCALE, VideoFormat};
@@ -11,6 +11,9 @@ use crate::stream::{AudioUnit, VideoUnit};
 
 /// A key frame that comes so little before the target is reached begins a segment.
 const TOLERANCE_US: i64 = 100_000;
+/// A run ends where the publisher's clock has come this far from the server's since the run began: its date counts for all of it. Encoders
+/// that play a file in real time begin up to 0.7 s ahead.
+const DRIFT_MAX_US: i64 = 1_000_000;
 /// Sound that is so far behind the pictures does not come: silence takes its place, up to where it might still come.
 const SOUND_LAG_US: i64 = 1_000_000;
 const SOUND_LAG_LEFT_US: i64 = 500_000;
@@ -116,7 +119,7 @@ impl Run {
         self.is_dark()
             || video.format != *format
             || self.audio.is_none() && cx.has_sound
-            || drift.saturating_abs() > JUMP_US
+            || drift.saturating_abs() > DRIFT_MAX_US
             || self.lacks_pictures_at(at_us)
     }
 
@@ -217,7 +220,7 @@ impl Run {
     ) -> Result<Taken, AudioUnit> {
         if !self.has_shown() && self.is_sound_cut_due(files) {
             let drift = self.distance_us.saturating_sub(self.began_us);
-            if drift.saturating_abs() > JUMP_US {
+            if drift.saturating_abs() > DRIFT_MAX_US {
                 return Err(unit);
             }
             let end = self
