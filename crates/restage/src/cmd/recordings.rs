@@ -93,8 +93,6 @@ const RECORDINGS: Columns = Columns {
         ("PAUSED", "paused"),
         ("STAGE", "stageName"),
         ("USER", "userId"),
-        ("STAGE", "stageName"),
-        ("USER", "userId"),
         ("PARTICIPANT", "participantId"),
         ("STARTED", "startTime"),
         ("ENDED", "endTime"),
