@@ -221,5 +221,7 @@ def test_a_server_without_listeners_names_no_endpoints_and_rtmps_needs_tls(tmp_p
         plain.stop()
     address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     refused = Server(tmp_path / "refused", "--rtmps", address, name="test_rtmp_refused")
-    with pytest.raises(AssertionError, match="certificate"):
+    with pytest.raises(AssertionError, match="ended with 2"):
         refused.start()
+    refused.logged("restage: rtmps = ", "certificate")
+    refused.logged("  try: ", "--tls-cert", "--tls auto")

@@ -86,7 +86,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
                 findings.push(offload("gro", "receives", report.gro_segments));
             }
         }
-        Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
+        Err(error) => {
+            let advice = error.advice().map(|advice| format!("; try {advice}"));
+            let sentence = format!("{error}{}", advice.unwrap_or_default());
+            findings.push(finding("candidates", Verdict::Fail, sentence));
+        }
     }
     findings.push(data_dir(&config.data_dir));
     findings.extend(storage::storage(config));

@@ -191,3 +191,17 @@ async fn download(args: DownloadArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     download::run(&api, &args.recording, args.to).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_column_is_there_twice() {
+        for table in [RECORDINGS, RECORDING] {
+            for (at, column) in table.columns.iter().enumerate() {
+                assert!(!table.columns[..at].contains(column), "{column:?}");
+            }
+        }
+    }
+}
