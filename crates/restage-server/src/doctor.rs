@@ -31,6 +31,8 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 pub enum Verdict {
     /// No problem.
     Ok,
+    /// It is not there, because the settings do not have it; most do without.
+    Off,
     /// It works, with a disadvantage.
     Warn,
     /// It does not work.
