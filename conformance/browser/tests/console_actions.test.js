@@ -186,8 +186,8 @@ test("the participants of an ingest say what they are, and what it means to disc
   const row = part => page.locator(`.participant[data-participant="${part}-twin"]`);
   await row("SECOND").waitFor();
   assert.match(await card(page, arn).innerText(), /2 publishing/);
-  assert.match(await row("COMMON").innerText(), /^twin\nwhat viewers see of both encoders · COMMON-twin/);
-  assert.match(await row("FIRST").innerText(), /^twin, encoder 1\none stream of two/);
+  assert.match(await row("COMMON").innerText(), /^twin\n+what viewers see of both encoders · COMMON-twin/);
+  assert.match(await row("FIRST").innerText(), /^twin, encoder 1\n+one stream of two/);
   for (const [part, buttons] of Object.entries({ ONLY: 3, COMMON: 3, FIRST: 1, SECOND: 1 })) {
     assert.equal(await row(part).getByRole("button").count(), buttons, part);
   }
