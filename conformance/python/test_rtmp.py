@@ -84,6 +84,8 @@ def test_an_encoder_is_watched_in_both_stages(server, ingests, stages, media, pa
         assert told["audio"]["codec"] == "Opus" and told["audio"]["framesPerSecond"] > 40, told
         assert not encoder.is_over(), encoder.told()
     eventually(lambda: ingests.state(made) == "INACTIVE", what="it has ended")
+    line = server.logged("an encoder has ended its stream", publisher)
+    assert re.search(r" packets=[1-9]\d* .*\bpictures_left_out=\d+ ", line) and "{" not in line, line
     eventually(lambda: stages.participants(source)[publisher]["state"] == "DISCONNECTED")
     ingests.delete(made)
 
