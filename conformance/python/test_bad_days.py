@@ -81,7 +81,7 @@ def refused_start(server):
     with pytest.raises(AssertionError, match="ended with 1"):
         server.start()
     server.process = None
-    eventually(lambda: "restage does not start" in server.tail(), what="a last word")
+    eventually(lambda: "the server does not start" in server.tail(), what="a last word")
     return server.tail()
 
 

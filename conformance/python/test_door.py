@@ -415,7 +415,8 @@ def test_with_auth_any_name_and_origin_may_sign(server):
 def test_without_auth_a_server_is_exposed_only_if_told_twice(tmp_path):
     command = [str(binary()), "serve", "--data-dir", str(tmp_path / "x"), "--http", "0.0.0.0:0", "--auth", "none"]
     refused = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60)
-    assert refused.returncode != 0 and "expose-without-auth" in refused.stderr, refused.stderr
+    assert refused.returncode == 2 and "  try: " in refused.stderr, refused.stderr
+    assert "expose-without-auth" in refused.stderr, refused.stderr
     arguments = ("--auth", "none", "--expose-without-auth", "--media-ip", "127.0.0.1")
     with served(tmp_path, *arguments, host="0.0.0.0") as server:
         assert server.logged("WARN", "may call every operation")

@@ -316,8 +316,8 @@ def test_what_keeps_a_server_from_starting_is_json_too(tmp_path):
             (1, "listen on", ("--http", address), {"RESTAGE_LOG_FORMAT": "json"}),
             (2, "--no-such-flag", ("--log-format=json", "--no-such-flag"), {}),
             (2, "invalid value", ("--log-format", "json", "--media-port", "x"), {}),
-            (1, "no-such-setting", ("--config", str(configured)), {}),
-            (1, "account-id", ("--log-format", "json", "--account-id", "7"), {}),
+            (2, "no-such-setting", ("--config", str(configured)), {}),
+            (2, "account-id", ("--log-format", "json", "--account-id", "7"), {}),
         ]
         for expected, words, arguments, environment in cases:
             code, lines = ended(tmp_path, *arguments, **environment)

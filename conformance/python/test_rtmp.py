@@ -84,6 +84,8 @@ def test_an_encoder_is_watched_in_both_stages(server, ingests, stages, media, pa
         assert told["audio"]["codec"] == "Opus" and told["audio"]["framesPerSecond"] > 40, told
         assert not encoder.is_over(), encoder.told()
     eventually(lambda: ingests.state(made) == "INACTIVE", what="it has ended")
+    line = server.logged("an encoder has ended its stream", publisher)
+    assert re.search(r" packets=[1-9]\d* .*\bpictures_left_out=\d+ ", line) and "{" not in line, line
     eventually(lambda: stages.participants(source)[publisher]["state"] == "DISCONNECTED")
     ingests.delete(made)
 
@@ -221,5 +223,7 @@ def test_a_server_without_listeners_names_no_endpoints_and_rtmps_needs_tls(tmp_p
         plain.stop()
     address = f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     refused = Server(tmp_path / "refused", "--rtmps", address, name="test_rtmp_refused")
-    with pytest.raises(AssertionError, match="certificate"):
+    with pytest.raises(AssertionError, match="ended with 2"):
         refused.start()
+    refused.logged("restage: rtmps = ", "certificate")
+    refused.logged("  try: ", "--tls-cert", "--tls auto")

@@ -67,6 +67,15 @@ def switches(server):
     return next(int(line.split()[1]) for line in lines if line.startswith("restage_ingest_switches_total"))
 
 
+def console_parts(server, stage):
+    """What the console knows the participants of a stage to be of their ingest."""
+    key = (server.data_dir / "console.key").read_text(encoding="ascii").strip()
+    request = urllib.request.Request(f"{server.url}/console/api/state", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        stages = {one["arn"]: one["participants"] for one in json.loads(answer.read())["stages"]}
+    return {one["participantId"]: one["ingest"] for one in stages[stage] if one["publishing"]}
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("how", ["killed", "stalled"])
 def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, media, how):
@@ -84,6 +93,8 @@ def test_subscribers_and_replicas_go_on_with_the_other_encoder(place, media, how
             encoders.append(Encoder(ffmpeg(url + item["streamKey"], video=LONG)))
             ingests.published(source, item["participantId"], encoders[-1])
         assert ingests.is_published(source, virtual)
+        parts = {virtual: "COMMON", streams[0]: "FIRST", streams[1]: "SECOND"}
+        assert console_parts(place.server, source) == parts
         session = place.stages.session(source)
         place.stages.replicate(source, hall, virtual)
         with api.refused("ConflictException", 409, "redundant"):

@@ -91,6 +91,13 @@ test("a phone", async () => {
   const { page, problems, close } = await open(PHONE, "dark");
   await waitForPair(page);
   await assertFits(page);
+  // The header's buttons end where the page does, on both sides.
+  const edges = await page
+    .locator(".brand, .bar .button")
+    .evaluateAll(all => all.map(each => each.getBoundingClientRect().toJSON()));
+  const [brand, recordings, network, publish] = edges;
+  assert.ok(network.left === brand.left && publish.right === recordings.right, JSON.stringify(edges));
+  assert.ok(network.top === publish.top && network.width === publish.width, JSON.stringify(edges));
   await page.screenshot({ path: join(OUTPUT, "console-phone.png"), fullPage: true });
   assert.deepEqual(problems, []);
   await close();

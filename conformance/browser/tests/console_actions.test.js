@@ -57,6 +57,35 @@ test("a stage's name that is refused says so and stays to be mended", async () =
   await page.getByRole("button", { name: "Create stage" }).click();
   await page.locator("#new-stage-problem", { hasText: "name" }).waitFor();
   assert.equal(await page.getByLabel("New stage's name").inputValue(), "no spaces");
+  await page.getByLabel("New stage's name").fill("");
+  assert.equal(await page.locator("#new-stage-problem").textContent(), "");
+});
+
+test("a token goes when the form no longer says what it has, and one without rights says so", async () => {
+  await stages.create("Changes");
+  const { page, problems } = await open();
+  await page.getByRole("button", { name: "Token for Changes" }).click();
+  const dialog = page.getByRole("dialog", { name: "Token for Changes" });
+  const make = dialog.getByRole("button", { name: "Make token" });
+  const made = page.locator("#token-made");
+  await make.click();
+  await made.waitFor();
+  assert.match(await page.locator("#token-facts").innerText(), /Whoever has the token .*only here\.$/);
+  for (const change of [
+    () => dialog.getByLabel(/minutes/).fill("5"),
+    () => dialog.getByLabel("subscribe").uncheck(),
+    () => dialog.getByLabel("publish").uncheck(),
+    () => dialog.getByLabel(/User id/).fill("Ann"),
+  ]) {
+    await change();
+    assert.ok(await made.isHidden());
+    assert.equal(await page.locator("#token-text").inputValue(), "");
+    await make.click();
+    await made.waitFor();
+  }
+  assert.match(await page.locator("#token-facts").innerText(), /neither publishing nor watching/);
+  assert.ok(await page.locator("#token-use").isHidden());
+  assert.deepEqual(problems, []);
 });
 
 test("a token is made as wished, copied, and publishes from here", async () => {
@@ -135,6 +164,52 @@ test("replicate, watch side by side, and stop the replica", async () => {
   );
 });
 
+test("the participants of an ingest say what they are, and what it means to disconnect them", async () => {
+  const { arn, participantId } = await publisher("Studio", "twin");
+  const { page } = await open();
+  // As three encoders would have it, and one of a redundant ingest.
+  const parts = ["ONLY", "COMMON", "FIRST", "SECOND"];
+  await page.route("**/console/api/state", async route => {
+    const response = await route.fetch();
+    const state = await response.json();
+    const stage = state.stages.find(each => each.arn === arn);
+    const own = stage?.participants.find(each => each.participantId === participantId);
+    if (own) {
+      stage.participants = parts.map(ingest => ({
+        ...own,
+        ingest,
+        participantId: `${ingest}-${own.userId}`,
+      }));
+    }
+    await route.fulfill({ response, json: state });
+  });
+  const row = part => page.locator(`.participant[data-participant="${part}-twin"]`);
+  await row("SECOND").waitFor();
+  assert.match(await card(page, arn).innerText(), /2 publishing/);
+  assert.match(await row("COMMON").innerText(), /^twin\n+what viewers see of both encoders · COMMON-twin/);
+  assert.match(await row("FIRST").innerText(), /^twin, encoder 1\n+one stream of two/);
+  for (const [part, buttons] of Object.entries({ ONLY: 3, COMMON: 3, FIRST: 1, SECOND: 1 })) {
+    assert.equal(await row(part).getByRole("button").count(), buttons, part);
+  }
+  for (const [part, said] of /** @type {const} */ ([
+    [
+      "ONLY",
+      /leaves Studio, and the ingest configuration by which it publishes loses the stage.*same stream key/,
+    ],
+    ["COMMON", /leaves Studio\. With it go the others .*both encoders.*same stream key/],
+    ["SECOND", /leaves Studio\. With it go the others/],
+  ])) {
+    await row(part)
+      .getByRole("button", { name: /^Disconnect/ })
+      .click();
+    const dialog = page.getByRole("dialog", { name: /Disconnect twin/ });
+    const text = await dialog.innerText();
+    assert.match(text, said);
+    assert.doesNotMatch(text, /token/);
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+  }
+});
+
 test("what cannot be replicated is said in the dialog", async () => {
   const { arn: source } = await publisher("Alone", "Bob");
   const destination = await stages.create("Short-lived");
@@ -155,6 +230,7 @@ test("a participant is disconnected once it is confirmed, one who does not publi
   const ask = page.getByRole("button", { name: "Disconnect Cid in Farewell" });
   await ask.click();
   const dialog = page.getByRole("dialog", { name: "Disconnect Cid?" });
+  await dialog.getByText("leaves Farewell and its token stops working").waitFor();
   await dialog.getByRole("button", { name: "Cancel" }).click();
   await ask.click();
   await dialog.getByRole("button", { name: "Disconnect", exact: true }).click();

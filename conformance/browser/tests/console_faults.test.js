@@ -69,6 +69,7 @@ test("a console without its key asks for it, refuses a wrong one and opens with 
   await page.goto(`${server.url}/console/`);
   await page.locator("#key-form", { hasText: "console.key" }).waitFor();
   assert.equal(await page.locator(".stage").count(), 0);
+  assert.ok(await page.getByRole("button", { name: "Check the network" }).isHidden());
   const field = page.getByLabel(/Console key/);
   assert.ok(await field.evaluate(element => element === document.activeElement), "it can be typed at once");
   await field.fill("wrong");
@@ -112,7 +113,7 @@ test("a token that is refused says why, and the dialog is as good as new", async
   assert.ok(await page.locator("#publish-preview").isHidden(), "the camera is off");
   assert.equal(await page.getByLabel(/with the capability PUBLISH/).inputValue(), viewer.token);
   for (const [text, said] of [
-    ["", "three parts"],
+    ["", "Paste a participant token."],
     ["nonsense", "three parts"],
     ["e30.e30.e30", "whip_url"],
   ]) {

@@ -115,6 +115,7 @@ test("with no path at all the relay that is off is no good news", async () => {
 
 test("a relay that is off is said with the setting that turns it on", async () => {
   const { found } = await checked([]);
+  assert.equal(found.TURN.verdict, "off");
   assert.match(found.TURN.sentence, /--turn/);
   assert.equal(found.UDP.verdict, "ok");
 });

@@ -176,6 +176,27 @@ test("a recording is paused and resumed, and found by the name of its stage", as
   await close();
 });
 
+test("a recording that cannot be played is not said to play", async () => {
+  const { page, close } = await openConsole(browser, await recordingsUrl());
+  const play = page.getByRole("button", { name: "Play the recording of ann" });
+  await play.waitFor();
+  await server.pause();
+  try {
+    await play.click();
+    await page.locator("#player-problem", { hasText: "The server does not answer." }).waitFor();
+    assert.equal(await play.innerText(), "Play");
+    assert.equal(await play.getAttribute("aria-pressed"), "false");
+  } finally {
+    await server.resume();
+  }
+  await page.locator("#notice").waitFor({ state: "hidden" });
+  await play.click();
+  const hasPicture = `document.getElementById("player-video").currentTime > 0.5`;
+  await eventually(() => page.evaluate(hasPicture), "the recording plays", PLAY_MS);
+  assert.equal(await play.innerText(), "Playing");
+  await close();
+});
+
 /** Why there is no Firefox, or nothing; says so, and fails in CI, where nothing is skipped. */
 function whyNoFirefox() {
   if (existsSync(FIREFOX)) return undefined;

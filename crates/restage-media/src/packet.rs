@@ -17,6 +17,8 @@ pub(crate) struct SenderReport {
     pub(crate) ntp_us: i64,
     pub(crate) time: u32,
     pub(crate) arrived: Instant,
+    /// It is a capture time of an external inlet; no publisher has sent it.
+    pub(crate) is_of_inlet: bool,
 }
 
 /// A packet with everything that outlets need. One copy serves all subscribers; further copies share the payload.
@@ -233,6 +235,7 @@ impl MediaPacket {
                 ntp_us: report.ntp_us,
                 timestamp: report.time,
                 arrived_us: us(report.arrived),
+                is_of_inlet: report.is_of_inlet,
             }),
             marker: packet.marker,
             starts_key_frame: packet.starts_key_frame,
@@ -258,6 +261,8 @@ pub struct SenderTime {
     pub timestamp: u32,
     /// When the report arrived, by the clock of [`MediaPacket::arrived_us`].
     pub arrived_us: u64,
+    /// No publisher has sent it: it is an [`InletPacket::captured_us`].
+    pub is_of_inlet: bool,
 }
 
 /// Which layers of a simulcast publication a tap is given. Sound is always given.

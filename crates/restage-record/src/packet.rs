@@ -16,6 +16,8 @@ pub struct SenderReport {
     pub ntp_us: i64,
     /// The RTP timestamp of the stream at that time.
     pub rtp_time: u32,
+    /// No publisher has sent it: it is the time that the packet itself has in an ingest (RTMP).
+    pub is_of_ingest: bool,
 }
 
 /// A packet of the publication that is recorded.

@@ -174,9 +174,11 @@ impl Sender {
             sequence: bad.sequence,
             timestamp: bad.timestamp,
             arrived_us: self.now_us.saturating_add_signed(bad.arrived),
-            report: bad
-                .report
-                .map(|(ntp_us, rtp_time)| SenderReport { ntp_us, rtp_time }),
+            report: bad.report.map(|(ntp_us, rtp_time)| SenderReport {
+                ntp_us,
+                rtp_time,
+                is_of_ingest: bad.flags & 4 != 0,
+            }),
             marker: bad.flags & 1 != 0,
             starts_key_frame: bad.flags & 2 != 0,
             parameter_sets: None,

@@ -429,6 +429,13 @@ fn people_are_told_of_reports_that_lack_or_lie() {
     assert_eq!(notes(Reports::True), "");
     assert!(notes(Reports::Missing).contains("no sender reports"));
     assert!(notes(Reports::VideoOff(300_000)).contains("contradict the arrival"));
+    // An encoder has sent no reports, and is not blamed for any.
+    assert_eq!(notes(Reports::VideoOffInIngest(0)), "");
+    let of_ingest = notes(Reports::VideoOffInIngest(300_000));
+    assert!(
+        of_ingest.contains("170 ms apart") && !of_ingest.contains("eports"),
+        "{of_ingest}"
+    );
 }
 
 #[test]

@@ -11,6 +11,8 @@
  * @property {"SOURCE" | "REPLICA" | "NONE"} replicationType
  * @property {"ACTIVE" | "STOPPED" | undefined} replicationState
  * @property {string | undefined} sourceStageArn Set on replicas.
+ * @property {"ONLY" | "COMMON" | "FIRST" | "SECOND" | null} ingest What it is of its ingest configuration: the only
+ *   participant, or of a redundant ingest what viewers see, or the stream of one of the two encoders.
  *
  * @typedef {object} Stage
  * @property {string} arn

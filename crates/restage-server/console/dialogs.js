@@ -16,13 +16,17 @@ import { byId, displayName, stageName } from "./names.js";
 const MINUTES = 720;
 
 /**
- * Sends a form once, and shows below it why sending failed.
+ * Sends a form once, and shows below it why sending failed, until something in it is changed.
  * @param {string} id The form's id; its problem is shown in `<id>-problem`.
  * @param {() => Promise<void>} send
  */
 function onSubmit(id, send) {
   const form = /** @type {HTMLFormElement} */ (byId(id));
   const problem = /** @type {HTMLElement} */ (byId(`${id}-problem`));
+  // What was refused stands there no longer.
+  form.addEventListener("input", () => {
+    problem.textContent = "";
+  });
   form.addEventListener("submit", async event => {
     event.preventDefault();
     const button = /** @type {HTMLButtonElement} */ (form.querySelector("[type=submit]"));
@@ -51,6 +55,9 @@ export class StageForm {
   constructor(directory, onChange) {
     this.#directory = directory;
     const name = /** @type {HTMLInputElement} */ (byId("new-stage-name"));
+    name.addEventListener("input", () => {
+      byId("new-stage-done").textContent = "";
+    });
     onSubmit("new-stage", async () => {
       const stage = await createStage(byId("new-stage-region").value, name.value.trim());
       directory.add(stage);
@@ -80,10 +87,16 @@ export class TokenDialog {
   #field = /** @type {HTMLTextAreaElement} */ (byId("token-text"));
   /** @type {Stage | undefined} */
   #stage;
+  /** Grows when something in the form is changed. */
+  #revision = 0;
 
   /** @param {(token: string) => void} publishWith */
   constructor(publishWith) {
     onSubmit("token-form", () => this.#make());
+    // A token has what the form said when it was made.
+    byId("token-form").addEventListener("input", (/** @type {Event} */ event) => {
+      if (event.target !== this.#field) this.#forget();
+    });
     byId("token-close").addEventListener("click", () => this.#dialog.close());
     byId("token-copy").addEventListener("click", async () => {
       const isCopied = await copyText(this.#field.value);
@@ -101,16 +114,23 @@ export class TokenDialog {
     this.#stage = stage;
     byId("token-title").textContent = `Token for ${stageName(stage)}`;
     byId("token-minutes").value = `${MINUTES}`;
-    byId("token-made").hidden = true;
-    byId("token-form-problem").textContent = "";
-    this.#field.value = "";
+    this.#forget();
     this.#dialog.showModal();
     byId("token-user").focus();
   }
 
+  /** Takes away what was made, or why it was not. */
+  #forget() {
+    this.#revision += 1;
+    byId("token-made").hidden = true;
+    byId("token-form-problem").textContent = "";
+    this.#field.value = "";
+  }
+
   async #make() {
     if (!this.#stage) return;
-    byId("token-made").hidden = true;
+    this.#forget();
+    const revision = this.#revision;
     const capabilities = [
       ["PUBLISH", "token-publish"],
       ["SUBSCRIBE", "token-subscribe"],
@@ -121,10 +141,15 @@ export class TokenDialog {
       duration: Number(byId("token-minutes").value),
       ...(userId ? { userId } : {}),
     });
+    // It would not be what the form says now.
+    if (revision !== this.#revision) return;
     this.#field.value = made.token;
     byId("token-facts").textContent =
       `Participant ${made.participantId}, until ${new Date(made.expirationTime).toLocaleString()}. ` +
-      "Who has the token is the participant: it is shown only here.";
+      "Whoever has the token is the participant: it is shown only here." +
+      (capabilities.length > 0
+        ? ""
+        : " It permits neither publishing nor watching: it is good for the stage's events alone.");
     byId("token-copied").textContent = "";
     byId("token-use").hidden = !capabilities.includes("PUBLISH");
     byId("token-made").hidden = false;
@@ -190,7 +215,22 @@ export class ReplicateDialog {
   }
 }
 
-/** Asks for confirmation before a participant is disconnected, because its token becomes invalid. */
+/**
+ * What it means to be disconnected, as the end of a sentence, and how the participant comes back.
+ * @param {import("./api.js").Participant} participant
+ */
+function farewell({ ingest }) {
+  if (!ingest) return " and its token stops working. To come back it needs a new one.";
+  const back = "from then on the same encoder can publish again, with the same stream key.";
+  const detached = `loses the stage. UpdateIngestConfiguration gives it one again; ${back}`;
+  if (ingest === "ONLY") return `, and the ingest configuration by which it publishes ${detached}`;
+  return (
+    ". With it go the others of its redundant ingest: both encoders are disconnected, and their ingest configuration " +
+    detached
+  );
+}
+
+/** Asks for confirmation before a participant is disconnected, because it cannot come back by itself. */
 export class DisconnectDialog {
   #dialog = /** @type {HTMLDialogElement} */ (byId("disconnect"));
   /** @type {Seat | undefined} */
@@ -210,6 +250,7 @@ export class DisconnectDialog {
     this.#seat = seat;
     byId("disconnect-title").textContent = `Disconnect ${displayName(seat.participant)}?`;
     byId("disconnect-where").textContent = stageName(seat.stage);
+    byId("disconnect-what").textContent = farewell(seat.participant);
     byId("disconnect-form-problem").textContent = "";
     this.#dialog.showModal();
     byId("disconnect-close").focus();

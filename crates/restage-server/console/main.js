@@ -5,7 +5,7 @@ import { fetchState, hasKey, idOf, KeyRefused, Refused } from "./api.js";
 import { DisconnectDialog, ReplicateDialog, StageForm, TokenDialog } from "./dialogs.js";
 import { Directory } from "./directory.js";
 import { KeyForm } from "./key.js";
-import { byId, stageName } from "./names.js";
+import { byId, isShown, stageName } from "./names.js";
 import { Network } from "./network.js";
 import { Publishing } from "./publish.js";
 import { StageList } from "./stages.js";
@@ -70,7 +70,7 @@ const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
 function summarise() {
   const { stages, hasMore } = directory;
-  const people = stages.flatMap(stage => stage.participants).filter(participant => participant.publishing);
+  const people = stages.flatMap(stage => stage.participants).filter(isShown);
   const replicas = people.filter(participant => participant.replicationType === "REPLICA");
   setText(
     "summary",

@@ -15,8 +15,26 @@ import { idOf } from "./api.js";
  */
 export const seatKey = (stage, participant) => `${stage.arn}|${participant.participantId}`;
 
-/** @param {Participant} participant */
-export const displayName = participant => participant.userId || participant.participantId;
+/**
+ * Which encoder's stream of a redundant ingest it is, which nobody can watch or replicate by itself; 0 for all others.
+ * @param {Participant} participant
+ */
+export const encoderOf = ({ ingest }) => (ingest === "FIRST" ? 1 : ingest === "SECOND" ? 2 : 0);
+
+/**
+ * Whether viewers see it.
+ * @param {Participant} participant
+ */
+export const isShown = participant => participant.publishing && encoderOf(participant) === 0;
+
+/**
+ * The participants of a redundant ingest have one user id.
+ * @param {Participant} participant
+ */
+export const displayName = participant => {
+  const encoder = encoderOf(participant);
+  return (participant.userId || participant.participantId) + (encoder ? `, encoder ${encoder}` : "");
+};
 
 /** @param {{arn: string, name: string}} stage */
 export const stageName = stage => stage.name || idOf(stage.arn);

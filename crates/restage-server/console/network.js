@@ -9,7 +9,7 @@ import { tryPaths } from "./paths.js";
 /** @typedef {import("./paths.js").Finding} Finding */
 
 /** The words for verdicts, so that they are not told by colour alone. */
-const WORDS = { ok: "ok", warn: "look", fail: "closed" };
+const WORDS = { ok: "ok", off: "off", warn: "look", fail: "closed" };
 
 /** Checks when it is opened, and again on request. */
 export class Network {

@@ -8,7 +8,7 @@ import { askForRelays } from "./ice_servers.js";
 import { offer } from "./signalling.js";
 
 /**
- * @typedef {"ok" | "warn" | "fail"} Verdict
+ * @typedef {"ok" | "off" | "warn" | "fail"} Verdict
  * @typedef {{check: string, verdict: Verdict, sentence: string}} Finding
  * @typedef {{urls: string, username: string, credential: string}} IceServer
  * @typedef {{ms?: number, used?: string, offered: string[]}} Tried Milliseconds from the answer until media could flow, and
@@ -204,7 +204,7 @@ async function ipv6Finding(check) {
   if (offered.length === 0) {
     return finding(
       "IPv6",
-      "ok",
+      "off",
       "The server offers no IPv6 address; for networks that have only IPv6, give one with --media-ip.",
     );
   }
@@ -262,7 +262,7 @@ async function tryRelays(check, servers, isDirect) {
     findings.push(
       finding(
         "TURN",
-        isDirect ? "ok" : "warn",
+        isDirect ? "off" : "warn",
         "The relay (TURN) is off; networks that let only TLS through need it: start the server with --turn, and with TLS.",
       ),
     );

@@ -26,9 +26,10 @@ export class Player {
   /** @type {any} */
   #hls;
   #renewals = 0;
+  #hasFailed = false;
   #onChange;
 
-  /** @param {() => void} onChange Called when another recording, or none, is played. */
+  /** @param {() => void} onChange Called when another recording, or none, is played, and when it cannot be. */
   constructor(onChange) {
     this.#onChange = onChange;
     byId("player-close").addEventListener("click", () => this.close());
@@ -38,13 +39,13 @@ export class Player {
     });
     this.#video.addEventListener("error", () => {
       if (!this.#hls && this.#recording)
-        this.#tell(this.#video.error?.message || "the browser cannot play it");
+        this.#fail(this.#video.error?.message || "the browser cannot play it");
     });
   }
 
-  /** The id of the recording that is played. */
+  /** The id of the recording that is played, if it can be. */
   get playing() {
-    return this.#recording?.recordingId;
+    return this.#hasFailed ? undefined : this.#recording?.recordingId;
   }
 
   /**
@@ -79,6 +80,7 @@ export class Player {
     this.#hls = undefined;
     this.#video.removeAttribute("src");
     this.#video.load();
+    this.#hasFailed = false;
     this.#problem.textContent = "";
     this.#copied.textContent = "";
   }
@@ -102,7 +104,7 @@ export class Player {
       const isLeft =
         this.#recording !== recording ||
         (error instanceof DOMException && error.name !== "NotSupportedError");
-      if (!isLeft) this.#tell(error);
+      if (!isLeft) this.#fail(error);
     }
   }
 
@@ -141,7 +143,17 @@ export class Player {
       return;
     }
     const isEmpty = status === 404 && this.#recording && isOpen(this.#recording);
-    this.#tell(isEmpty ? "nothing is recorded yet; try again in some seconds" : reason(fault));
+    this.#fail(isEmpty ? "nothing is recorded yet; try again in some seconds" : reason(fault));
+  }
+
+  /**
+   * It is not played any more, until somebody presses play again.
+   * @param {unknown} error
+   */
+  #fail(error) {
+    this.#hasFailed = true;
+    this.#tell(error);
+    this.#onChange();
   }
 
   /** @param {unknown} error */

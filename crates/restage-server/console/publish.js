@@ -27,6 +27,9 @@ export class Publishing {
     this.#nameOfStage = nameOfStage;
     this.#opener.addEventListener("click", () => this.open());
     byId("publish-close").addEventListener("click", () => this.#dialog.close());
+    this.#token.addEventListener("input", () => {
+      this.#problem.textContent = whyNoCamera();
+    });
     byId("publish-form").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       if (this.#media) this.#stop("Stopped.");
@@ -129,13 +132,14 @@ export class Publishing {
  * @param {string} token
  */
 function readToken(token) {
+  if (token === "") throw new Error("Paste a participant token.");
   /** @type {import("./client.js").TokenPayload} */
   let payload;
   try {
     payload = decodeToken(token);
   } catch {
     throw new Error(
-      "This is not a participant token: it must have three parts separated by dots, as eyJ….eyJ….…",
+      "This is not a participant token: it must have three parts with dots between them, and begin with eyJ",
     );
   }
   if (!payload.whip_url) throw new Error("This token names no whip_url: it is not a participant token.");

@@ -1,7 +1,7 @@
 // @ts-check
 /** One row of the list: a participant and its buttons. */
 
-import { displayName, make, makeButton, roleLabel, seatKey, stageName } from "./names.js";
+import { displayName, encoderOf, isShown, make, makeButton, roleLabel, seatKey, stageName } from "./names.js";
 
 /**
  * @typedef {import("./api.js").Participant} Participant
@@ -53,6 +53,8 @@ function detail(participant, stages) {
     const source = stages.find(stage => stage.arn === participant.sourceStageArn);
     parts.push(`from ${source ? stageName(source) : participant.sourceStageArn}`);
   }
+  if (participant.ingest === "COMMON") parts.push("what viewers see of both encoders");
+  if (encoderOf(participant)) parts.push("one stream of two; viewers see the common one");
   if (participant.userId) parts.push(participant.participantId);
   for (const [key, value] of Object.entries(participant.attributes)) parts.push(`${key}: ${value}`);
   return parts.join(" · ");
@@ -68,14 +70,14 @@ function actions(seat, stages, deeds) {
   const key = seatKey(stage, participant);
   const who = `${displayName(participant)} in ${stageName(stage)}`;
   const isReplica = roleLabel(participant) === "REPLICA";
-  const buttons = participant.publishing ? watchButtons(seat, stages, deeds) : [];
+  const buttons = isShown(participant) ? watchButtons(seat, stages, deeds) : [];
   if (isReplica) {
     buttons.push(
       makeButton(`stop ${key}`, "Stop replica", `Stop replica of ${who}`, () => deeds.stopReplica(seat)),
     );
     return buttons;
   }
-  if (participant.publishing) {
+  if (isShown(participant)) {
     buttons.push(makeButton(`copy ${key}`, "Replicate…", `Replicate ${who}`, () => deeds.replicate(seat)));
   }
   buttons.push(makeButton(`end ${key}`, "Disconnect…", `Disconnect ${who}`, () => deeds.disconnect(seat)));

@@ -5,7 +5,7 @@ import { idOf, regionOf, stopReplication } from "./api.js";
 import { copyText } from "./copy.js";
 import { LOADED_MAX } from "./directory.js";
 import { describeError } from "./explain.js";
-import { byId, displayName, make, makeButton, seatKey, stageName } from "./names.js";
+import { byId, displayName, isShown, make, makeButton, seatKey, stageName } from "./names.js";
 import { makeRow } from "./rows.js";
 
 /**
@@ -140,7 +140,8 @@ export class StageList {
     const silent = stage.participants.filter(
       participant => !participant.publishing && participant.state === "CONNECTED",
     );
-    const count = stage.activeSessionId ? `${publishing.length} publishing` : "no session";
+    // The two streams of a redundant ingest are one publisher for viewers.
+    const count = stage.activeSessionId ? `${publishing.filter(isShown).length} publishing` : "no session";
     const name = make("h3", "stage-name", stageName(stage));
     const head = make("div", "stage-head", name, make("span", "stage-count", count));
     const section = make("article", "stage", head, this.#facts(stage));

@@ -131,7 +131,8 @@ export class Tile {
     where.textContent = stageName(stage);
     const from =
       role === "REPLICA" ? `, replicated from ${sourceStage ? stageName(sourceStage) : "another stage"}` : "";
-    this.#part("tile-where").replaceChildren("in ", where, from);
+    const common = participant.ingest === "COMMON" ? ", what viewers see of both encoders" : "";
+    this.#part("tile-where").replaceChildren("in ", where, from, common);
     this.#video.setAttribute("aria-label", `${displayName(participant)} in ${stageName(stage)}`);
   }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The wall: one tile for each watched participant of a stage. */
 
-import { byId, seatKey } from "./names.js";
+import { byId, isShown, seatKey } from "./names.js";
 import { Tile } from "./tile.js";
 
 const CHOICE = "restage-console-watched";
@@ -94,15 +94,13 @@ export class Wall {
 }
 
 /**
- * All publishing participants, sources before their replicas.
+ * All participants that viewers see, sources before their replicas.
  * @param {Stage[]} stages
  * @returns {Map<string, Seat>}
  */
 function publishingSeats(stages) {
   const seats = stages.flatMap(stage =>
-    stage.participants
-      .filter(participant => participant.publishing)
-      .map(participant => ({ stage, participant })),
+    stage.participants.filter(isShown).map(participant => ({ stage, participant })),
   );
   const rank = (/** @type {Seat} */ seat) => (seat.participant.replicationType === "REPLICA" ? 1 : 0);
   seats.sort((a, b) => rank(a) - rank(b));

@@ -51,7 +51,7 @@ pub const HTTP_MAX: usize = 8;
 /// Most media threads.
 pub const WORKERS_MAX: u16 = 256;
 
-/// A fault in the settings, with advice.
+/// A fault in the settings. What remedies it is in the sentence, or in [`advice`](Self::advice).
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ConfigError {
@@ -65,17 +65,17 @@ pub enum ConfigError {
         path: PathBuf,
         source: Box<toml::de::Error>,
     },
-    #[error("rtmps = {0} needs a certificate: give --tls-cert and --tls-key, or --tls auto")]
+    #[error("rtmps = {0} needs a certificate, and the settings name none")]
     RtmpsWithoutTls(SocketAddr),
     #[error("account-id must be 12 digits, not {0:?}")]
     AccountId(String),
     #[error("public-url {0}; clients are told URLs that begin with it")]
     PublicUrl(&'static str),
-    #[error("cannot list this host's addresses ({0}); give --media-ip")]
+    #[error("cannot list this host's addresses ({0})")]
     Addresses(std::io::Error),
     #[error("media-ip {0} cannot be offered to clients: {1}")]
     MediaIp(IpAddr, &'static str),
-    #[error("no address to offer for media was found; give --media-ip")]
+    #[error("no address to offer for media was found")]
     NoAddress,
     #[error(
         "otlp-endpoint must start with http://, not {0:?}; a collector on this host does the encryption"
@@ -92,8 +92,7 @@ pub enum ConfigError {
     #[error("webhook-lanes must be 1 to {WEBHOOK_LANES_MAX}")]
     WebhookLanes,
     #[error(
-        "auth is none and http is {0}, beyond loopback: whoever reaches it could call every operation. Leave auth at verify, \
-         listen on loopback, or set expose-without-auth if that is what you want"
+        "auth is none and http is {0}, beyond loopback: whoever reaches it could call every operation"
     )]
     ExposedWithoutAuth(SocketAddr),
     #[error("http may be given {HTTP_MAX} times, and each address once")]
@@ -104,6 +103,25 @@ pub enum ConfigError {
     Tls(#[from] TlsFault),
     #[error("workers must be 1 to {WORKERS_MAX}, and the media port leave room for a port of each")]
     Workers,
+}
+
+impl ConfigError {
+    /// What to do about it, if the sentence does not say it.
+    pub const fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::RtmpsWithoutTls(_) => Some("--tls-cert and --tls-key, or --tls auto"),
+            Self::Addresses(_) | Self::NoAddress => Some("--media-ip"),
+            Self::ExposedWithoutAuth(_) => Some(
+                "leave auth at verify, listen on loopback, or set expose-without-auth if that is what you want",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Whether this machine is at fault, and not what the settings say.
+    pub const fn is_of_machine(&self) -> bool {
+        matches!(self, Self::Addresses(_) | Self::NoAddress)
+    }
 }
 
 /// The settings with defaults filled in.

@@ -31,6 +31,8 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 pub enum Verdict {
     /// No problem.
     Ok,
+    /// It is not there, because the settings do not have it; most do without.
+    Off,
     /// It works, with a disadvantage.
     Warn,
     /// It does not work.
@@ -86,7 +88,11 @@ pub fn examine(config: &Config) -> Vec<Finding> {
                 findings.push(offload("gro", "receives", report.gro_segments));
             }
         }
-        Err(error) => findings.push(finding("candidates", Verdict::Fail, error.to_string())),
+        Err(error) => {
+            let advice = error.advice().map(|advice| format!("; try {advice}"));
+            let sentence = format!("{error}{}", advice.unwrap_or_default());
+            findings.push(finding("candidates", Verdict::Fail, sentence));
+        }
     }
     findings.push(data_dir(&config.data_dir));
     findings.extend(storage::storage(config));

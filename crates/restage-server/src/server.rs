@@ -74,17 +74,17 @@ pub enum StartError {
     Spool(#[from] SpoolHomeError),
     #[error("{0}")]
     Storage(String),
-    #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         address: SocketAddr,
         source: std::io::Error,
     },
-    #[error("cannot listen on {address} for metrics: {source}; give another --metrics")]
+    #[error("cannot listen on {address} for metrics: {source}")]
     ListenMetrics {
         address: SocketAddr,
         source: std::io::Error,
     },
-    #[error("cannot listen on {address} for RTMP: {source}; give another --rtmp or --rtmps")]
+    #[error("cannot listen on {address} for RTMP: {source}")]
     ListenRtmp {
         address: SocketAddr,
         source: std::io::Error,
@@ -100,14 +100,37 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// What to do about it, if the sentence does not say it.
+    pub fn advice(&self) -> Option<&'static str> {
+        match self {
+            Self::Config(error) => error.advice(),
+            Self::Listen { source, .. } => Some(listen_advice(source)),
+            Self::ListenMetrics { .. } => Some("another --metrics"),
+            Self::ListenRtmp { .. } => Some("another --rtmp or --rtmps"),
+            _ => None,
+        }
+    }
+
+    /// Whether the settings or the environment say what cannot be; otherwise something failed on this machine.
+    pub const fn is_of_settings(&self) -> bool {
+        match self {
+            Self::Config(error) => !error.is_of_machine(),
+            Self::DataDir(DataDirError::HalfCredentials)
+            | Self::Webhook(WebhookError::Url | WebhookError::Secret) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What helps when an address cannot be listened on.
 fn listen_advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::PermissionDenied => {
-            "ports below 1024 need root or the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities), or give \
-             another --http"
+            "another --http; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE (systemd: \
+             AmbientCapabilities)"
         }
-        _ => "give another --http",
+        _ => "another --http",
     }
 }
 

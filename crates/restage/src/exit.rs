@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use restage_server::config::LogFormat;
+use restage_server::config::{ConfigError, LogFormat};
+use restage_server::server::StartError;
 use tracing::Level;
 
 use crate::logging;
@@ -15,7 +16,7 @@ use crate::logging;
 pub(crate) enum Exit {
     /// A failure on this machine: a file, a port, a check that found a fault.
     Failure = 1,
-    /// The command line, the environment or a profile is wrong. clap uses the same number.
+    /// The command line, the environment, a setting or a profile is wrong. clap uses the same number.
     Usage = 2,
     /// The service refused the request.
     Refused = 3,
@@ -28,7 +29,7 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  done; also when the reader of a pipe went away, or Ctrl-C ended what runs until then
   1  something failed on this machine, or a check found a fault
-  2  the command line, the environment or the AWS profile is wrong
+  2  the command line, the environment, a setting or the AWS profile is wrong
   3  the service refused, or ended the connection
   4  no answer from the service, or no media got through";
 
@@ -94,13 +95,29 @@ pub(crate) fn report(format: LogFormat, error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     logging::say(format, Level::ERROR, &format!("restage: {}", told(error)));
-    let Some(failure) = find(error) else {
-        return ExitCode::from(Exit::Failure as u8);
-    };
-    if let Some(advice) = &failure.advice {
+    let (exit, advice) = judge(error);
+    if let Some(advice) = advice {
         logging::say(format, Level::ERROR, &format!("  try: {advice}"));
     }
-    ExitCode::from(failure.exit as u8)
+    ExitCode::from(exit as u8)
+}
+
+/// The exit code of an error, and the advice.
+fn judge(error: &anyhow::Error) -> (Exit, Option<&str>) {
+    if let Some(failure) = find::<Failure>(error) {
+        return (failure.exit, failure.advice.as_deref());
+    }
+    let (is_usage, advice) = if let Some(error) = find::<StartError>(error) {
+        (error.is_of_settings(), error.advice())
+    } else if let Some(error) = find::<ConfigError>(error) {
+        (!error.is_of_machine(), error.advice())
+    } else {
+        (false, None)
+    };
+    match is_usage {
+        true => (Exit::Usage, advice),
+        false => (Exit::Failure, advice),
+    }
 }
 
 /// The error and its causes, without those that an earlier text already contains.
@@ -117,11 +134,11 @@ fn told(error: &anyhow::Error) -> String {
     text
 }
 
-fn find(error: &anyhow::Error) -> Option<&Failure> {
+fn find<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&E> {
     error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<Failure>())
-        .or_else(|| error.downcast_ref::<Failure>())
+        .find_map(|cause| cause.downcast_ref::<E>())
+        .or_else(|| error.downcast_ref::<E>())
 }
 
 #[cfg(test)]
@@ -134,11 +151,26 @@ mod tests {
         let failed: Result<(), Failure> = Err(Failure::new(Exit::Refused, "no").advise("ask"));
         let error = failed.context("while asking").unwrap_err();
         assert_eq!(format!("{error:#}"), "while asking: no");
-        assert_eq!(
-            find(&error).map(|failure| failure.exit),
-            Some(Exit::Refused)
-        );
-        assert!(find(&anyhow::anyhow!("other")).is_none());
+        assert_eq!(judge(&error), (Exit::Refused, Some("ask")));
+        assert_eq!(judge(&anyhow::anyhow!("other")), (Exit::Failure, None));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_an_error_of_usage() {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 443));
+        let wrong = || ConfigError::RtmpsWithoutTls(address);
+        let at_once = anyhow::Error::new(wrong());
+        let at_start = anyhow::Error::new(StartError::Config(wrong())).context("no start");
+        for error in [at_once, at_start] {
+            let (exit, advice) = judge(&error);
+            assert_eq!(exit, Exit::Usage);
+            assert!(advice.is_some_and(|advice| advice.contains("--tls auto")));
+        }
+        let of_machine = anyhow::Error::new(ConfigError::NoAddress);
+        assert_eq!(judge(&of_machine), (Exit::Failure, Some("--media-ip")));
+        let source = io::Error::from(io::ErrorKind::AddrInUse);
+        let taken = anyhow::Error::new(StartError::Listen { address, source });
+        assert_eq!(judge(&taken), (Exit::Failure, Some("another --http")));
     }
 
     #[test]

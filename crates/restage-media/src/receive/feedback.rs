@@ -42,6 +42,7 @@ impl Receiver {
                 ntp_us: sent.wall_us(),
                 time: sent.time,
                 arrived: now,
+                is_of_inlet: false,
             };
             let source = self
                 .sources

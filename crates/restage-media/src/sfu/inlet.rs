@@ -186,6 +186,7 @@ impl External {
                 ntp_us: i64::try_from(captured_us).unwrap_or(i64::MAX),
                 time: pushed.timestamp as u32,
                 arrived: now,
+                is_of_inlet: true,
             };
             self.feed
                 .on_report(kind, rid, report, format.codec.clock_rate());

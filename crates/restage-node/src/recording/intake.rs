@@ -32,6 +32,7 @@ impl Intake {
             report: packet.report.map(|report| SenderReport {
                 ntp_us: report.ntp_us,
                 rtp_time: report.timestamp,
+                is_of_ingest: report.is_of_inlet,
             }),
             marker: packet.marker,
             starts_key_frame: packet.starts_key_frame,

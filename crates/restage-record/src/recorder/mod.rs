@@ -315,7 +315,9 @@ impl Recorder {
             self.relation.jump();
         }
         let lacks = self.audio.lacks_reports(self.now_us) || self.video.lacks_reports(self.now_us);
-        self.notes.on_reports(lacks, self.relation.has_lied());
+        let are_of_ingest = audio.are_of_ingest() || video.are_of_ingest();
+        self.notes
+            .on_reports(lacks, self.relation.has_lied(), are_of_ingest);
     }
 
     /// Which kind is next in time; `None` while the other kind may still have something earlier.

@@ -8,6 +8,7 @@ const NO_REPORTS: &str =
     "The publisher sends no sender reports: sound and pictures are put in step by their arrival.";
 const LYING_REPORTS: &str =
     "Sender reports of the publisher contradict the arrival of its packets and were not used.";
+const APART_IN_INGEST: &str = "Sound and pictures of the same time come more than 170 ms apart; they are put in step by their arrival.";
 const RANDOM_SOUND: &str =
     "Timestamps of the sound jump again and again; sound that got no time by them was left out.";
 const RANDOM_PICTURES: &str = "Timestamps of the pictures jump again and again; pictures that got no time by them were left out.";
@@ -24,12 +25,16 @@ pub(super) struct Notes {
 
 impl Notes {
     /// What is known of the sender reports of a publication with sound and pictures.
-    pub(super) fn on_reports(&mut self, are_missing: bool, have_lied: bool) {
+    /// Those of an ingest are none: they are the times of its media.
+    pub(super) fn on_reports(&mut self, are_missing: bool, have_lied: bool, are_of_ingest: bool) {
         if are_missing {
             self.say(NO_REPORTS);
         }
         if have_lied {
-            self.say(LYING_REPORTS);
+            self.say(match are_of_ingest {
+                true => APART_IN_INGEST,
+                false => LYING_REPORTS,
+            });
         }
     }
 

@@ -36,6 +36,11 @@ impl Reports {
         self.offsets_us.push_back(us.saturating_sub(report.ntp_us));
     }
 
+    /// Whether they are the times of an ingest's media, which no publisher has reported.
+    pub(crate) fn are_of_ingest(&self) -> bool {
+        self.newest.is_some_and(|newest| newest.is_of_ingest)
+    }
+
     /// The stream has another clock.
     pub(crate) fn forget(&mut self) {
         self.offsets_us.clear();
@@ -72,6 +77,7 @@ mod tests {
             let report = SenderReport {
                 ntp_us: 301_000_000 + i64::from(place) * 1_000_000 + error * 1_000,
                 rtp_time: place * 48_000,
+                is_of_ingest: false,
             };
             reports.take(report, &clock);
             reports.take(report, &clock);

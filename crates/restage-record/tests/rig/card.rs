@@ -177,6 +177,7 @@ impl Card {
         SenderReport {
             ntp_us: NTP_ZERO_US + us as i64 + lie_us,
             rtp_time: timestamp as u32,
+            is_of_ingest: false,
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Reports {
     Missing,
     /// Those of pictures are all wrong by so much.
     VideoOff(i64),
+    /// The same of an ingest: no publisher has sent them.
+    VideoOffInIngest(i64),
     /// Each is wrong by something up to so much.
     Random(i64),
     /// So many of a thousand are wrong by so much.
@@ -162,15 +164,18 @@ impl Player {
         let lie = match self.scene.reports {
             Reports::True => 0,
             Reports::Missing => return None,
-            Reports::VideoOff(off) if !is_audio => off,
-            Reports::VideoOff(_) => 0,
+            Reports::VideoOff(off) | Reports::VideoOffInIngest(off) if !is_audio => off,
+            Reports::VideoOff(_) | Reports::VideoOffInIngest(_) => 0,
             Reports::Random(most) => random(&mut self.random, most),
             Reports::Sometimes(often, off) if self.random.chance(often) => off,
             Reports::Sometimes(..) => 0,
             Reports::Step(step) if at > self.scene.seconds * 500_000 => step,
             Reports::Step(_) => 0,
         };
-        Some(self.scene.card.report(is_audio, at, lie))
+        Some(SenderReport {
+            is_of_ingest: matches!(self.scene.reports, Reports::VideoOffInIngest(_)),
+            ..self.scene.card.report(is_audio, at, lie)
+        })
     }
 
     fn send_audio(&mut self) {

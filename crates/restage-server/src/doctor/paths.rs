@@ -74,7 +74,7 @@ fn relay(config: &Config, places: &MediaPlaces) -> Finding {
     if !config.turn {
         return finding(
             "turn",
-            Verdict::Ok,
+            Verdict::Off,
             "The relay (TURN) is off; networks that let only TLS through need it, with TLS in the listener: give --turn.",
         );
     }
@@ -166,9 +166,10 @@ fn ipv6(places: &MediaPlaces) -> Finding {
         }
         (true, true) => "Media is offered over IPv4 and IPv6.",
     };
-    let verdict = match has(false) {
-        true => Verdict::Ok,
-        false => Verdict::Warn,
+    let verdict = match (has(false), has(true)) {
+        (true, true) => Verdict::Ok,
+        (true, false) => Verdict::Off,
+        (false, _) => Verdict::Warn,
     };
     finding("ipv6", verdict, sentence)
 }
@@ -235,8 +236,8 @@ mod tests {
         let verdicts: Vec<_> = found.iter().map(|one| (one.check, one.verdict)).collect();
         let expected = [
             ("tcp", Verdict::Warn),
-            ("turn", Verdict::Ok),
-            ("ipv6", Verdict::Ok),
+            ("turn", Verdict::Off),
+            ("ipv6", Verdict::Off),
         ];
         assert_eq!(verdicts, expected);
         assert!(found[0].sentence.contains("--media-tcp-port"));

@@ -20,8 +20,8 @@ use restage_api::shape::MAX_BODY_BYTES;
 use restage_api::{Action, ApiError, Extension as Own, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
-use restage_core::id::StageId;
-use restage_core::row::{Attributes, Capabilities, Participant, Replication, Stage};
+use restage_core::id::{ParticipantId, StageId};
+use restage_core::row::{Attributes, Capabilities, IngestLink, Participant, Replication, Stage};
 use restage_node::control::{Control, Failure};
 use restage_node::token::Grant;
 use restage_store::system::{clock, ids};
@@ -194,6 +194,8 @@ struct ParticipantBody {
     replication_type: &'static str,
     replication_state: Option<&'static str>,
     source_stage_arn: Option<String>,
+    /// What it is of the ingest configuration that it publishes by, if it does.
+    ingest: Option<&'static str>,
 }
 
 async fn state(State(app): State<App>) -> Result<Json<StateBody>, Refusal> {
@@ -285,6 +287,17 @@ fn participant(row: &Participant, arn: &impl Fn(&StageId) -> String) -> Particip
         replication_type,
         replication_state,
         source_stage_arn,
+        ingest: row.ingest.as_ref().map(|link| part_of(&row.id, link)),
+    }
+}
+
+/// Which participant of an ingest this is: the only one, or of a redundant ingest what viewers see, or the stream of one of the encoders.
+fn part_of(id: &ParticipantId, link: &IngestLink) -> &'static str {
+    match &link.redundant {
+        None => "ONLY",
+        Some(streams) if streams.is_virtual => "COMMON",
+        Some(streams) if streams.physical.first() == Some(id) => "FIRST",
+        Some(_) => "SECOND",
     }
 }
 

@@ -98,10 +98,15 @@ impl Publishing {
     /// The encoder has ended it.
     pub(super) fn log_end(mut self) {
         self.look(self.counted.looked_at);
+        let counts = self.ingest.counts();
+        let left_out = self.counted.left_out;
         tracing::info!(
             participant = %self.ingest.participant(),
-            counts = ?self.ingest.counts(),
-            left_out = ?self.counted.left_out,
+            packets = counts.pushed,
+            packets_left_out = left_out.packets,
+            pictures_left_out = left_out.pictures,
+            sound_left_out = left_out.sound,
+            key_frames_wanted = counts.keyframes_wanted,
             "an encoder has ended its stream"
         );
     }

@@ -47,6 +47,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn print(finding: &Finding) -> anyhow::Result<()> {
     let mark = match finding.verdict {
         Verdict::Ok => "ok  ",
+        Verdict::Off => "off ",
         Verdict::Warn => "warn",
         Verdict::Fail => "FAIL",
     };

@@ -93,8 +93,6 @@ const RECORDINGS: Columns = Columns {
         ("PAUSED", "paused"),
         ("STAGE", "stageName"),
         ("USER", "userId"),
-        ("STAGE", "stageName"),
-        ("USER", "userId"),
         ("PARTICIPANT", "participantId"),
         ("STARTED", "startTime"),
         ("ENDED", "endTime"),
@@ -192,4 +190,18 @@ async fn one(args: OneArgs, extension: Extension) -> anyhow::Result<ExitCode> {
 async fn download(args: DownloadArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&args.target)?;
     download::run(&api, &args.recording, args.to).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_column_is_there_twice() {
+        for table in [RECORDINGS, RECORDING] {
+            for (at, column) in table.columns.iter().enumerate() {
+                assert!(!table.columns[..at].contains(column), "{column:?}");
+            }
+        }
+    }
 }

@@ -66,7 +66,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let server = tokio::select! {
-        started = Server::start(&config) => started.context("restage does not start")?,
+        started = Server::start(&config) => started.context("the server does not start")?,
         _ = terminate.recv() => return Ok(stopped_early(&config)),
         _ = interrupt.recv() => return Ok(stopped_early(&config)),
     };
@@ -94,7 +94,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             }
         })
         .await
-        .context("restage cannot go on")?;
+        .context("the server cannot go on")?;
     say(config.log_format, Level::INFO, "restage stopped");
     Ok(ExitCode::SUCCESS)
 }
