@@ -77,14 +77,14 @@ const MEASURE = `(() => {
 })()`;
 
 /**
- * Plays the first recording of the list; picture and sound must advance.
- * @param {{ evaluate: (code: string) => Promise<any>, click: (selector: string) => Promise<void> }} page
+ * Plays the oldest recording, which has three segments at least; picture and sound must advance.
+ * @param {{ evaluate: (code: string) => Promise<any> }} page
  */
 async function assertPlays(page) {
-  const isThere = `document.querySelector('[data-focus^="play "]') !== null`;
-  await eventually(() => page.evaluate(isThere), "there is a recording to play", PLAY_MS);
+  const oldest = `[...document.querySelectorAll('[data-focus^="play "]')].at(-1)`;
+  await eventually(() => page.evaluate(`${oldest} !== undefined`), "there is a recording to play", PLAY_MS);
   await page.evaluate(MEASURE);
-  await page.click('[data-focus^="play "]');
+  await page.evaluate(`${oldest}.click()`);
   const read = () => page.evaluate("window.readPlayback()");
   const digests = new Set();
   const last = await eventuallySeen(
