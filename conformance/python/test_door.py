@@ -231,7 +231,8 @@ def test_one_address_has_so_many_connections(tmp_path):
             assert {status(b"", *get)[0] for _ in range(8)} == {200}
         # Requests under way, over connections of a proxy of HTTP's.
         with contextlib.ExitStack() as stack:
-            for _ in range(3):
+
+            def begin_request():
                 connection = stack.enter_context(connect(server))
                 headers = [
                     *signed(server, body=b"x" * 1000).items(),
@@ -239,9 +240,16 @@ def test_one_address_has_so_many_connections(tmp_path):
                 ]
                 connection.sendall(head("POST", "/ListStages", headers, host=server.address, length=1000))
 
+            for _ in range(3):
+                begin_request()
+
             def is_full():
                 full = ask(server, "POST", "/ListStages", [("X-Forwarded-For", "203.0.113.9")])
-                return full[0] == 429 and full[1]["x-amzn-errortype"] == "ThrottlingException"
+                if full[0] == 429:
+                    return full[1]["x-amzn-errortype"] == "ThrottlingException"
+                # On a busy machine this question itself may have taken the place of one of them.
+                begin_request()
+                return False
 
             eventually(is_full, what="the address has all it may have")
             media = ask(server, "POST", "/whip", [("X-Forwarded-For", "203.0.113.9")])

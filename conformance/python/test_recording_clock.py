@@ -32,9 +32,10 @@ def parts(playlist):
     return [*found, (date, length)]
 
 
-def pause_and_resume(place, arn, prefix):
+def pause_and_resume(place, arn, participant, prefix):
     """Makes another part, with a date of its own."""
-    recording = {"recordingId": ask(place.server, "ListRecordings", {"stageArn": arn})["recordings"][0]["recordingId"]}
+    recordings = ask(place.server, "ListRecordings", {"stageArn": arn})["recordings"]
+    recording = {"recordingId": next(it["recordingId"] for it in recordings if it["participantId"] == participant)}
     playlist = place.bucket.path(prefix, PLAYLIST)
     before = playlist.read_text(encoding="utf-8").count("#EXT-X-DISCONTINUITY")
     ask(place.server, "PauseRecording", recording)
@@ -57,7 +58,7 @@ def test_dates_and_order_stay_right(tmp_path, monkeypatch, hours):
         prefix = place.stages.participant(arn, participant, session)["recordingS3Prefix"]
         place.has_segments(prefix, 2)
         clock.set(hours)
-        pause_and_resume(place, arn, prefix)
+        pause_and_resume(place, arn, participant, prefix)
         # Who is recorded from now on has the same clock, as the session goes on.
         other, token = place.stages.token(arn)
         second = FfmpegPublisher(place.server.url, token)
@@ -66,7 +67,7 @@ def test_dates_and_order_stay_right(tmp_path, monkeypatch, hours):
         other_prefix = place.stages.participant(arn, other, session)["recordingS3Prefix"]
         place.has_segments(other_prefix, 2)
         clock.set(0)
-        pause_and_resume(place, arn, prefix)
+        pause_and_resume(place, arn, participant, prefix)
         for leaving in (publisher, second):
             leaving.leave()
         ended = datetime.datetime.now(datetime.UTC)
