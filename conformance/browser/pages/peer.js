@@ -134,8 +134,9 @@ async function readFeedback() {
   /** @type {{ availableBitrate: number, roundTrips: Record<string, number>, lost: Record<string, number> }} */
   const feedback = { availableBitrate: 0, roundTrips: {}, lost: {} };
   for (const report of (await session.connection.getStats()).values()) {
-    if (report.type === "candidate-pair" && report.nominated) {
-      feedback.availableBitrate = report.availableOutgoingBitrate ?? 0;
+    // Several pairs may be nominated one after the other, and only the one in use has a rate.
+    if (report.type === "candidate-pair") {
+      feedback.availableBitrate = Math.max(feedback.availableBitrate, report.availableOutgoingBitrate ?? 0);
     }
     if (report.type === "remote-inbound-rtp") {
       feedback.roundTrips[report.kind] = report.roundTripTimeMeasurements ?? 0;
