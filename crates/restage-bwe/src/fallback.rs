@@ -73,7 +73,7 @@ struct Remb {
     free_at: Micros,
     /// When it was another one before, or more than is sent.
     changed_at: Micros,
-    /// What it was when it was last rising or falling.
+    /// The rate that it had when it was last rising or falling.
     from: u64,
 }
 

@@ -18,7 +18,7 @@ const RECEIVED_SHARE: f64 = 1.5;
 const HEADROOM: f64 = 10_000.0;
 const REMB_INTERVAL: Duration = Duration::from_secs(1);
 const PICTURE_REMB_INTERVAL: Duration = Duration::from_millis(200);
-/// What a REMB of pictures is raised by at a time, this long after it was lowered.
+/// A REMB of pictures is raised by this at a time, for so long after it was lowered.
 const RAISED: f64 = 1_000.0;
 const RAISED_SLOWLY_FOR: Duration = Duration::from_secs(5);
 const REMB_LOWERED_INTERVAL: Duration = Duration::from_millis(300);

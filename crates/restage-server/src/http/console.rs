@@ -194,7 +194,7 @@ struct ParticipantBody {
     replication_type: &'static str,
     replication_state: Option<&'static str>,
     source_stage_arn: Option<String>,
-    /// What it is of the ingest configuration that it publishes by, if it does.
+    /// Its part in the ingest configuration by which it publishes, if it does.
     ingest: Option<&'static str>,
 }
 
@@ -291,7 +291,7 @@ fn participant(row: &Participant, arn: &impl Fn(&StageId) -> String) -> Particip
     }
 }
 
-/// Which participant of an ingest this is: the only one, or of a redundant ingest what viewers see, or the stream of one of the encoders.
+/// The part of a participant in its ingest: the only one, or of a redundant ingest what viewers see, or the stream of one of the encoders.
 fn part_of(id: &ParticipantId, link: &IngestLink) -> &'static str {
     match &link.redundant {
         None => "ONLY",

@@ -37,7 +37,7 @@ use session::Serving;
 const RTMP_PORT: u16 = 1935;
 /// How long the handshake of TLS may take.
 const TLS_MAX: Duration = Duration::from_secs(5);
-/// How long a stop waits for encoders to read that the server stops.
+/// A stop waits at most so long for encoders to read that the server stops.
 const STOP_MAX: Duration = Duration::from_secs(2);
 /// Pause after the kernel refused a connection, for example because the process has too many files open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
