@@ -2,7 +2,7 @@
 //!
 //! The same arguments give the same bytes, so that a document that is uploaded again is the one that is there.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::MediaTypes;
 use crate::playlist::{HLS_PATH, MEDIA_NAME, MULTIVARIANT_NAME, RENDITION};
@@ -35,6 +35,26 @@ pub struct Subject {
     pub has_thumbnails: bool,
     /// The newest thumbnail is kept.
     pub has_latest_thumbnail: bool,
+    /// Of a composition: what its one rendition is. Its documents name neither a session nor a participant.
+    pub composite: Option<Composite>,
+}
+
+/// The rendition of a composition, whose pictures all have one size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Composite {
+    /// Name of the rendition: a folder in [`HLS_PATH`].
+    pub rendition: String,
+    /// Width of the pictures.
+    pub width: u32,
+    /// Height of the pictures.
+    pub height: u32,
+}
+
+impl Composite {
+    /// The folder of its thumbnails: the size of the pictures.
+    pub fn thumbnails(&self) -> String {
+        format!("{}x{}", self.width, self.height)
+    }
 }
 
 /// How a recording ended. Times are UTC in microseconds since 1970.
@@ -86,8 +106,10 @@ fn encode(document: &Document<'_>) -> Vec<u8> {
 struct Document<'a> {
     version: &'static str,
     stage_arn: &'a str,
-    session_id: &'a str,
-    participant_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,11 +123,12 @@ struct Document<'a> {
 
 impl<'a> Document<'a> {
     fn new(subject: &'a Subject, status: &'static str) -> Self {
+        let is_participant = subject.composite.is_none();
         Self {
             version: VERSION,
             stage_arn: &subject.stage_arn,
-            session_id: &subject.session_id,
-            participant_id: &subject.participant_id,
+            session_id: is_participant.then_some(&subject.session_id),
+            participant_id: is_participant.then_some(&subject.participant_id),
             recording_started_at: None,
             recording_ended_at: None,
             recording_status: status,
@@ -137,13 +160,10 @@ struct Media {
 
 impl Media {
     fn of(subject: &Subject, duration_us: Option<u64>) -> Self {
-        let folder = |path| Folder {
-            path,
-            renditions: [FolderRendition { path: RENDITION }],
-        };
+        let folder = |path| Folder::new(path, subject.composite.as_ref());
         let has_hls = subject.media_types != MediaTypes::None;
         Self {
-            hls: has_hls.then(|| Hls::new(duration_us)),
+            hls: has_hls.then(|| Hls::new(subject.composite.as_ref(), duration_us)),
             thumbnails: subject.has_thumbnails.then(|| folder(THUMBNAILS_PATH)),
             latest_thumbnail: subject
                 .has_latest_thumbnail
@@ -163,11 +183,13 @@ struct Hls {
 }
 
 impl Hls {
-    fn new(duration_us: Option<u64>) -> Self {
+    fn new(composite: Option<&Composite>, duration_us: Option<u64>) -> Self {
         let has_playlist = duration_us != Some(0);
+        let path = composite.map_or(RENDITION, |composite| &composite.rendition);
         let rendition = PlaylistRendition {
-            path: RENDITION,
+            path: path.to_owned(),
             playlist: MEDIA_NAME,
+            size: composite.map(Size::of),
         };
         Self {
             duration_ms: duration_us.map(|us| us / 1_000),
@@ -180,19 +202,61 @@ impl Hls {
 
 #[derive(Serialize)]
 struct PlaylistRendition {
-    path: &'static str,
+    path: String,
     playlist: &'static str,
+    #[serde(flatten)]
+    size: Option<Size>,
 }
 
+/// The size of pictures, which documents of compositions name.
+#[derive(Serialize)]
+struct Size {
+    resolution_width: u32,
+    resolution_height: u32,
+}
+
+impl Size {
+    fn of(composite: &Composite) -> Self {
+        Self {
+            resolution_width: composite.width,
+            resolution_height: composite.height,
+        }
+    }
+}
+
+/// A folder of thumbnails: of a participant it has `renditions`, of a composition `resolutions`.
 #[derive(Serialize)]
 struct Folder {
     path: &'static str,
-    renditions: [FolderRendition; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renditions: Option<[FolderRendition; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolutions: Option<[FolderRendition; 1]>,
+}
+
+impl Folder {
+    fn new(path: &'static str, composite: Option<&Composite>) -> Self {
+        let rendition = [FolderRendition {
+            path: composite.map_or_else(|| RENDITION.to_owned(), Composite::thumbnails),
+            size: composite.map(Size::of),
+        }];
+        let (renditions, resolutions) = match composite {
+            None => (Some(rendition), None),
+            Some(_) => (None, Some(rendition)),
+        };
+        Self {
+            path,
+            renditions,
+            resolutions,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct FolderRendition {
-    path: &'static str,
+    path: String,
+    #[serde(flatten)]
+    size: Option<Size>,
 }
 
 #[cfg(test)]
@@ -207,6 +271,7 @@ mod tests {
             media_types: MediaTypes::AudioVideo,
             has_thumbnails: true,
             has_latest_thumbnail: true,
+            composite: None,
         }
     }
 
@@ -282,6 +347,26 @@ mod tests {
         };
         let text = text(ended(&subject, END));
         assert!(!text.contains("hls") && text.contains("media/thumbnails"));
+    }
+
+    #[test]
+    fn a_composition_names_its_sizes_and_no_participant() {
+        let subject = Subject {
+            composite: Some(Composite {
+                rendition: "720p30-De5tHs0KuV9g".into(),
+                width: 1280,
+                height: 720,
+            }),
+            ..subject()
+        };
+        let text = text(ended(&subject, END));
+        for part in [
+            r#""renditions":[{"path":"720p30-De5tHs0KuV9g","playlist":"playlist.m3u8","resolution_width":1280,"resolution_height":720}]"#,
+            r#""thumbnails":{"path":"media/thumbnails","resolutions":[{"path":"1280x720","resolution_width":1280,"resolution_height":720}]}"#,
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("session_id") && !text.contains("participant_id"));
     }
 
     #[test]

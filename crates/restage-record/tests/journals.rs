@@ -92,6 +92,7 @@ fn subject() -> document::Subject {
         media_types: MediaTypes::AudioVideo,
         has_thumbnails: true,
         has_latest_thumbnail: true,
+        composite: None,
     }
 }
 
@@ -103,7 +104,7 @@ fn make(journal: &Journal) {
         let text = playlist::media(kind, 14, journal.segments());
         assert!(text.starts_with("#EXTM3U\n"));
     }
-    playlist::multivariant(journal);
+    playlist::multivariant(journal, playlist::RENDITION);
     let (ended_us, _) = journal.ended().unwrap_or_default();
     let end = document::End {
         started_us: journal.started_us().unwrap_or_default(),

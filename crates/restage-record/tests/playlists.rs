@@ -79,8 +79,8 @@ fn the_layout_is_that_of_the_service() {
     let expected = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
         #EXT-X-STREAM-INF:BANDWIDTH=1332,AVERAGE-BANDWIDTH=1212,CODECS=\"avc1.42e01f,opus\",RESOLUTION=1280x640,\
         FRAME-RATE=22.717\nhigh/playlist.m3u8\n";
-    assert_eq!(multivariant(&journal).unwrap(), expected);
-    assert_eq!(multivariant(&Journal::default()), None);
+    assert_eq!(multivariant(&journal, "high").unwrap(), expected);
+    assert_eq!(multivariant(&Journal::default(), "high"), None);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_foreign_reader_reads_what_was_recorded() {
         assert_eq!(found.map.is_some(), entry.program_date_time_us.is_some());
         assert!(found.duration.ceil() <= read.target_duration as f32);
     }
-    let text = multivariant(&journal).unwrap();
+    let text = multivariant(&journal, "high").unwrap();
     let read = m3u8_rs::parse_master_playlist_res(text.as_bytes()).unwrap();
     let variant = &read.variants[0];
     assert_eq!(variant.uri, "high/playlist.m3u8");

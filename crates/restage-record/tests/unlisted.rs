@@ -110,6 +110,6 @@ fn a_hole_is_a_discontinuity() {
     let said = |entry: &SegmentEntry| (entry.number, entry.init, entry.discontinuity);
     assert_eq!(said(&found[0]), (0, 0, false));
     assert_eq!(said(&found[1]), (2, all[2].entry.init, true));
-    let (_, multivariant) = playlists_of(&found).unwrap();
+    let (_, multivariant) = playlists_of(&found, "high").unwrap();
     assert!(multivariant.contains("BANDWIDTH=") && !multivariant.contains("CODECS"));
 }

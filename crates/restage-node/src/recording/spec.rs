@@ -116,6 +116,7 @@ impl Spec {
             segment_seconds: self.segment_seconds,
             has_thumbnails: thumbnails.sequential,
             has_latest_thumbnail: thumbnails.latest,
+            composite: None,
         }
     }
 }
@@ -145,6 +146,7 @@ pub(super) fn destination_of(row: &Recording) -> Destination {
         segment_seconds: settings.segment_s,
         has_thumbnails: has(ThumbnailKind::Sequential),
         has_latest_thumbnail: has(ThumbnailKind::Latest),
+        composite: None,
     }
 }
 

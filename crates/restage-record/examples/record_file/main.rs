@@ -204,7 +204,8 @@ impl Writer {
         let segments: Vec<_> = self.journal.segments().collect();
         let media = playlist::media(PlaylistKind::Vod, 1, segments);
         fs::write(self.folder.join(playlist::MEDIA_NAME), media)?;
-        let multivariant = playlist::multivariant(&self.journal).ok_or("nothing was recorded")?;
+        let multivariant = playlist::multivariant(&self.journal, playlist::RENDITION)
+            .ok_or("nothing was recorded")?;
         let name = folder
             .join(playlist::HLS_PATH)
             .join(playlist::MULTIVARIANT_NAME);

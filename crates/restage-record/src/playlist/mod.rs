@@ -16,7 +16,7 @@ pub use unlisted::{ListEnd, Unlisted, close_with, entries, playlists_of};
 pub const HLS_PATH: &str = "media/hls";
 /// Name of the multivariant playlist in [`HLS_PATH`].
 pub const MULTIVARIANT_NAME: &str = "multivariant.m3u8";
-/// Name of the one rendition: a folder in [`HLS_PATH`].
+/// Name of the one rendition of a participant: a folder in [`HLS_PATH`].
 pub const RENDITION: &str = "high";
 /// Name of the media playlist in the rendition's folder.
 pub const MEDIA_NAME: &str = "playlist.m3u8";

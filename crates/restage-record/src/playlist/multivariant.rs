@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{MEDIA_NAME, RENDITION};
+use super::MEDIA_NAME;
 use crate::journal::{InitEntry, Journal, PictureEntry};
 
 /// Microseconds of a second.
@@ -13,8 +13,8 @@ const BYTE_BITS: u64 = 8;
 /// Hexadecimal digits of the level, at the end of a format of H.264 (RFC 6381 §3.3).
 const AVC_LEVEL_DIGITS: usize = 2;
 
-/// The multivariant playlist of a recording; `None` while it has no segment.
-pub fn multivariant(journal: &Journal) -> Option<String> {
+/// The multivariant playlist of a recording, whose one rendition is in this folder; `None` while it has no segment.
+pub fn multivariant(journal: &Journal, rendition: &str) -> Option<String> {
     let rates = journal
         .segments()
         .map(|segment| rate(segment.bytes, segment.duration_us));
@@ -40,7 +40,7 @@ pub fn multivariant(journal: &Journal) -> Option<String> {
             let _ = write!(text, ",FRAME-RATE={rate:.3}");
         }
     }
-    let _ = writeln!(text, "\n{RENDITION}/{MEDIA_NAME}");
+    let _ = writeln!(text, "\n{rendition}/{MEDIA_NAME}");
     Some(text)
 }
 

@@ -103,8 +103,8 @@ pub fn close_with(text: &str, more: &[SegmentEntry]) -> Option<Closed> {
 }
 
 /// The media playlist and the multivariant playlist of these segments alone. `None` if there are none. The multivariant playlist does not say how
-/// they are encoded: players find that in the inits.
-pub fn playlists_of(segments: &[SegmentEntry]) -> Option<(Closed, String)> {
+/// they are encoded: players find that in the inits. `rendition` is the folder of the media playlist.
+pub fn playlists_of(segments: &[SegmentEntry], rendition: &str) -> Option<(Closed, String)> {
     let text = media(PlaylistKind::Vod, 1, segments);
     let inits = segments.iter().map(|segment| {
         Line::Init(InitEntry {
@@ -120,6 +120,6 @@ pub fn playlists_of(segments: &[SegmentEntry]) -> Option<(Closed, String)> {
         lines: inits.chain(lines).collect(),
         ..Journal::default()
     };
-    let multivariant = multivariant(&journal)?;
+    let multivariant = multivariant(&journal, rendition)?;
     Some((close(&text)?, multivariant))
 }

@@ -112,7 +112,7 @@ impl Contents {
             lines,
             ..Journal::default()
         };
-        let Some(multivariant) = playlist::multivariant(&listed) else {
+        let Some(multivariant) = playlist::multivariant(&listed, destination.rendition()) else {
             return Vec::new();
         };
         let media = playlist::media(kind, target, segments);

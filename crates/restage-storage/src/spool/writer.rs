@@ -7,8 +7,6 @@ use restage_record::journal::{Failure, Journal, Line};
 use restage_record::playlist::HLS_PATH;
 use restage_record::{Init, Resumed, Segment};
 
-use crate::key::Key;
-
 use super::{Destination, Job, SpoolError};
 
 /// Longest sentence of a note, in bytes: with its JSON it fits a line of the journal.
@@ -64,7 +62,8 @@ impl SpoolWriter {
 
     /// Adds a file at a path below the prefix, a thumbnail or a document. One with the same path is replaced.
     pub fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), SpoolError> {
-        Key::below(&self.destination().prefix, path)
+        self.destination()
+            .key(path)
             .map_err(|error| SpoolError::Invalid(error.to_string()))?;
         let is_taken = path.starts_with(HLS_PATH) || path == ENDED_PATH || path == FAILED_PATH;
         if is_taken || !path.contains('/') || path.len() > PATH_BYTES_MAX {

@@ -44,6 +44,7 @@ pub(crate) fn to_bucket(bucket: &str) -> Destination {
         segment_seconds: 6,
         has_thumbnails: true,
         has_latest_thumbnail: false,
+        composite: None,
     }
 }
 

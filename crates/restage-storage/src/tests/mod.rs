@@ -4,7 +4,7 @@ pub(crate) mod crash;
 mod crashes;
 mod damage;
 mod faulty_s3;
-mod fixture;
+pub(crate) mod fixture;
 mod folders;
 mod foreign_s3;
 mod outages;

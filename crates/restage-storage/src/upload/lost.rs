@@ -118,13 +118,13 @@ impl LostOnes {
     ) -> Result<ClosedLost, BucketError> {
         // The semaphore is never closed.
         let _turn = self.closing.acquire().await.ok();
+        let goes = &lost.destination;
         let Destination {
             account,
             region,
             bucket,
-            prefix,
             ..
-        } = &lost.destination;
+        } = goes;
         let was = spool.place_of_remains(id);
         if let Some(was) = was.filter(|was| *was != buckets.place(account, region))
             && !buckets.accepts_moved()
@@ -132,10 +132,10 @@ impl LostOnes {
             return Err(buckets.moved((account, region), &was));
         }
         let bucket = buckets.bucket(account, region, bucket)?;
-        let key = Key::below(prefix, &format!("{HLS_PATH}/{RENDITION}/{MEDIA_NAME}"))?;
+        let key = goes.key(&format!("{HLS_PATH}/{RENDITION}/{MEDIA_NAME}"))?;
         let text = read(&bucket, &key).await?;
         let (mut more, mut stays) = (Vec::new(), false);
-        if let Some(mut remains) = Remains::find(spool, id, &bucket, prefix) {
+        if let Some(mut remains) = Remains::find(spool, id, &bucket, goes) {
             let end = match text.as_deref() {
                 Some(text) => ListEnd::read(text),
                 None => ListEnd {
@@ -149,9 +149,9 @@ impl LostOnes {
         let closed = match &text {
             Some(text) => playlist::close_with(text, &more),
             None => {
-                let made = playlist::playlists_of(&more);
+                let made = playlist::playlists_of(&more, goes.rendition());
                 if let Some((_, multivariant)) = &made {
-                    let key = Key::below(prefix, &format!("{HLS_PATH}/{MULTIVARIANT_NAME}"))?;
+                    let key = goes.key(&format!("{HLS_PATH}/{MULTIVARIANT_NAME}"))?;
                     let bytes = Bytes::from(multivariant.clone());
                     bucket.put(&key, bytes, ContentType::Playlist).await?;
                 }
@@ -177,8 +177,8 @@ impl LostOnes {
             duration_us,
             message: Some(&reason),
         };
-        let document = document::ended_with_failure(&lost.destination.subject(), end);
-        let key = Key::below(prefix, FAILED_PATH)?;
+        let document = document::ended_with_failure(&goes.subject(), end);
+        let key = goes.key(FAILED_PATH)?;
         bucket.put(&key, document.into(), ContentType::Json).await?;
         Ok(ClosedLost {
             finished: Finished {

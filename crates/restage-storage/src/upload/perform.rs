@@ -189,7 +189,7 @@ impl Tools {
         } = job.destination();
         self.settle(job).await?;
         let put = async {
-            let key = Key::below(prefix, path)?;
+            let key = job.destination().key(path)?;
             let bucket = self.buckets.bucket(account, region, name)?;
             // What was uploaded is not left behind in a folder that somebody removed.
             let within = match job.has_uploads() {

@@ -9,8 +9,7 @@ use restage_record::journal::SegmentEntry;
 use restage_record::playlist::{self, ListEnd, Unlisted};
 
 use crate::bucket::{Asked, Bucket, BucketError, ContentType, OBJECT_BYTES_MAX};
-use crate::key::Key;
-use crate::spool::{Content, Spool};
+use crate::spool::{Content, Destination, Spool};
 
 /// Most objects that are looked for in the bucket: those that were uploaded after the last playlist are few.
 const LOOKS_MAX: usize = 64;
@@ -20,7 +19,7 @@ pub(super) struct Remains<'a> {
     pub(super) spool: &'a Spool,
     pub(super) id: &'a str,
     pub(super) bucket: &'a Bucket,
-    pub(super) prefix: &'a str,
+    pub(super) goes: &'a Destination,
     files: BTreeSet<Content>,
     looks: usize,
 }
@@ -31,7 +30,7 @@ impl<'a> Remains<'a> {
         spool: &'a Spool,
         id: &'a str,
         bucket: &'a Bucket,
-        prefix: &'a str,
+        goes: &'a Destination,
     ) -> Option<Self> {
         let files = spool.remains(id).unwrap_or_else(|error| {
             tracing::warn!(recording = id, %error, "its files in the spool cannot be listed");
@@ -42,7 +41,7 @@ impl<'a> Remains<'a> {
             spool,
             id,
             bucket,
-            prefix,
+            goes,
             files: files.into_iter().collect(),
             looks: 0,
         })
@@ -138,7 +137,7 @@ impl<'a> Remains<'a> {
             }
         };
         let path = content.path();
-        let key = Key::below(self.prefix, &path)?;
+        let key = self.goes.key(&path)?;
         let content_type = ContentType::of_key(&path);
         self.bucket.put(&key, bytes.clone(), content_type).await?;
         Ok(Some(bytes))
@@ -150,7 +149,7 @@ impl<'a> Remains<'a> {
             return Ok(None);
         }
         self.looks += 1;
-        let key = Key::below(self.prefix, &content.path())?;
+        let key = self.goes.key(&content.path())?;
         let object = match self.bucket.get(&key, Asked::Whole).await {
             Ok(object) if object.size <= OBJECT_BYTES_MAX => object,
             Ok(_) => return Ok(None),
