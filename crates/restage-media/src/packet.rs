@@ -271,8 +271,36 @@ pub enum TapLayers {
     /// The best one, as a subscriber without limits is shown it: changes happen at key frames.
     #[default]
     Best,
+    /// The smallest whose pictures have this height or more, or the best one where none has, or no size is known: changes happen at key
+    /// frames. Layers above it need not be published for this tap.
+    Nearest(u32),
     /// All of them, each from a key frame on.
     All,
+}
+
+impl TapLayers {
+    /// Where the one layer that the tap is given stands among these. `best` is shown to subscribers without limits. `None`: it is none of
+    /// them, or the tap is given all.
+    pub(crate) fn place(self, ladder: &Ladder, best: Encoding) -> Option<usize> {
+        let place_of_best = || ladder.iter().rposition(|rung| rung.encoding == best);
+        match self {
+            Self::Best => place_of_best(),
+            Self::Nearest(height) => {
+                let is_enough = |rung: &Rung| rung.size.is_some_and(|size| size.height >= height);
+                let nearest = ladder
+                    .iter()
+                    .position(|rung| rung.encoding.feed == best.feed && is_enough(rung));
+                nearest.or_else(place_of_best)
+            }
+            Self::All => None,
+        }
+    }
+
+    /// The encoding that the tap is given, where it is given one.
+    pub(crate) fn target(self, ladder: &Ladder, best: Encoding) -> Encoding {
+        let place = self.place(ladder, best);
+        place.map_or(best, |place| ladder[place].encoding)
+    }
 }
 
 /// A packet that the caller feeds to a publication through an external inlet.

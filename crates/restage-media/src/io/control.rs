@@ -103,12 +103,19 @@ pub enum Control {
         /// Which of its layers.
         layers: TapLayers,
     },
+    /// Give a tap other layers from now on: from a key frame, or in the case of [`TapLayers::All`] each from its own.
+    ChooseTapLayers {
+        /// The tap. An unknown one is ignored.
+        tap: TapId,
+        /// Which layers.
+        layers: TapLayers,
+    },
     /// Hand out no more packets for this tap.
     CloseTap {
         /// The tap. An unknown one is ignored.
         tap: TapId,
     },
-    /// A tap needs a key frame of the best layer, for example because a new part of a recording begins. Requests are
+    /// A tap needs a key frame of the layer that it is given, for example because a new part of a recording begins. Requests are
     /// merged with those of subscribers.
     RequestKeyframe {
         /// The tap. An unknown one is ignored.
@@ -162,6 +169,7 @@ impl Control {
             | Self::Wish { peer, .. }
             | Self::Close { peer } => Some(*peer),
             Self::OpenTap { .. }
+            | Self::ChooseTapLayers { .. }
             | Self::CloseTap { .. }
             | Self::RequestKeyframe { .. }
             | Self::OpenInlet { .. }

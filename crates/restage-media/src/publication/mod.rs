@@ -22,8 +22,8 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use crate::io::PublicationId;
-use crate::limits::{PICTURE_WAIT_MAX, STOPPED_AFTER};
-use crate::packet::{Encoding, Ladder, Packet};
+use crate::limits::{LAYERS_MAX, PICTURE_WAIT_MAX, STOPPED_AFTER};
+use crate::packet::{Encoding, Ladder, Packet, TapLayers};
 use crate::rtp::extensions::RidName;
 use crate::sdp::format::{Format, of_kind};
 use head::Heads;
@@ -96,6 +96,21 @@ impl Publication {
     pub(crate) fn is_stopped(&self, kind: MediaKind, now: Instant) -> bool {
         let is_over = self.flowed_at[kind.index()].is_some_and(|at| now >= at + STOPPED_AFTER);
         is_over || kind == MediaKind::Audio && self.loudness.is_muted(now)
+    }
+
+    /// How many layers its taps take, from the smallest on; 0 where there are none.
+    pub(crate) fn level_of_taps(&self) -> usize {
+        let ladder = self.ladder.as_deref().unwrap_or_default();
+        let taps = self.outlets.taps.iter();
+        let levels = taps.map(|tap| match (tap.layers, self.target) {
+            // Layers of one encoding (SVC) have a place each, so this may be one too many.
+            (TapLayers::Nearest(_), Some(best)) => {
+                let place = tap.layers.place(ladder, best);
+                place.map_or(LAYERS_MAX, |place| (place + 1).min(LAYERS_MAX))
+            }
+            _ => LAYERS_MAX,
+        });
+        levels.max().unwrap_or(0)
     }
 
     /// Takes how loud a packet of sound is. Returns what has to be told of it, in −dBov.

@@ -38,8 +38,8 @@ impl Outlets {
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) key: TapId,
-    layers: TapLayers,
-    /// One for the best layer, or one for each.
+    pub(crate) layers: TapLayers,
+    /// One for the one layer that it is given, or one for each.
     selectors: [Selector; LAYERS_MAX],
 }
 
@@ -52,17 +52,23 @@ impl Tap {
         }
     }
 
-    /// The selector that decides about packets of an encoding, and the encoding that it should let through.
+    /// The selector that decides about packets of an encoding, and the encoding that it should let through. `target` is that of the tap.
     fn selector(
         &mut self,
         encoding: Encoding,
         target: Encoding,
     ) -> Option<(&mut Selector, Encoding)> {
         let (place, wanted) = match self.layers {
-            TapLayers::Best => (0, target),
+            TapLayers::Best | TapLayers::Nearest(_) => (0, target),
             TapLayers::All => (usize::from(encoding.layer), encoding),
         };
         Some((self.selectors.get_mut(place)?, wanted))
+    }
+
+    /// The encoding that the tap should be given from this packet on.
+    fn target(&self, packet: &Packet) -> Encoding {
+        let ladder = packet.ladder.as_deref().unwrap_or_default();
+        self.layers.target(ladder, packet.target)
     }
 
     /// Whether the tap is given a packet. Video begins with a key frame, and again after every change of encodings.
@@ -73,7 +79,7 @@ impl Tap {
         if packet.kind == MediaKind::Audio {
             return true;
         }
-        let (encoding, target) = (packet.encoding, packet.target);
+        let (encoding, target) = (packet.encoding, self.target(packet));
         let can_start = packet.starts_key_frame;
         self.selector(encoding, target)
             .is_some_and(|(selector, wanted)| {
@@ -100,11 +106,12 @@ impl Tap {
         if packet.kind != MediaKind::Video {
             return None;
         }
-        let (selector, wanted) = self.selector(packet.encoding, packet.target)?;
+        let target = self.target(packet);
+        let (selector, wanted) = self.selector(packet.encoding, target)?;
         selector.is_waiting(wanted).then_some(wanted.layer)
     }
 
-    /// Gives `give` the packets that a new tap is given: the picture as it stands.
+    /// Gives `give` the packets that a new tap is given: the picture as it stands. `target` is that of the tap.
     pub(crate) fn begin(
         &mut self,
         heads: &Heads,
@@ -113,7 +120,7 @@ impl Tap {
         mut give: impl FnMut(&Packet),
     ) {
         let starts: Vec<Start<'_>> = match self.layers {
-            TapLayers::Best => {
+            TapLayers::Best | TapLayers::Nearest(_) => {
                 let start = heads.start(target.feed, &[target], now);
                 start.into_iter().collect()
             }
@@ -140,7 +147,7 @@ impl Tap {
         }
     }
 
-    /// Those layers of these encodings whose key frame the tap needs.
+    /// Those layers of these encodings whose key frame the tap needs. `target` is that of the tap.
     pub(crate) fn waiting(
         &mut self,
         target: Encoding,

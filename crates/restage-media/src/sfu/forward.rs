@@ -11,8 +11,9 @@ use restage_codec::MediaKind;
 
 use super::Sfu;
 use crate::io::{Burst, Output};
-use crate::limits::{BATCH_PACKETS_MAX, LAYERS_MAX};
+use crate::limits::BATCH_PACKETS_MAX;
 use crate::packet::Packet;
+use crate::publication::Publication;
 use crate::publication::inlet::{Inlet, layer_of_rid};
 use crate::sfu::peer::Peer;
 use crate::util::slab::Index;
@@ -204,8 +205,10 @@ impl Sfu {
             next: 0,
         });
         if let Some(now) = self.now.filter(|_| has_taps) {
-            // A tap takes the best layer, or all, whichever worker feeds them.
-            self.want_layers(now, index, LAYERS_MAX);
+            // Whichever worker feeds them.
+            let publication = self.publications.get(index);
+            let level = publication.map_or(0, Publication::level_of_taps);
+            self.want_layers(now, index, level);
             for layer in wanted {
                 self.want_keyframe(now, index, layer);
             }

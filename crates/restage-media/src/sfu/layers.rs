@@ -56,10 +56,9 @@ impl Sfu {
         if publication.inlet.peer().is_none() || publication.layers_due.is_none_or(|at| now < at) {
             return;
         }
-        // A tap takes the best layer, or all. While nothing comes, nothing else says so.
-        if !publication.outlets.taps.is_empty() {
-            publication.wanted.want(now, LAYERS_MAX);
-        }
+        // While nothing comes, nothing else says what taps take.
+        let level = publication.level_of_taps();
+        publication.wanted.want(now, level);
         let level = publication.wanted.tell_all(now);
         self.tell_layers(now, index, level);
     }

@@ -229,6 +229,7 @@ impl Sfu {
                 publication,
                 layers,
             } => self.open_tap(now, tap, publication, layers),
+            Control::ChooseTapLayers { tap, layers } => self.choose_tap_layers(now, tap, layers),
             Control::CloseTap { tap } => self.close_tap(tap),
             Control::RequestKeyframe { tap } => self.keyframe_wanted_by_tap(now, tap),
             Control::OpenInlet {

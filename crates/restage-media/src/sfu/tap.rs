@@ -72,11 +72,12 @@ impl Sfu {
             return;
         };
         let us = |at: Instant| self.sink.us_since_1970(at);
+        let rungs = ladder.as_deref().unwrap_or_default();
+        let target = tap.layers.target(rungs, target);
         let mut packets = Vec::new();
         tap.begin(heads, target, now, |packet| {
             packets.push(MediaPacket::new(packet, us));
         });
-        let rungs = ladder.as_deref().unwrap_or_default();
         let others: Vec<Encoding> = rungs.iter().map(|rung| rung.encoding).collect();
         let wanted = tap.waiting(target, others);
         let (publication_key, formats) = (publication.key, Arc::clone(&publication.offered));
@@ -110,6 +111,23 @@ impl Sfu {
         wanted
     }
 
+    /// The tap is given other layers from the next packet on.
+    pub(super) fn choose_tap_layers(&mut self, now: Instant, key: TapId, layers: TapLayers) {
+        let Some(&index) = self.tap_keys.get(&key) else {
+            return;
+        };
+        let Some(publication) = self.publications.get_mut(index) else {
+            return;
+        };
+        let taps = &mut publication.outlets.taps;
+        let Some(tap) = taps.iter_mut().find(|tap| tap.key == key) else {
+            return;
+        };
+        tap.layers = layers;
+        let level = publication.level_of_taps();
+        self.want_layers(now, index, level);
+    }
+
     /// Takes back the list of an [`Output::Tapped`], so that the next one need not be allocated. What is in it is dropped.
     pub fn reuse_tapped(&mut self, mut packets: Vec<MediaPacket>) {
         packets.clear();
@@ -133,8 +151,13 @@ impl Sfu {
         let Some(&index) = self.tap_keys.get(&key) else {
             return;
         };
-        let publication = self.publications.get(index);
-        if let Some(target) = publication.and_then(|publication| publication.target) {
+        let Some(publication) = self.publications.get(index) else {
+            return;
+        };
+        let tap = publication.outlets.taps.iter().find(|tap| tap.key == key);
+        if let (Some(tap), Some(best)) = (tap, publication.target) {
+            let ladder = publication.ladder.as_deref().unwrap_or_default();
+            let target = tap.layers.target(ladder, best);
             self.want_keyframe(now, index, target.layer);
         }
     }

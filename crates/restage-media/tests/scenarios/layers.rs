@@ -202,6 +202,53 @@ fn without_an_audience_the_smallest_is_wanted_and_for_a_tap_all() {
 }
 
 #[test]
+fn a_tap_is_given_the_layer_nearest_to_what_it_needs_and_no_larger_one_is_wanted() {
+    let (mut world, publisher) = publishing(World::new());
+    world.connect();
+    start(&mut world, publisher);
+    until(&mut world, publisher, 2_000, |_| false);
+    let tap = TapId(1);
+    world.control(Control::OpenTap {
+        tap,
+        publication: PublicationId(1),
+        layers: TapLayers::Nearest(170),
+    });
+    let given = |world: &World| {
+        let packets = world.tapped(1, restage_media::MediaKind::Video);
+        let sizes: Vec<usize> = packets
+            .iter()
+            .map(|packet| usize::from(packet.encoding.layer))
+            .collect();
+        sizes.last().copied()
+    };
+    let layer_of = |world: &World, rid: usize| {
+        let names = world.tapped(1, restage_media::MediaKind::Video);
+        names
+            .iter()
+            .any(|packet| usize::from(packet.encoding.layer) == rid)
+    };
+    until(&mut world, publisher, 12_000, |_| false);
+    assert_eq!(wanted(&world), Some(vec!["q", "h"]));
+    assert_eq!(given(&world), Some(1));
+    assert!(!layer_of(&world, 2), "the largest was never given");
+    for (height, layer, names) in [
+        (90, 0, vec!["q"]),
+        (181, 2, RIDS.to_vec()),
+        (4_000, 2, RIDS.to_vec()),
+        (180, 1, vec!["q", "h"]),
+    ] {
+        let layers = TapLayers::Nearest(height);
+        world.control(Control::ChooseTapLayers { tap, layers });
+        let took = until(&mut world, publisher, 9_000, |world| {
+            given(world) == Some(layer)
+        });
+        assert!(took <= 2_000, "{height}: {took} ms");
+        until(&mut world, publisher, 8_000, |_| false);
+        assert_eq!(wanted(&world), Some(names), "{height}");
+    }
+}
+
+#[test]
 fn a_tap_on_another_worker_wants_all_layers_too() {
     let mut pair = Pair::new();
     let (world, publisher) =

@@ -1,6 +1,7 @@
 //! Taps of publications, by the names that the rules have for them.
 
 use restage_core::PublicationKey;
+use restage_media::TapLayers;
 
 use super::Control;
 use crate::media::{OpenTapError, TapStream};
@@ -17,13 +18,17 @@ pub enum TapError {
 }
 
 impl Control {
-    /// Opens a tap of a publication: its sound and the best layer of its pictures, beginning with the picture as it stands.
+    /// Opens a tap of a publication: its sound and these layers of its pictures, beginning with the picture as it stands.
     ///
     /// # Errors
     /// It does not exist, or the media plane refuses; either may be different in a moment.
-    pub async fn open_tap(&self, publication: &PublicationKey) -> Result<TapStream, TapError> {
+    pub async fn open_tap(
+        &self,
+        publication: &PublicationKey,
+        layers: TapLayers,
+    ) -> Result<TapStream, TapError> {
         let found = self.connections().life_of(publication);
         let (handle, life) = found.ok_or(TapError::NotPublished)?;
-        Ok(self.media().open_tap(handle, life).await?)
+        Ok(self.media().open_tap(handle, layers, life).await?)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use restage_media::{Codec, Excess, GoneReason};
+use restage_media::{Codec, Excess, GoneReason, TapLayers};
 use tokio::sync::{mpsc, watch};
 
 use super::super::worker::Fault;
@@ -65,7 +65,9 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 
 async fn tap(media: &Media) -> (TapStream, watch::Sender<()>) {
     let life = watch::Sender::new(());
-    let tap = media.open_tap(PUBLICATION, life.subscribe()).await;
+    let tap = media
+        .open_tap(PUBLICATION, TapLayers::Best, life.subscribe())
+        .await;
     (tap.unwrap(), life)
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId};
+use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId, TapLayers};
 use tokio::sync::{oneshot, watch};
 
 use super::worker::{Order, Reply};
@@ -280,7 +280,15 @@ impl TapStream {
         }
     }
 
-    /// Asks the publisher for a key frame of the best layer. Requests are merged with those of subscribers; one that finds the
+    /// Asks for other layers, which are given from a key frame on. `false`: the worker's queue is full, so it has to be asked again.
+    pub fn choose(&self, layers: TapLayers) -> bool {
+        let tap = self.tap;
+        let control = Control::ChooseTapLayers { tap, layers };
+        let order = self.media.order(control, Reply::Nobody);
+        self.media.tapped(tap).try_send(order)
+    }
+
+    /// Asks the publisher for a key frame of the layer that is given. Requests are merged with those of subscribers; one that finds the
     /// worker's queue full is dropped, so it has to be repeated while no key frame comes.
     pub fn want_keyframe(&self) {
         let control = Control::RequestKeyframe { tap: self.tap };
@@ -299,14 +307,15 @@ impl Drop for TapStream {
 }
 
 impl Media {
-    /// Opens a tap of a publication, on the worker that feeds it if that is known. It begins with the picture as it stands, gives the
-    /// best layer, and goes on when the publication gets another publisher, also on another worker. It ends when `life` is closed.
+    /// Opens a tap of a publication, on the worker that feeds it if that is known. It begins with the picture as it stands, gives
+    /// these layers, and goes on when the publication gets another publisher, also on another worker. It ends when `life` is closed.
     ///
     /// # Errors
     /// The worker has too many taps, or is shutting down.
     pub async fn open_tap(
         &self,
         publication: PublicationId,
+        layers: TapLayers,
         life: watch::Receiver<()>,
     ) -> Result<TapStream, OpenTapError> {
         let tap = self.fresh_tap(publication);
@@ -334,6 +343,7 @@ impl Media {
         let order = Order::OpenTap {
             tap,
             publication,
+            layers,
             end,
         };
         self.tapped(tap).send(order).await?;

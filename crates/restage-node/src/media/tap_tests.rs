@@ -77,7 +77,10 @@ impl Plane {
 
     async fn tap(&self) -> (TapStream, watch::Sender<()>) {
         let life = watch::Sender::new(());
-        let tap = self.media.open_tap(PUBLICATION, life.subscribe()).await;
+        let tap = self
+            .media
+            .open_tap(PUBLICATION, TapLayers::Best, life.subscribe())
+            .await;
         (tap.unwrap(), life)
     }
 
@@ -282,7 +285,10 @@ async fn a_tap_too_many_is_refused_and_one_of_a_worker_that_begins_anew_ends() {
         taps.push(plane.tap().await);
     }
     let life = watch::Sender::new(());
-    let refused = plane.media.open_tap(PUBLICATION, life.subscribe()).await;
+    let refused = plane
+        .media
+        .open_tap(PUBLICATION, TapLayers::Best, life.subscribe())
+        .await;
     assert!(matches!(
         refused,
         Err(OpenTapError::Refused(TapError::Full))

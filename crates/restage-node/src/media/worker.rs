@@ -22,7 +22,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
     Config, ConnectFailure, Control, Format, InletId, LayerWanted, OfferError, PeerId, PeerStats,
-    PublicationId, Sfu, StreamState, TapId, WorkerId,
+    PublicationId, Sfu, StreamState, TapId, TapLayers, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -79,6 +79,7 @@ pub(super) enum Order {
     OpenTap {
         tap: TapId,
         publication: PublicationId,
+        layers: TapLayers,
         end: TapEnd,
     },
     /// Nobody reads the tap any more. An unknown one is ignored.

@@ -13,7 +13,7 @@ use restage_core::row::{
     StreamKey,
 };
 use restage_core::{Command, Limits, PublicationKey, StageArn};
-use restage_media::{H264ProfileMatch, MediaPacket};
+use restage_media::{H264ProfileMatch, MediaPacket, TapLayers};
 use restage_node::control::{Control, Ingest, IngestError, Rules, effect_queue};
 use restage_node::jobs::Runners;
 use restage_node::media::{Media, MediaPlaces, MediaSettings, TapStream};
@@ -306,7 +306,7 @@ impl Node {
     pub(crate) async fn tap(&self, publication: &PublicationKey) -> TapStream {
         let deadline = Instant::now() + LIMIT;
         loop {
-            match self.control.open_tap(publication).await {
+            match self.control.open_tap(publication, TapLayers::Best).await {
                 Ok(tap) => return tap,
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }

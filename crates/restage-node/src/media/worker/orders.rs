@@ -27,8 +27,9 @@ impl Worker {
             Order::OpenTap {
                 tap,
                 publication,
+                layers,
                 end,
-            } => self.open_tap(tap, publication, end),
+            } => self.open_tap(tap, (publication, layers), end),
             Order::CloseTap { tap } => self.close_tap(tap),
             Order::OpenInlet { inlet, end } => self.open_inlet(inlet, end),
             Order::BeginInlet { inlet, formats } => self.begin_inlet(inlet, formats),
@@ -84,7 +85,12 @@ impl Worker {
     }
 
     /// Opens a tap. It counts as a receiver of the publication, so other workers relay to this one for it.
-    fn open_tap(&mut self, tap: TapId, publication: PublicationId, end: TapEnd) {
+    fn open_tap(
+        &mut self,
+        tap: TapId,
+        (publication, layers): (PublicationId, TapLayers),
+        end: TapEnd,
+    ) {
         let abandoned: Vec<TapId> = self
             .taps
             .iter()
@@ -94,7 +100,6 @@ impl Worker {
             self.close_tap(tap);
         }
         self.taps.insert(tap, end);
-        let layers = TapLayers::Best;
         let control = Control::OpenTap {
             tap,
             publication,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use restage_media::TapLayers;
 use tokio::time::{Instant, timeout};
 
 use super::Run;
@@ -25,7 +26,7 @@ impl Run {
             return;
         }
         self.retry_at = Instant::now() + OPEN_RETRY;
-        match timeout(OPEN_MAX, self.control.open_tap(&wanted)).await {
+        match timeout(OPEN_MAX, self.control.open_tap(&wanted, TapLayers::Best)).await {
             Ok(Ok(tap)) => self.tap = Some((wanted, tap)),
             Ok(Err(error)) => {
                 tracing::debug!(recording = %self.context.job().id, %error, "not tapped yet");
