@@ -34,6 +34,10 @@ pub(crate) struct MediaArgs {
     /// Let the clients offer no transport-wide feedback, so that the server estimates nothing
     #[arg(long)]
     pub(crate) no_feedback: bool,
+    /// Let each viewer send its transport-wide feedback no more often than this; Chromium sends it
+    /// every 100 ms, and without this the clients every 50 ms
+    #[arg(long, value_name = "MILLISECONDS", conflicts_with = "no_feedback")]
+    pub(crate) feedback_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) binary: Binary,
     /// Further arguments for `serve`, such as --serve-arg=--workers=2

@@ -44,6 +44,7 @@ pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
         certificate: Some(certificate.context("no DTLS certificate")?),
         others: Vec::new(),
         has_feedback: true,
+        feedback_interval: Duration::ZERO,
     })
 }
 
@@ -52,6 +53,9 @@ pub(crate) struct Client {
     pub(crate) socket: mio::net::UdpSocket,
     address: SocketAddr,
     pub(crate) deadline: Instant,
+    /// Once it is connected, the engine's timers are served so often at most; feedback is one of them.
+    timers_every: Duration,
+    timers_at: Instant,
     pub(crate) milestones: Arc<Milestones>,
     window: Arc<Window>,
     is_connected: bool,
@@ -129,6 +133,11 @@ impl Client {
             socket: mio::net::UdpSocket::from_std(socket),
             address,
             deadline: now,
+            timers_every: match publishing {
+                Some(_) => Duration::ZERO,
+                None => engine.feedback_interval,
+            },
+            timers_at: now,
             milestones: Arc::default(),
             window,
             is_connected: false,
@@ -195,6 +204,9 @@ impl Client {
     /// Performs what is due. `false`: the connection has failed.
     pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         let is_sending = self.publish_due(now);
+        if self.deadline <= now {
+            self.timers_at = now;
+        }
         if (is_sending || self.deadline <= now)
             && self.peer.rtc.handle_input(Input::Timeout(now)).is_err()
         {
@@ -211,6 +223,7 @@ impl Client {
                         Some(publishing) if self.is_connected => {
                             at.min(publishing.video_at).min(publishing.audio_at)
                         }
+                        _ if self.is_connected => at.max(self.timers_at + self.timers_every),
                         _ => at,
                     };
                     return self.peer.rtc.is_alive();

@@ -77,6 +77,11 @@ impl Fleet {
         self.engine.has_feedback = false;
     }
 
+    /// Clients that subscribe from now on send feedback so often at most.
+    pub fn feedback_every(&mut self, interval: Duration) {
+        self.engine.feedback_interval = interval;
+    }
+
     /// The window in which packets are counted.
     pub fn window(&self) -> &Window {
         &self.window

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -30,6 +30,8 @@ pub struct Engine {
     pub others: Vec<Codec>,
     /// Whether transport-wide feedback is offered.
     pub has_feedback: bool,
+    /// The least time between two messages of feedback of a client that only receives. The engine's own is 50 ms.
+    pub feedback_interval: Duration,
 }
 
 impl Engine {
