@@ -22,6 +22,7 @@ ARROWS = {
     "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
+    "restage-compose": ("restage-codec", "restage-picture"),
     "restage-core": (),
     "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),
@@ -42,7 +43,7 @@ ARROWS = {
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (
-        *("restage-api", "restage-client", "restage-codec", "restage-core"),
+        *("restage-api", "restage-client", "restage-codec", "restage-compose", "restage-core"),
         *("restage-node", "restage-picture", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.

@@ -66,29 +66,41 @@ pub struct Missing {
     pub reason: String,
 }
 
+/// What a process needs of what a sandbox takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Bytes of memory that it may map beside what it has when it starts.
+    pub memory: u64,
+    /// Seconds of the processor; `None`: as long as it lives.
+    pub cpu_seconds: Option<u64>,
+    /// It waits for its standard input and output (`poll`), and does not block on them.
+    pub waits: bool,
+}
+
 /// Enters every part.
 ///
 /// # Errors
 ///
 /// A part is not there. Those before it hold.
-pub fn enter() -> Result<(), Missing> {
-    Part::ALL.into_iter().try_for_each(enter_part)
+pub fn enter(needs: &Needs) -> Result<(), Missing> {
+    let mut parts = Part::ALL.into_iter();
+    parts.try_for_each(|part| enter_part(part, needs))
 }
 
 /// Enters the parts that are there, and leaves out the others.
-pub fn enter_what_is_there() {
+pub fn enter_what_is_there(needs: &Needs) {
     for part in Part::ALL {
         // A part that is missing is what the caller has accepted.
-        let _ = enter_part(part);
+        let _ = enter_part(part, needs);
     }
 }
 
-fn enter_part(part: Part) -> Result<(), Missing> {
+fn enter_part(part: Part, needs: &Needs) -> Result<(), Missing> {
     let entered = match part {
         Part::Descriptors => descriptors::close().map_err(|error| error.to_string()),
         Part::Landlock => landlock::enter(),
-        Part::Resources => resources::limit(),
-        Part::Seccomp => seccomp::enter(),
+        Part::Resources => resources::limit(needs),
+        Part::Seccomp => seccomp::enter(needs),
     };
     entered.map_err(|reason| Missing { part, reason })
 }

@@ -4,21 +4,21 @@ use std::fs;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX};
+use super::Needs;
 
 /// Standard input, output and error, and the ruleset of Landlock while it is made.
 const DESCRIPTORS_MAX: u64 = 4;
 
-pub(super) fn limit() -> Result<(), String> {
+pub(super) fn limit(needs: &Needs) -> Result<(), String> {
     let mapped = mapped().ok_or("the size of this process cannot be read in /proc/self/statm")?;
-    for (resource, most) in [
-        (Resource::RLIMIT_AS, mapped.saturating_add(CHILD_MEMORY_MAX)),
-        (Resource::RLIMIT_CPU, CHILD_CPU_SECONDS_MAX),
+    let cpu = needs.cpu_seconds.map(|most| (Resource::RLIMIT_CPU, most));
+    for (resource, most) in cpu.into_iter().chain([
+        (Resource::RLIMIT_AS, mapped.saturating_add(needs.memory)),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
         (Resource::RLIMIT_FSIZE, 0),
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NPROC, 0),
-    ] {
+    ]) {
         setrlimit(resource, most, most).map_err(|error| format!("{resource:?}: {error}"))?;
     }
     Ok(())

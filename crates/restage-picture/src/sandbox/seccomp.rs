@@ -8,6 +8,8 @@ use seccompiler::{
     SeccompFilter, SeccompRule,
 };
 
+use super::Needs;
+
 /// Calls with any arguments: memory that is given back, locks, the end of a signal handler and of the process, time and randomness.
 const ANY: [i64; 17] = [
     libc::SYS_munmap,
@@ -32,14 +34,17 @@ const ANY: [i64; 17] = [
 const PROTECTION: u8 = 2;
 
 /// Other calls fail with EPERM: libraries go on without what they asked for, and a program error ends the process anyway.
-pub(super) fn enter() -> Result<(), String> {
-    let program = program().map_err(|error| error.to_string())?;
+pub(super) fn enter(needs: &Needs) -> Result<(), String> {
+    let program = program(needs).map_err(|error| error.to_string())?;
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }
 
-fn program() -> Result<BpfProgram, BackendError> {
+fn program(needs: &Needs) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     rules.extend(ANY.map(|call| (call, Vec::new())));
+    if needs.waits {
+        rules.insert(libc::SYS_ppoll, Vec::new());
+    }
     rules.insert(libc::SYS_read, vec![on(libc::STDIN_FILENO)?]);
     rules.insert(libc::SYS_write, vec![on(libc::STDOUT_FILENO)?]);
     rules.insert(libc::SYS_mmap, vec![not_executable()?]);
