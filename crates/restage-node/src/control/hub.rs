@@ -14,6 +14,17 @@ use tokio::sync::{Notify, watch};
 use super::connections::Muted;
 use super::speakers::{Speakers, Speaking};
 
+/// Who publishes in a stage, by itself or as a replica, and what of it is muted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// The row in that stage.
+    pub participant: Participant,
+    /// What it publishes.
+    pub publication: PublicationKey,
+    /// What it says that it does not send.
+    pub muted: Muted,
+}
+
 /// The text of one message to all listeners of a stage.
 pub type StageState = Arc<str>;
 
@@ -55,15 +66,13 @@ pub(super) fn publication_of(participant: &Participant) -> PublicationKey {
 }
 
 /// STAGE_STATE as in the service's samples, plus `isReplica`, and what the publishers say that they do not send.
-pub(super) fn stage_state(
-    stage: &StageId,
-    publishing: &[Participant],
-    muted: impl Fn(&PublicationKey) -> Muted,
-) -> StageState {
-    let participants = publishing
+pub(super) fn stage_state(stage: &StageId, shown: &[Shown]) -> StageState {
+    let participants = shown
         .iter()
-        .map(|participant| {
-            let muted = muted(&publication_of(participant));
+        .map(|shown| {
+            let Shown {
+                participant, muted, ..
+            } = shown;
             Member {
                 id: participant.id.as_str(),
                 user_id: &participant.user_id,
@@ -117,6 +126,7 @@ fn speaker_text(stage: &StageId, speaking: &Speaking) -> StageState {
 /// A stage that has listeners.
 struct Listened {
     state: watch::Sender<Option<StageState>>,
+    shown: watch::Sender<Option<Arc<[Shown]>>>,
     speaker: watch::Sender<Option<StageState>>,
     /// What is published there, replicas included.
     publications: Vec<PublicationKey>,
@@ -127,6 +137,7 @@ impl Default for Listened {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(None),
+            shown: watch::Sender::new(None),
             speaker: watch::Sender::new(None),
             publications: Vec::new(),
             speakers: Speakers::default(),
@@ -137,6 +148,8 @@ impl Default for Listened {
 /// What a listener is told. Only the newest of each is kept.
 pub(super) struct Listening {
     pub(super) states: watch::Receiver<Option<StageState>>,
+    /// The same as rows, for parts of the server.
+    pub(super) shown: watch::Receiver<Option<Arc<[Shown]>>>,
     pub(super) speakers: watch::Receiver<Option<StageState>>,
 }
 
@@ -201,6 +214,7 @@ impl Hub {
             }
             Listening {
                 states: listened.state.subscribe(),
+                shown: listened.shown.subscribe(),
                 speakers,
             }
         };
@@ -244,17 +258,16 @@ impl Hub {
         }
     }
 
-    /// Pushes a state, with what is published; a stage without listeners is forgotten.
-    pub(super) fn push(
-        &self,
-        stage: &StageId,
-        state: StageState,
-        publications: Vec<PublicationKey>,
-    ) {
+    /// Pushes a state, with who is shown; a stage without listeners is forgotten.
+    pub(super) fn push(&self, stage: &StageId, state: StageState, shown: Vec<Shown>) {
         let mut stages = self.stages();
+        let publications = shown.iter().map(|one| one.publication.clone()).collect();
         stages.show(stage, publications);
-        let listened = stages.listened.get(stage);
-        if listened.is_some_and(|listened| listened.state.send(Some(state)).is_err()) {
+        let Some(listened) = stages.listened.get(stage) else {
+            return;
+        };
+        let is_read = listened.state.send(Some(state)).is_ok();
+        if listened.shown.send(Some(shown.into())).is_err() && !is_read {
             stages.forget(stage);
         }
     }
@@ -318,6 +331,14 @@ mod tests {
         assert!(hub.changed.lock().unwrap().is_empty());
     }
 
+    fn shown(session: &str) -> Shown {
+        Shown {
+            participant: crate::composition::people::tests::participant("ann"),
+            publication: key(session),
+            muted: Muted::default(),
+        }
+    }
+
     fn key(session: &str) -> PublicationKey {
         PublicationKey {
             session: StageSessionId::new(session),
@@ -331,7 +352,7 @@ mod tests {
         let stages = ["source", "destination", "other"].map(StageId::new);
         let mut listeners = stages.each_ref().map(|stage| hub.listen(stage));
         for (stage, session) in stages.iter().zip(["st-1", "st-1", "st-2"]) {
-            hub.push(stage, "state".into(), vec![key(session)]);
+            hub.push(stage, "state".into(), vec![shown(session)]);
         }
         let begun = now();
         let heard = HashMap::from([(key("st-1"), -20)]);
@@ -369,7 +390,7 @@ mod tests {
         let stages = ["source", "destination", "other"].map(StageId::new);
         let _listeners = stages.each_ref().map(|stage| hub.listen(stage));
         for (stage, session) in stages.iter().zip(["st-1", "st-1", "st-2"]) {
-            hub.push(stage, "state".into(), vec![key(session)]);
+            hub.push(stage, "state".into(), vec![shown(session)]);
         }
         hub.changed().await;
         hub.mark_publication(&key("st-1"));
@@ -384,7 +405,7 @@ mod tests {
 
     #[test]
     fn the_message_has_the_published_form() {
-        let text = stage_state(&StageId::new("hT5vN1cGy8Ud"), &[], |_| Muted::default());
+        let text = stage_state(&StageId::new("hT5vN1cGy8Ud"), &[]);
         assert_eq!(
             &*text,
             r#"{"type":"STAGE_STATE","payload":{"stageId":"hT5vN1cGy8Ud","participants":[]}}"#

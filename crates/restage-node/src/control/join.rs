@@ -510,7 +510,9 @@ impl Control {
                 return Err(error.into());
             }
         };
-        let Listening { states, speakers } = self.inner.hub.listen(stage);
+        let Listening {
+            states, speakers, ..
+        } = self.inner.hub.listen(stage);
         Ok(EventsSocket {
             states,
             speakers,

@@ -23,6 +23,7 @@ mod tokens;
 mod trouble;
 mod turns;
 mod user_agent;
+mod watch;
 mod wishes;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,8 +57,8 @@ pub use connections::{Muted, SocketClose};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
 pub use ended::Ending;
 use ended::Endings;
-pub use hub::StageState;
 use hub::{Hub, publication_of, stage_state};
+pub use hub::{Shown, StageState};
 pub use if_match::IfMatch;
 use ingest::RedundantIngests;
 pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
@@ -73,6 +74,7 @@ pub use tokens::Exchanged;
 pub use trouble::Trouble;
 use turns::Turns;
 pub use user_agent::client_of;
+pub use watch::StageWatch;
 pub use wishes::{WishError, Wished};
 
 /// Interval at which reconnect windows and idle stage sessions are checked.
@@ -529,12 +531,22 @@ impl Control {
                     Ok(mut publishing) => {
                         // Nobody can subscribe to one stream of a redundant ingest.
                         publishing.retain(|row| !row.is_physical());
-                        let state = {
+                        let shown: Vec<Shown> = {
                             let connections = self.connections();
-                            stage_state(&stage, &publishing, |key| connections.muted(key))
+                            let rows = publishing.into_iter();
+                            rows.map(|participant| {
+                                let publication = publication_of(&participant);
+                                let muted = connections.muted(&publication);
+                                Shown {
+                                    participant,
+                                    publication,
+                                    muted,
+                                }
+                            })
+                            .collect()
                         };
-                        let publications = publishing.iter().map(publication_of).collect();
-                        self.inner.hub.push(&stage, state, publications);
+                        let state = stage_state(&stage, &shown);
+                        self.inner.hub.push(&stage, state, shown);
                     }
                     Err(error) => tracing::error!(%error, "cannot read a stage's publishers"),
                 }

@@ -73,7 +73,7 @@ async fn cannot_start(
     tracing::warn!(recording = %context.job().id, reason, "a recording cannot start");
     recordings.inner.figures.start_failed();
     let document = document::start_failed(&spec.destination().subject(), &reason);
-    recordings.put_failed_start(spec, document);
+    recordings.put_failed_start(&spec.destination(), document);
     let command = Command::RecordingStartFailed {
         job: context.job().id.clone(),
         generation: context.generation(),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use restage_media::{Codec, Format, MediaKind};
 use restage_record::limits::PICTURES_WAIT_US;
-use restage_record::{Init, MediaTypes, Output, Picture, Recorder, RecorderConfig, Segment};
+use restage_record::{
+    Init, MediaTypes, Output, Packet, Picture, Recorder, RecorderConfig, Segment,
+};
 
 use super::figures::Figures;
 use super::intake::Intake;
@@ -134,13 +136,18 @@ impl Capture {
         }
         for packet in tapped.packets {
             let packet = self.intake.take(packet);
-            let kind = packet.kind();
-            self.first_us.get_or_insert(now_us);
-            self.recorder.push(now_us, packet);
-            self.collect();
-            if kind == MediaKind::Video || !self.may_have_pictures() {
-                self.settle();
-            }
+            self.push(now_us, packet);
+        }
+    }
+
+    /// Takes a packet.
+    pub(super) fn push(&mut self, now_us: u64, packet: Packet) {
+        let kind = packet.kind();
+        self.first_us.get_or_insert(now_us);
+        self.recorder.push(now_us, packet);
+        self.collect();
+        if kind == MediaKind::Video || !self.may_have_pictures() {
+            self.settle();
         }
     }
 

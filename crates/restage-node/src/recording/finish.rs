@@ -150,7 +150,7 @@ impl Recordings {
             }
         };
         let destination = destination_of(&row);
-        let reason = match self.restore(recording, destination.clone()).await {
+        let reason = match self.restore(recording.as_str(), destination.clone()).await {
             Ok(true) => return uploads.finish(recording.as_str()),
             Ok(false) => "nothing of the recording is in the spool any more".to_owned(),
             Err(error) => error.to_string(),
@@ -169,27 +169,24 @@ impl Recordings {
     /// Opens a folder of the spool whose destination cannot be read, and writes that again; whether there is one.
     pub(super) async fn restore(
         &self,
-        recording: &RecordingId,
+        recording: &str,
         destination: Destination,
     ) -> Result<bool, SpoolError> {
         let Some(spool) = self.spool().cloned() else {
             return Ok(false);
         };
-        let id = recording.to_string();
+        let id = recording.to_owned();
         let restored = spawn_blocking(move || spool.restore(&id, &destination)).await;
         restored.map_err(|error| SpoolError::Io {
-            what: recording.to_string(),
+            what: recording.to_owned(),
             source: std::io::Error::other(error),
         })?
     }
 
     /// What an earlier start of a recording has written.
-    pub(super) fn resume(
-        &self,
-        recording: &RecordingId,
-    ) -> Result<Option<SpoolWriter>, SpoolError> {
+    pub(super) fn resume(&self, recording: &str) -> Result<Option<SpoolWriter>, SpoolError> {
         match self.spool() {
-            Some(spool) => spool.resume(recording.as_str()),
+            Some(spool) => spool.resume(recording),
             None => Ok(None),
         }
     }

@@ -10,6 +10,7 @@
 //! | `finish.rs` | brings to the rules what the uploader says of recordings that are over |
 //! | `anchor.rs` | one clock for all recordings of a stage session |
 //! | `spec.rs` | what the rules want to be recorded |
+//! | `composite.rs` | the same for a destination of a composition: what the compositor makes, into the spool |
 //!
 //! Nothing here holds media up: a recording that cannot keep up loses packets of its own. A recording is over for its job when the
 //! spool has everything; uploads go on by themselves, and need neither the job nor the stage.
@@ -17,6 +18,7 @@
 mod anchor;
 mod away;
 mod capture;
+mod composite;
 mod figures;
 mod files;
 mod finish;
@@ -36,7 +38,9 @@ use restage_record::document::FAILED_PATH;
 use restage_storage::bucket::ContentType;
 use restage_storage::spool::Usage;
 use restage_storage::upload::UploadStatus;
-use restage_storage::{BucketError, Buckets, Key, Spool, SpoolError, SpoolLock, UploadHandle};
+use restage_storage::{
+    BucketError, Buckets, Destination, Key, Spool, SpoolError, SpoolLock, UploadHandle,
+};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -45,7 +49,6 @@ use self::figures::Figures;
 pub use self::figures::RecordingFigures;
 use self::files::Files;
 pub use self::home::{MissingSpool, SpoolHome, SpoolHomeError};
-use self::spec::Spec;
 use crate::control::{Control, WeakControl};
 use crate::jobs::{JobContext, Runner, Running};
 use crate::thumbnails::Thumbnailer;
@@ -170,10 +173,14 @@ impl Recordings {
     }
 
     /// Asks a bucket whether it can be written.
-    fn check(&self, spec: &Spec) -> JoinHandle<Result<(), BucketError>> {
+    fn check(&self, destination: &Destination) -> JoinHandle<Result<(), BucketError>> {
         let buckets = self.inner.buckets.clone();
-        let (account, region) = (spec.account.clone(), spec.region.clone());
-        let bucket = spec.bucket.clone();
+        let Destination {
+            account,
+            region,
+            bucket,
+            ..
+        } = destination.clone();
         tokio::spawn(async move {
             let probing = buckets.probe(&account, &region, &bucket);
             let silent = |_| {
@@ -187,11 +194,11 @@ impl Recordings {
     }
 
     /// Opens the folder of a recording in the spool, which waits for the disk.
-    async fn open_spool(&self, id: &str, spec: &Spec) -> Result<Files, SpoolError> {
+    async fn open_spool(&self, id: &str, destination: &Destination) -> Result<Files, SpoolError> {
         let Some(spool) = self.spool().cloned() else {
             return Err(SpoolError::Invalid("the spool is missing".to_owned()));
         };
-        let (id, destination) = (id.to_owned(), spec.destination());
+        let (id, destination) = (id.to_owned(), destination.clone());
         let opened = spawn_blocking(move || spool.create(&id, &destination)).await;
         let writer = opened.map_err(|error| SpoolError::Io {
             what: "a recording".to_owned(),
@@ -201,12 +208,12 @@ impl Recordings {
     }
 
     /// Puts the document about a start that failed into the bucket, if that accepts it.
-    fn put_failed_start(&self, spec: &Spec, document: Vec<u8>) {
-        let (buckets, spec) = (self.inner.buckets.clone(), spec.clone());
+    fn put_failed_start(&self, destination: &Destination, document: Vec<u8>) {
+        let (buckets, goes) = (self.inner.buckets.clone(), destination.clone());
         tokio::spawn(async move {
             let put = async {
-                let bucket = buckets.bucket(&spec.account, &spec.region, &spec.bucket)?;
-                let key = Key::below(&spec.prefix, FAILED_PATH)?;
+                let bucket = buckets.bucket(&goes.account, &goes.region, &goes.bucket)?;
+                let key = Key::below(&goes.prefix, FAILED_PATH)?;
                 bucket.put(&key, document.into(), ContentType::Json).await
             };
             if let Ok(Err(error)) = timeout(CHECK_MAX, put).await {

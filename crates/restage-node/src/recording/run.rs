@@ -9,7 +9,7 @@ use restage_core::Command;
 use restage_core::PublicationKey;
 use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
 use restage_record::journal::{Failure, Journal};
-use restage_record::{Anchor, RecorderConfig, Resumed, document};
+use restage_record::{Anchor, RecorderConfig, Resumed, ThumbnailSchedule, document};
 use restage_storage::{BucketError, SpoolError};
 use restage_store::system::clock;
 use tokio::task::JoinHandle;
@@ -108,7 +108,9 @@ impl Run {
         let has_begun = journal.started_us().is_some();
         let resumed = has_begun.then(|| Resumed::from(&journal));
         let thumbnailer = recordings.inner.thumbnailer.clone();
-        let thumbnails = Thumbnails::new(thumbnailer, &spec, &journal);
+        let interval_seconds = spec.thumbnail_interval_seconds();
+        let schedule = ThumbnailSchedule::new(spec.thumbnails(), interval_seconds, &journal);
+        let thumbnails = Thumbnails::new(thumbnailer, schedule);
         let config = RecorderConfig {
             media_types: spec.media_types(),
             segment_seconds: spec.segment_seconds(),
@@ -118,7 +120,7 @@ impl Run {
         };
         let stage = match resumed {
             Some(_) => Stage::Begun,
-            None => Stage::Checking(recordings.check(&spec)),
+            None => Stage::Checking(recordings.check(&spec.destination())),
         };
         let mut run = Self {
             control,
@@ -173,7 +175,7 @@ impl Run {
                 }
                 made = thumbnails.made() => thumbnails.keep(made, capture),
                 row = context.changed() => self.change(&row.spec),
-                written = written(files) => self.on_written(written?),
+                written = written_by(files) => self.on_written(written?),
             }
             self.ask_for_key_frame();
         }
@@ -213,29 +215,27 @@ impl Run {
             Ok(Err(error)) => error,
             Err(error) => BucketError::Unavailable(error.to_string()),
         };
-        let code = match &error {
-            BucketError::NotFound(_) => RecordingFailureCode::ResourceNotFound,
-            BucketError::Denied(_) | BucketError::Rejected(_) => RecordingFailureCode::AccessDenied,
-            BucketError::Invalid(_) => RecordingFailureCode::InternalServer,
-            BucketError::Unauthenticated(_)
-            | BucketError::Unavailable(_)
-            | BucketError::Full(_)
-            | BucketError::NoObject(_) => {
+        match code_of(&error) {
+            Wanted::Impossible(code) => Err(Halt::CannotStart(code, error.to_string())),
+            Wanted::Later => {
                 tracing::warn!(
                     recording = %self.context.job().id, %error,
                     "a bucket does not accept what is recorded; it is kept in the spool meanwhile"
                 );
-                return Ok(());
+                Ok(())
             }
-        };
-        Err(Halt::CannotStart(code, error.to_string()))
+        }
     }
 
     /// Makes the spool's folder, by which the recording has begun.
     async fn begin(&mut self) -> Result<(), Halt> {
         if self.files.is_none() {
             let id = self.context.job().id.to_string();
-            match self.recordings.open_spool(&id, &self.spec).await {
+            match self
+                .recordings
+                .open_spool(&id, &self.spec.destination())
+                .await
+            {
                 Ok(files) => self.files = Some(files),
                 Err(SpoolError::Busy) => {
                     self.retry_at = Instant::now() + SPOOL_RETRY;
@@ -394,7 +394,9 @@ impl Run {
                     tracing::warn!(recording = %self.context.job().id, %error, "its end cannot be written");
                 }
             }
-            None => self.recordings.put_failed_start(&self.spec, document),
+            None => self
+                .recordings
+                .put_failed_start(&self.spec.destination(), document),
         }
         let command = Command::RecordingStartFailed {
             job: self.context.job().id.clone(),
@@ -431,6 +433,28 @@ impl Run {
     }
 }
 
+/// What follows from what a bucket says before a recording begins.
+pub(super) enum Wanted {
+    /// It will never take the recording.
+    Impossible(RecordingFailureCode),
+    /// It may take it before the spool is full.
+    Later,
+}
+
+pub(super) fn code_of(error: &BucketError) -> Wanted {
+    match error {
+        BucketError::NotFound(_) => Wanted::Impossible(RecordingFailureCode::ResourceNotFound),
+        BucketError::Denied(_) | BucketError::Rejected(_) => {
+            Wanted::Impossible(RecordingFailureCode::AccessDenied)
+        }
+        BucketError::Invalid(_) => Wanted::Impossible(RecordingFailureCode::InternalServer),
+        BucketError::Unauthenticated(_)
+        | BucketError::Unavailable(_)
+        | BucketError::Full(_)
+        | BucketError::NoObject(_) => Wanted::Later,
+    }
+}
+
 impl From<SpoolError> for Halt {
     fn from(error: SpoolError) -> Self {
         Self::Broken(error)
@@ -446,8 +470,8 @@ async fn resume(
 ) -> Result<(Option<Files>, Journal), End> {
     let id = RecordingId::of_job(&context.job().id);
     // A folder whose destination cannot be read gets it again.
-    let resumed = match recordings.restore(&id, spec.destination()).await {
-        Ok(_) => recordings.resume(&id),
+    let resumed = match recordings.restore(id.as_str(), spec.destination()).await {
+        Ok(_) => recordings.resume(id.as_str()),
         Err(error) => Err(error),
     };
     match resumed {
@@ -474,7 +498,7 @@ async fn resume(
     }
 }
 
-async fn written(files: &mut Option<Files>) -> Result<Written, SpoolError> {
+async fn written_by(files: &mut Option<Files>) -> Result<Written, SpoolError> {
     match files {
         Some(files) => files.written().await,
         None => std::future::pending().await,

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use restage_media::Codec;
-use restage_record::journal::Journal;
 use restage_record::{Picture, ThumbnailSchedule};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::capture::{Capture, no_thumbnails_of};
-use super::spec::Spec;
 use crate::seldom::Seldom;
 use crate::thumbnails::{ThumbnailError, Thumbnailer};
 
@@ -32,11 +30,11 @@ pub(super) struct Thumbnails {
 }
 
 impl Thumbnails {
-    pub(super) fn new(thumbnailer: Arc<Thumbnailer>, spec: &Spec, journal: &Journal) -> Self {
-        let interval_seconds = spec.thumbnail_interval_seconds();
+    /// `None`: no thumbnails are wanted.
+    pub(super) fn new(thumbnailer: Arc<Thumbnailer>, schedule: Option<ThumbnailSchedule>) -> Self {
         Self {
             thumbnailer,
-            schedule: ThumbnailSchedule::new(spec.thumbnails(), interval_seconds, journal),
+            schedule,
             making: JoinSet::new(),
             said: Vec::new(),
         }
