@@ -34,7 +34,7 @@ ARROWS = {
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
         *("restage-api", "restage-core", "restage-media", "restage-picture", "restage-record"),
-        *("restage-storage", "restage-store", "restage-stun", "restage-turn"),
+        *("restage-rtmp", "restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
         *("restage-api", "restage-audio", "restage-codec", "restage-core", "restage-media"),

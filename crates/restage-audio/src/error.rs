@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::limits::{ACCESS_UNIT_BYTES_MAX, BITS_PER_S_MAX, BITS_PER_S_MIN, GAP_US_MAX};
+use crate::limits::{
+    AAC_BITS_PER_S_MAX, AAC_BITS_PER_S_MIN, ACCESS_UNIT_BYTES_MAX, ACCESS_UNIT_SAMPLES,
+    BITS_PER_S_MAX, BITS_PER_S_MIN, GAP_US_MAX,
+};
 
 /// Why sound cannot be used. Each ends the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -25,6 +28,18 @@ pub enum AudioError {
     Bitrate {
         /// Bits per second of Opus.
         bits_per_s: u32,
+    },
+    /// The bitrate that was asked for of AAC is out of bounds.
+    #[error("{bits_per_s} bit/s of AAC; it must be {AAC_BITS_PER_S_MIN} to {AAC_BITS_PER_S_MAX}")]
+    AacBitrate {
+        /// Bits per second.
+        bits_per_s: u32,
+    },
+    /// A block of samples for AAC is not [`ACCESS_UNIT_SAMPLES`] of each channel.
+    #[error("a block of {samples} samples; it must be {ACCESS_UNIT_SAMPLES} of each channel")]
+    BlockLength {
+        /// Those of all channels together.
+        samples: usize,
     },
     /// An access unit is longer than [`ACCESS_UNIT_BYTES_MAX`].
     #[error("an AAC access unit has {bytes} bytes; the most is {ACCESS_UNIT_BYTES_MAX}")]

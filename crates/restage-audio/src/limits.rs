@@ -17,6 +17,11 @@ pub const BITS_PER_S_MIN: u32 = 16_000;
 /// Bits per second of Opus that can be asked for.
 pub const BITS_PER_S_MAX: u32 = 256_000;
 
+/// Bits per second of AAC that can be asked for.
+pub const AAC_BITS_PER_S_MIN: u32 = 32_000;
+/// Bits per second of AAC that can be asked for.
+pub const AAC_BITS_PER_S_MAX: u32 = 320_000;
+
 /// A gap in the timestamps that is filled with silence, and an overlap that is cut away. A longer gap stays a gap; a longer overlap
 /// is an error.
 pub const GAP_US_MAX: i64 = 2_000_000;

@@ -7,6 +7,7 @@ pub mod executor;
 pub mod jobs;
 pub mod media;
 pub mod outbox;
+pub mod push;
 pub mod recording;
 pub mod retention;
 mod secret;

@@ -61,6 +61,9 @@ pub const BOTH_KINDS_MAX: Duration = Duration::from_secs(10);
 /// Damaged pictures in a row after which a stream is ended: two or three seconds.
 pub const DAMAGED_PICTURES_MAX: u32 = 60;
 
+/// Characters that are kept of a server's words.
+pub const WORDS_CHARS_MAX: usize = 200;
+
 /// Over which time of the stream its bitrate is measured.
 pub const BITRATE_WINDOW: Duration = Duration::from_secs(10);
 /// By how many percent the bitrate may exceed its limit: encoders do not keep exactly to the rate they are set to.

@@ -33,6 +33,14 @@ impl Writer {
         self
     }
 
+    /// An array with names, as encoders describe their streams.
+    pub(crate) fn array(mut self, members: &[(&str, Value)]) -> Self {
+        self.0.push(marker::ECMA_ARRAY);
+        self.0.extend((members.len() as u32).to_be_bytes());
+        self.put_members(members.iter().map(|(name, value)| (*name, value)));
+        self
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }

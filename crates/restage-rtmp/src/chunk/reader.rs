@@ -179,6 +179,19 @@ impl Reader {
         Ok(())
     }
 
+    /// Set Chunk Size of a server, which may choose a larger one than encoders may: what is held depends on the messages' lengths alone.
+    ///
+    /// # Errors
+    ///
+    /// The size is 0.
+    pub(crate) fn set_chunk_bytes_of_server(&mut self, bytes: u32) -> Result<(), Fault> {
+        if bytes == 0 {
+            return Err(Fault::ChunkSize { bytes });
+        }
+        self.chunk_bytes = bytes as usize;
+        Ok(())
+    }
+
     /// Abort Message (§5.4.2).
     pub(crate) fn abort(&mut self, id: u32) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == id) {

@@ -1,6 +1,9 @@
 //! The handshake (RTMP 1.0 §5.2), and its form with digests, which Flash introduced and encoders that imitate it use.
 
+mod client;
 mod digest;
+
+pub(crate) use client::ClientHandshake;
 
 use crate::fault::Fault;
 

@@ -17,6 +17,7 @@ use crate::limits::{
 };
 use crate::message::{Aggregate, Message, check_length, kind, number, user_control};
 use crate::refusal::Refusal;
+use crate::window::Window;
 use media::Media;
 
 /// The message stream that createStream gives. A connection has one.
@@ -73,15 +74,6 @@ enum Stage {
     Over,
 }
 
-/// Counts of bytes for acknowledgements (RTMP 1.0 §5.4.3).
-#[derive(Debug)]
-struct Window {
-    size: u32,
-    /// All bytes, as the acknowledgement counts them: it wraps around.
-    total: u32,
-    acknowledged: u32,
-}
-
 /// Without bytes that have come: there may be a stream key in them.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,11 +107,7 @@ impl Session {
             app: String::new(),
             is_connected: false,
             received_at: now,
-            received: Window {
-                size: WINDOW_BYTES,
-                total: 0,
-                acknowledged: 0,
-            },
+            received: Window::new(WINDOW_BYTES),
         }
     }
 
@@ -298,13 +286,11 @@ impl Session {
             return;
         }
         self.received_at = now;
-        let window = &mut self.received;
-        window.total = window.total.wrapping_add(bytes as u32);
-        let open = window.total.wrapping_sub(window.acknowledged);
-        let is_due = open >= window.size.max(ACKNOWLEDGE_BYTES_MIN);
-        if is_due && matches!(self.stage, Stage::Commands { .. } | Stage::Publishing) {
-            window.acknowledged = window.total;
-            let total = window.total.to_be_bytes();
+        self.received.count(bytes);
+        if matches!(self.stage, Stage::Commands { .. } | Stage::Publishing)
+            && let Some(total) = self.received.acknowledgement()
+        {
+            let total = total.to_be_bytes();
             self.send(ChunkStream::CONTROL, kind::ACKNOWLEDGEMENT, 0, &total);
         }
     }
@@ -352,6 +338,3 @@ impl Session {
         self.stage = Stage::Over;
     }
 }
-
-/// Bytes between two acknowledgements at least, however small a window the encoder asks for.
-const ACKNOWLEDGE_BYTES_MIN: u32 = 16 << 10;
