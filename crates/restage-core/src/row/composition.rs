@@ -193,9 +193,8 @@ impl Composition {
 
     /// The channel that it is sent to, unless that has ended.
     pub fn channel_in_use(&self) -> Option<&ChannelId> {
-        let mut destinations = self.destinations.iter();
-        let uses = destinations.find(|row| row.target.channel().is_some())?;
-        uses.target.channel().filter(|_| !uses.state.is_final())
+        let mut destinations = self.destinations.iter().filter(|row| !row.state.is_final());
+        destinations.find_map(|row| row.target.channel())
     }
 
     /// The storage configuration that it is recorded with.
