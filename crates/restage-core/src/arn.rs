@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::id::{ArnId, PublicKeyId, StageId};
-use crate::row::{Plain, PlainId};
+use crate::id::{ArnId, ChannelId, PublicKeyId, StageId};
+use crate::row::{Composition, CompositionId, Plain, PlainId};
 
 /// An ARN, taken apart: region, account, kind, id.
 fn split(text: &str) -> Option<(&str, &str, &str, &str)> {
@@ -35,6 +35,21 @@ pub struct Arn<I> {
 pub type StageArn = Arn<StageId>;
 /// The ARN of a public key. It is also the `kid` of tokens signed with the private half.
 pub type PublicKeyArn = Arn<PublicKeyId>;
+/// The ARN of a composition.
+pub type CompositionArn = Arn<CompositionId>;
+/// The ARN of a channel, which names an RTMP server of the configuration.
+pub type ChannelArn = Arn<ChannelId>;
+
+impl CompositionArn {
+    /// The ARN of a composition.
+    pub fn of_composition(row: &Composition) -> Self {
+        Self {
+            region: row.region.clone(),
+            account: row.account.clone(),
+            id: row.id.clone(),
+        }
+    }
+}
 
 impl<I: ArnId> Arn<I> {
     /// Takes an ARN apart; `None` if it is not one of this kind.
@@ -90,13 +105,18 @@ pub enum ResourceArn {
     Stage(StageArn),
     /// A plain resource of any kind.
     Plain(Arn<PlainId>),
+    /// A composition.
+    Composition(CompositionArn),
 }
 
 impl ResourceArn {
     /// Takes an ARN apart; `None` if it is not one of a kind that exists here.
     pub fn parse(text: &str) -> Option<Self> {
         let stage = Arn::parse(text).map(Self::Stage);
-        stage.or_else(|| Arn::parse(text).map(Self::Plain))
+        let plain = || Arn::parse(text).map(Self::Plain);
+        stage
+            .or_else(plain)
+            .or_else(|| Arn::parse(text).map(Self::Composition))
     }
 
     /// The owning account: digits.
@@ -104,6 +124,7 @@ impl ResourceArn {
         match self {
             Self::Stage(arn) => &arn.account,
             Self::Plain(arn) => &arn.account,
+            Self::Composition(arn) => &arn.account,
         }
     }
 
@@ -112,6 +133,7 @@ impl ResourceArn {
         match self {
             Self::Stage(arn) => &arn.region,
             Self::Plain(arn) => &arn.region,
+            Self::Composition(arn) => &arn.region,
         }
     }
 }
@@ -119,6 +141,12 @@ impl ResourceArn {
 impl From<StageArn> for ResourceArn {
     fn from(arn: StageArn) -> Self {
         Self::Stage(arn)
+    }
+}
+
+impl From<CompositionArn> for ResourceArn {
+    fn from(arn: CompositionArn) -> Self {
+        Self::Composition(arn)
     }
 }
 
@@ -133,6 +161,7 @@ impl fmt::Display for ResourceArn {
         match self {
             Self::Stage(arn) => arn.fmt(f),
             Self::Plain(arn) => arn.fmt(f),
+            Self::Composition(arn) => arn.fmt(f),
         }
     }
 }
@@ -147,6 +176,7 @@ mod tests {
             "arn:aws:ivs:eu-west-1:111122223333:stage/hT5vN1cGy8Ud",
             "arn:aws:ivs:eu-west-1:111122223333:public-key/Vw2xYz5aBc8D",
             "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Vw2xYz5aBc8D",
+            "arn:aws:ivs:eu-west-1:111122223333:composition/Vw2xYz5aBc8D",
         ] {
             let parsed = ResourceArn::parse(text).unwrap();
             assert_eq!(parsed.to_string(), text);
@@ -155,14 +185,17 @@ mod tests {
                 ("111122223333", "eu-west-1")
             );
             let is_stage = text.contains("stage");
+            let is_composition = text.contains("composition");
             assert_eq!(StageArn::parse(text).is_some(), is_stage);
             let is_key = text.contains("public-key");
             assert_eq!(PublicKeyArn::parse(text).is_some(), is_key);
-            assert_eq!(Arn::<PlainId>::parse(text).is_some(), !is_stage);
+            assert_eq!(CompositionArn::parse(text).is_some(), is_composition);
+            let is_plain = !is_stage && !is_composition;
+            assert_eq!(Arn::<PlainId>::parse(text).is_some(), is_plain);
         }
         for bad in [
             "",
-            "arn:aws:ivs:eu-west-1:111122223333:composition/hT5vN1cGy8Ud",
+            "arn:aws:ivs:eu-west-1:111122223333:channel/hT5vN1cGy8Ud",
             "arn:aws:ivs:eu-west-1:111122223333:stage/",
             "arn:aws:ivs:eu-west-1:111122223333:stage/a/b",
             "arn:aws:ivs:eu-west-1:1111x:stage/a",

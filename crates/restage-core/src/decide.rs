@@ -9,7 +9,7 @@ use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
 use crate::live::participant::{disconnect, exchange_token};
-use crate::live::{ingest, recording, recover, replica, tick};
+use crate::live::{composition, ingest, recording, recover, replica, tick};
 use crate::resource::{ingest_configuration, plain, stage, tag, token};
 
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
@@ -17,6 +17,7 @@ pub fn decide(world: &World, context: &Context, command: &Command) -> Decision {
     let mut draft = Draft::new(world, context);
     let reply = answer(&mut draft, command);
     recording::follow(&mut draft);
+    composition::follow(&mut draft);
     if *command == Command::Recover {
         draft.without_effects(reply)
     } else {
@@ -205,6 +206,48 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         Command::ResumeRecording { recording, region } => {
             recording::pause::decide(draft, recording, region, false)
         }
+        Command::StartComposition {
+            composition,
+            stage,
+            layout,
+            destinations,
+            tags,
+            idempotency,
+        } => {
+            let request = composition::start::Request {
+                composition,
+                stage,
+                layout,
+                destinations,
+                tags,
+                idempotency: idempotency.as_ref(),
+            };
+            composition::start::decide(draft, &request)
+        }
+        Command::StopComposition { composition } => composition::stop::decide(draft, composition),
+        Command::CompositionStarted { job, generation } => {
+            composition::report::started(draft, job, *generation)
+        }
+        Command::CompositionDestinationChanged {
+            job,
+            generation,
+            destination,
+            change,
+        } => composition::report::changed(draft, job, *generation, destination, change),
+        Command::CompositionDestinationFinished {
+            composition,
+            destination,
+            duration_ms,
+            failure,
+        } => {
+            let report = composition::report::Finished {
+                composition,
+                destination,
+                duration_ms: *duration_ms,
+                failure: failure.as_ref(),
+            };
+            composition::report::finished(draft, &report)
+        }
         Command::Tick => tick::decide(draft),
         Command::Recover => recover::decide(draft),
     }
@@ -285,6 +328,21 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         }
         Command::PauseRecording { recording, .. } | Command::ResumeRecording { recording, .. } => {
             recording::pause::needs(recording)
+        }
+        Command::StartComposition {
+            composition,
+            stage,
+            destinations,
+            idempotency,
+            ..
+        } => composition::start::needs(composition, stage, destinations, idempotency.as_ref()),
+        Command::StopComposition { composition } => composition::stop::needs(composition),
+        Command::CompositionStarted { job, .. }
+        | Command::CompositionDestinationChanged { job, .. } => {
+            composition::report::needs_of_runner(job)
+        }
+        Command::CompositionDestinationFinished { composition, .. } => {
+            composition::report::needs_of_finished(composition)
         }
         Command::Tick => tick::needs(context),
         Command::Recover => recover::needs(),

@@ -97,7 +97,12 @@ text_id! {
 }
 
 text_id! {
-    /// A job: 22 alphanumerics. Never reused.
+    /// The last part of the ARN of a channel. Channels are another service's; here each stands for an RTMP server that the
+    /// configuration names.
+    ChannelId of "channel", "channel"
+}
+text_id! {
+    /// A job: 22 alphanumerics, or the id of the composition that it makes. Never reused.
     JobId
 }
 text_id! {

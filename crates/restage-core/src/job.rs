@@ -22,9 +22,10 @@ use crate::id::Time;
 use crate::kernel::decision::Effect;
 use crate::kernel::draft::Draft;
 use crate::limits::{
-    JOB_ATTEMPTS_MAX, JOB_LEASE_S, JOB_RESULT_BYTES_MAX, JOB_RETRY_FIRST_S, JOB_RETRY_MAX_S,
+    COMPOSITION_ATTEMPTS_MAX, JOB_ATTEMPTS_MAX, JOB_LEASE_S, JOB_RESULT_BYTES_MAX,
+    JOB_RETRY_FIRST_S, JOB_RETRY_MAX_S,
 };
-use crate::row::{Job, JobState, Lease};
+use crate::row::{COMPOSITION_JOB, Job, JobState, Lease};
 
 /// Gives the job to a runner of this process, as its next start.
 fn begin(draft: &mut Draft<'_>, mut job: Job) -> Job {
@@ -52,7 +53,7 @@ fn fail(draft: &mut Draft<'_>, job: Job, reason: &str) {
 /// The same, with the time of the next start.
 fn fail_until(draft: &mut Draft<'_>, mut job: Job, reason: &str, due_at: Time) {
     job.attempts = job.attempts.saturating_add(1);
-    if job.attempts < JOB_ATTEMPTS_MAX {
+    if job.attempts < attempts_max(&job.kind) {
         return wait(draft, job, due_at);
     }
     let reason = cut(reason);
@@ -73,6 +74,15 @@ fn end(draft: &mut Draft<'_>, mut job: Job, state: JobState) {
     job.state = state;
     job.ended_at = Some(draft.context.now);
     draft.put_job(job);
+}
+
+/// How many starts in a row may fail of a job of this kind. Whoever watches a composition waits for it, so it does not try
+/// as long as others do.
+fn attempts_max(kind: &str) -> u32 {
+    match kind {
+        COMPOSITION_JOB => COMPOSITION_ATTEMPTS_MAX,
+        _ => JOB_ATTEMPTS_MAX,
+    }
 }
 
 /// The pause after this number of failed starts in a row, in seconds.

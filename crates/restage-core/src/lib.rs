@@ -18,7 +18,7 @@ pub mod rate;
 mod resource;
 pub mod row;
 
-pub use arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
+pub use arn::{Arn, ChannelArn, CompositionArn, PublicKeyArn, ResourceArn, StageArn};
 pub use decide::{decide, needs};
 pub use error::{Error, Fault};
 pub use kernel::census::Census;
@@ -31,5 +31,5 @@ pub use kernel::world::{Occupancy, RegionCount, StorageUse, World};
 pub use limits::{
     ATTRIBUTES_BYTES_MAX, ISSUED_AHEAD_MAX_S, Limits, Rates, TAGS_MAX, VideoCodec, VideoCodecs,
 };
-pub use notice::{Notice, Occurrence, RecordingNotice};
+pub use notice::{CompositionNotice, Notice, Occurrence, RecordingNotice};
 pub use row::PublicationKey;

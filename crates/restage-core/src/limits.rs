@@ -19,6 +19,10 @@ pub struct Limits {
     pub publishers: u32,
     /// Subscriptions per account and region: pairs of a publisher and a subscriber.
     pub subscriptions: u32,
+    /// Compositions per account and Region that are neither STOPPED nor FAILED.
+    pub compositions: u32,
+    /// The same per stage.
+    pub compositions_per_stage: u32,
     /// How long a participant may publish, or be subscribed, without a break, in seconds; 0 is for ever.
     pub connection_seconds: u32,
     /// What a participant may publish, all its tracks and simulcast layers together, in bits a second; 0 is any.
@@ -86,6 +90,8 @@ impl Limits {
         replications_per_participant: 1_000,
         publishers: 100_000,
         subscriptions: 1_000_000,
+        compositions: 1_000,
+        compositions_per_stage: 100,
         connection_seconds: 0,
         publish_bitrate: 0,
         download_bitrate: 0,
@@ -101,6 +107,8 @@ impl Limits {
         replications_per_participant: 5,
         publishers: 1_000,
         subscriptions: 20_000,
+        compositions: 20,
+        compositions_per_stage: 5,
         connection_seconds: 24 * 3_600,
         publish_bitrate: 8_500_000,
         download_bitrate: 8_500_000,
@@ -159,6 +167,18 @@ pub const JOBS_PER_TICK_MAX: usize = 64;
 pub const RECORDINGS_PER_TICK_MAX: usize = 64;
 /// Most bytes of a remark on a recording, and of the reason of its failure; the rest is cut off.
 pub const RECORDING_TEXT_BYTES_MAX: usize = 1_024;
+/// Compositions that one tick takes up, ends or removes; the next tick takes the next ones.
+pub const COMPOSITIONS_PER_TICK_MAX: usize = 64;
+/// A composition ends when nobody has been publishing for this long, in seconds (IVS user guide, "Server-side composition").
+pub const COMPOSITION_IDLE_S: u32 = 60;
+/// Longest life of a composition, in seconds: 24 hours (service-quotas page of the user guide).
+pub const COMPOSITION_LIFE_S: u32 = 24 * 3_600;
+/// How long a composition can be read after it is STOPPED or FAILED, in seconds (IVS user guide, "Server-side composition").
+pub const COMPOSITION_KEPT_S: u32 = 300;
+/// Most bytes of the reason for which a composition or a destination failed; the rest is cut off.
+pub const COMPOSITION_TEXT_BYTES_MAX: usize = 1_024;
+/// Starts in a row that may fail before a composition has failed for good.
+pub const COMPOSITION_ATTEMPTS_MAX: u32 = 3;
 /// Longest name of a kind of job.
 pub const JOB_KIND_LEN_MAX: usize = 32;
 /// Most bytes of what a job is to do.
@@ -169,7 +189,8 @@ pub const JOB_RESULT_BYTES_MAX: usize = 16 * 1_024;
 pub const JOB_LEASE_S: u32 = 60;
 /// A start that has lasted so long, in seconds, makes the failed starts before it forgotten.
 pub const JOB_STEADY_AFTER_S: u32 = 600;
-/// Starts in a row that may fail; then the job has failed for good.
+/// Starts in a row that may fail; then the job has failed for good. Compositions have fewer
+/// ([`COMPOSITION_ATTEMPTS_MAX`]).
 pub const JOB_ATTEMPTS_MAX: u32 = 8;
 /// From a failed start to the next one, in seconds. It doubles with each that fails.
 pub const JOB_RETRY_FIRST_S: u32 = 1;

@@ -2,8 +2,10 @@
 //! These rules call each other, because one thing ends another; nothing outside of this room depends on how.
 
 pub(crate) mod claims;
+pub(crate) mod composition;
 pub(crate) mod connection;
 pub(crate) mod ingest;
+mod json;
 pub(crate) mod participant;
 mod presence;
 mod publication;

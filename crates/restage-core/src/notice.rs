@@ -5,15 +5,15 @@
 //! deleted.
 
 use crate::id::{StageId, StageSessionId, Time};
-use crate::row::{Recording, StageEvent};
+use crate::row::{Composition, CompositionDestinationId, Recording, StageEvent};
 
 /// One thing that happened on a stage.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
     /// The stage it happened on.
     pub stage: StageId,
-    /// The stage session it happened in.
-    pub session: StageSessionId,
+    /// The stage session it happened in; compositions are not of one.
+    pub session: Option<StageSessionId>,
     /// When it happened.
     pub at: Time,
     /// What happened.
@@ -39,6 +39,13 @@ pub enum Occurrence {
         /// The recording as it now is.
         recording: Box<Recording>,
     },
+    /// A composition or one of its destinations began, failed or ended. The stage may have been deleted.
+    Composition {
+        /// What became of it.
+        name: CompositionNotice,
+        /// The composition as it now is.
+        composition: Box<Composition>,
+    },
     /// The stage session began.
     SessionStarted,
     /// The stage session ended.
@@ -54,4 +61,18 @@ pub enum RecordingNotice {
     End,
     StartFailure,
     EndFailure,
+}
+
+/// What became of a composition: the event names of IVS Composition State Change (IVS user guide, "Using Amazon
+/// EventBridge"). Those of a destination name it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum CompositionNotice {
+    SessionStart,
+    SessionEnd,
+    SessionFailure,
+    DestinationStart(CompositionDestinationId),
+    DestinationEnd(CompositionDestinationId),
+    DestinationReconnecting(CompositionDestinationId),
+    DestinationFailure(CompositionDestinationId),
 }

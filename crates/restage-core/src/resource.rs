@@ -1,5 +1,6 @@
 //! The resources that have an ARN, and participant tokens: one room per kind, with one file per command.
 
+mod encoder_configuration;
 pub(crate) mod ingest_configuration;
 pub(crate) mod plain;
 mod public_key;

@@ -2,6 +2,7 @@
 //!
 //! Times are microseconds of the wall clock since the Unix epoch, unless a field names the steady clock.
 
+mod composition;
 mod connection;
 mod encoder_configuration;
 mod event;
@@ -20,6 +21,12 @@ mod token;
 
 use std::collections::BTreeMap;
 
+pub use self::composition::{
+    AspectRatio, COMPOSITION_JOB, Composition, CompositionDestination, CompositionDestinationId,
+    CompositionFailure, CompositionFailureCode, CompositionId, CompositionRecording,
+    CompositionState, CompositionTarget, CompositionThumbnails, DEFAULT_VIDEO, DestinationState,
+    FillMode, GridLayout, Idempotency, LayoutSettings, PipBehavior, PipLayout, PipPosition,
+};
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};

@@ -39,9 +39,9 @@ pub use outbox::{
     DEAD_LETTERS_MAX, DeadLetter, OUTBOX_ROWS_MAX, OutboxStats, Outgoing, Settlement, Waiting,
 };
 pub use read::{
-    FoundIngest, IngestFilter, LiveCounts, NamedRecording, Page, ParticipantFilter,
-    ParticipantRecording, Recorded, RecordedEvent, RecordedParticipant, RecordingFilter,
-    ReplicaPosition,
+    CompositionFilter, FoundIngest, IngestFilter, LiveCounts, NamedRecording, Page,
+    ParticipantFilter, ParticipantRecording, Recorded, RecordedEvent, RecordedParticipant,
+    RecordingFilter, ReplicaPosition,
 };
 pub use store::{Execution, Store, StoreStats, TURN_MAX};
 pub use tables::{PARTICIPANT_COLUMNS, REPLICA_COLUMNS};

@@ -51,6 +51,12 @@ impl World {
                 Change::PutRecording(row) => {
                     self.recordings.insert(row.id.clone(), row);
                 }
+                Change::PutComposition(row) => {
+                    self.compositions.insert(row.id.clone(), *row);
+                }
+                Change::DeleteComposition(id) => {
+                    self.compositions.remove(&id);
+                }
                 Change::AddEvent(row) => self.events.push(row),
                 Change::Count { .. } => {}
             }

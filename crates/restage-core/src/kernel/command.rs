@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use strum::IntoStaticStr;
 
-use crate::arn::{Arn, PublicKeyArn, ResourceArn, StageArn};
+use crate::arn::{Arn, ChannelArn, CompositionArn, PublicKeyArn, ResourceArn, StageArn};
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    Attributes, Capabilities, Client, ConnectionKind, IngestConfigurationId, IngestCredential,
-    IngestProtocol, PlainId, PlainRow, Protocol, RecordingFailure, RecordingId, RecordingSettings,
-    StageEventError, StorageConfigurationId, StreamKey, Tags,
+    Attributes, Capabilities, Client, CompositionDestinationId, CompositionFailure, CompositionId,
+    CompositionThumbnails, ConnectionKind, EncoderConfigurationId, Idempotency,
+    IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings, PlainId, PlainRow,
+    Protocol, RecordingFailure, RecordingId, RecordingSettings, StageEventError,
+    StorageConfigurationId, StreamKey, Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -28,6 +30,48 @@ pub struct NewStageRecording {
     pub storage: Option<Arn<StorageConfigurationId>>,
     /// How participants are recorded. The defaults where they are not.
     pub settings: RecordingSettings,
+}
+
+/// A destination of a composition as a request has it. What it names is still to be found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewDestination {
+    /// The fresh id of the destination.
+    pub id: CompositionDestinationId,
+    /// The customer's name for it; may be empty.
+    pub name: String,
+    /// The encoder configuration to use; `None` for the defaults.
+    pub encoder: Option<Arn<EncoderConfigurationId>>,
+    /// The channel or the bucket.
+    pub target: NewTarget,
+}
+
+/// Where the picture of a composition is to go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NewTarget {
+    /// To a channel. That the configuration names its server is checked at the edge.
+    Channel(ChannelArn),
+    /// To a bucket.
+    S3 {
+        /// The storage configuration of the bucket.
+        storage: Arn<StorageConfigurationId>,
+        /// `targetSegmentDurationSeconds`: 2–10 seconds.
+        segment_s: u32,
+        /// The thumbnails, with every default filled in; `None` for none.
+        thumbnails: Option<CompositionThumbnails>,
+    },
+}
+
+/// What has become of a destination of a composition, as its runner reports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DestinationChange {
+    /// The picture goes there, for the first time or again.
+    Started,
+    /// The picture does not go there just now, and is to again.
+    Reconnecting,
+    /// The picture will not go there any more. Why.
+    Failed(CompositionFailure),
+    /// The runner has ended it: nothing more goes there. What is left of a recording is to be brought to its bucket.
+    Ended,
 }
 
 /// Who signed a participant token.
@@ -362,8 +406,60 @@ pub enum Command {
         /// The Region of the request.
         region: String,
     },
-    /// Time has passed: end reconnect windows, recordings that have waited long enough, idle stage sessions and connections that are due; start jobs that are due,
-    /// and give up those whose lease has ended.
+    /// StartComposition: composes the picture of a stage, and sends it to destinations. Repeated with the same token and the
+    /// same fingerprint, it answers with the composition there is.
+    StartComposition {
+        /// The new ARN, with a fresh id.
+        composition: CompositionArn,
+        /// The stage to compose.
+        stage: StageArn,
+        /// The layout with every default filled in.
+        layout: LayoutSettings,
+        /// One or two destinations, at most one of each kind.
+        destinations: Vec<NewDestination>,
+        /// At most 50 tags.
+        tags: Tags,
+        /// The request's token, if it has one.
+        idempotency: Option<Idempotency>,
+    },
+    /// StopComposition: ends a composition. Asked again, or when it has ended, it changes nothing.
+    StopComposition {
+        /// The composition.
+        composition: CompositionArn,
+    },
+    /// The runner of a composition composes. Refused when its lease is no longer its own. Reported again, as by a later
+    /// start, it changes nothing.
+    CompositionStarted {
+        /// The job that composes.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+    },
+    /// The runner of a composition reports what has become of a destination. Refused when its lease is no longer its own,
+    /// and when the composition has no such destination. Reported again, it changes nothing.
+    CompositionDestinationChanged {
+        /// The job that composes.
+        job: JobId,
+        /// The number of its start.
+        generation: u32,
+        /// The destination.
+        destination: CompositionDestinationId,
+        /// What has become of it.
+        change: DestinationChange,
+    },
+    /// Everything of a recorded destination is in its bucket, or will never be. Reported again, it changes nothing.
+    CompositionDestinationFinished {
+        /// The composition; one that is not known any more was removed.
+        composition: CompositionId,
+        /// The destination.
+        destination: CompositionDestinationId,
+        /// The length of what was recorded, in milliseconds.
+        duration_ms: u64,
+        /// Why it failed, if it did.
+        failure: Option<CompositionFailure>,
+    },
+    /// Time has passed: end reconnect windows, recordings that have waited long enough, idle stage sessions, idle compositions and connections that are due; remove
+    /// compositions that ended a while ago; start jobs that are due, and give up those whose lease has ended.
     Tick,
     /// First command after start: close everything the last run left open.
     Recover,

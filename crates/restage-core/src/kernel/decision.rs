@@ -5,8 +5,9 @@ use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::census::Census;
 use crate::notice::Notice;
 use crate::row::{
-    Connection, Job, Participant, PlainId, PlainRow, PublicationKey, Recording, RecordingId,
-    Replica, Stage, StageEvent, StageSession, Token,
+    Composition, CompositionDestinationId, CompositionId, Connection, Job, Participant, PlainId,
+    PlainRow, PublicationKey, Recording, RecordingId, Replica, Stage, StageEvent, StageSession,
+    Token,
 };
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -15,7 +16,7 @@ use crate::row::{
 pub enum Change {
     PutStage(Stage),
     /// Removes the stage with everything that belongs to it (sessions, participants, tokens, events,
-    /// replicas that have it as source, and jobs that have ended). Recordings stay.
+    /// replicas that have it as source, and jobs that have ended). Recordings and compositions stay.
     DeleteStage(StageId),
     PutPlain(PlainRow),
     DeletePlain(PlainId),
@@ -28,6 +29,8 @@ pub enum Change {
     PutJob(Job),
     DeleteJob(JobId),
     PutRecording(Recording),
+    PutComposition(Box<Composition>),
+    DeleteComposition(CompositionId),
     AddEvent(StageEvent),
     /// The counters that the store keeps of a stage session, and of its stage's account and Region, change by this
     /// much. A world that holds all rows counts them instead.
@@ -122,6 +125,16 @@ pub enum Effect {
         /// The recording.
         recording: RecordingId,
     },
+    /// The recording of this destination of a composition has ended, in whatever way: what is in the spool is to be brought
+    /// to the bucket and completed, and
+    /// [`CompositionDestinationFinished`](crate::Command::CompositionDestinationFinished) is to be reported. It is also
+    /// ordered where nothing was recorded. Ordered again at every start until that has been reported.
+    FinishCompositionDestination {
+        /// The composition.
+        composition: CompositionId,
+        /// The destination, which is a bucket.
+        destination: CompositionDestinationId,
+    },
     /// Who publishes in this stage changed: events sockets get a new STAGE_STATE.
     StageChanged {
         /// The stage whose publishers changed.
@@ -142,6 +155,8 @@ pub enum Reply {
     Job(Job),
     /// The recording as it now is (PauseRecording, ResumeRecording).
     Recording(Box<Recording>),
+    /// The composition as it now is (StartComposition).
+    Composition(Box<Composition>),
     /// A connection was opened.
     Opened {
         /// The session it belongs to.

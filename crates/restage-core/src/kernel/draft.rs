@@ -4,6 +4,7 @@
 //! idle, and which stages' publishers changed. So no rule can forget it.
 
 mod census;
+mod compositions;
 mod connections;
 mod finish;
 mod notices;
@@ -17,8 +18,9 @@ use crate::kernel::decision::{CloseReason, Effect};
 use crate::kernel::overlay::Overlay;
 use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Connection, ConnectionKind, Job, Participant, PlainId, PlainRow, PublicationKey, Recording,
-    RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageEventName, StageSession, Token,
+    Composition, CompositionId, Connection, ConnectionKind, Job, Participant, PlainId, PlainRow,
+    PublicationKey, Recording, RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageEventName,
+    StageSession, Token,
 };
 
 type Presence = (StageSessionId, ParticipantId);
@@ -37,6 +39,7 @@ pub(crate) struct Draft<'a> {
     connections: Overlay<'a, ConnectionId, Connection>,
     jobs: Overlay<'a, JobId, Job>,
     recordings: Overlay<'a, RecordingId, Recording>,
+    compositions: Overlay<'a, CompositionId, Composition>,
     /// Ids of the recordings of participants, whatever their stage.
     by_recorded: BTreeMap<ParticipantId, BTreeSet<RecordingId>>,
     by_participant: Index,
@@ -64,6 +67,7 @@ impl<'a> Draft<'a> {
             connections: Overlay::new(&world.connections),
             jobs: Overlay::new(&world.jobs),
             recordings: Overlay::new(&world.recordings),
+            compositions: Overlay::new(&world.compositions),
             by_recorded: BTreeMap::new(),
             by_participant: Index::new(),
             by_publisher: Index::new(),

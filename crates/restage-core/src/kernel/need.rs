@@ -1,7 +1,11 @@
 //! The rows that a command needs, by name. The edge loads them before the command is decided.
 
+use crate::arn::ChannelArn;
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
-use crate::row::{IngestConfigurationId, PlainId, PlainKind, RecordingId, StorageConfigurationId};
+use crate::row::{
+    CompositionId, EncoderConfigurationId, IngestConfigurationId, PlainId, PlainKind, RecordingId,
+    StorageConfigurationId,
+};
 
 /// Rows to load before deciding. Loading more never changes a decision.
 ///
@@ -110,16 +114,17 @@ pub enum Need {
         opened_before: Option<Time>,
     },
     /// [`Live`](Self::Live) of every stage with an active session, all ACTIVE replica rows, all connections, all jobs that
-    /// have not ended, each with [`Stage`](Self::Stage) of its own, and all recordings that are neither STOPPED nor FAILED.
+    /// have not ended, each with [`Stage`](Self::Stage) of its own, all recordings that are neither STOPPED nor FAILED, and
+    /// all compositions.
     Everything,
     /// The job row, unless it has ended and its stage is gone, and whether its stage is there: the stage row and, if it has
-    /// one, its active session row. If it captures a recording, the recording.
+    /// one, its active session row. If it captures a recording or makes a composition, that.
     Job(JobId),
-    /// The jobs of the stage that have not ended, with the recordings that they capture.
+    /// The jobs of the stage that have not ended, with the recordings that they capture and the compositions that they make.
     JobsOf(StageId),
     /// For Tick: the first [`JOBS_PER_TICK_MAX`](crate::limits::JOBS_PER_TICK_MAX) jobs, by the time and id, that are due at
     /// or before this time of the steady clock: to be started, or given up; each with [`Stage`](Self::Stage) of its own and
-    /// the recording that it captures.
+    /// the recording that it captures or the composition that it makes.
     JobsDue(Time),
     /// The recording, with its job unless that has ended.
     Recording(RecordingId),
@@ -134,6 +139,38 @@ pub enum Need {
     RecordingCount(StageId),
     /// The `World::storage_uses` of the storage configuration. Counts only, no rows.
     StorageUse(StorageConfigurationId),
+    /// The composition, with its job unless that has ended.
+    Composition(CompositionId),
+    /// The composition that was started with this token in this account and Region.
+    CompositionByToken {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+        /// The token.
+        token: String,
+    },
+    /// The compositions of the stage that are neither STOPPED nor FAILED, each with its job unless that has ended.
+    CompositionsOf(StageId),
+    /// For Tick: the first [`COMPOSITIONS_PER_TICK_MAX`](crate::limits::COMPOSITIONS_PER_TICK_MAX) compositions, by id, for
+    /// which there is something to do at this time of the steady clock
+    /// ([`Composition::is_due`](crate::row::Composition::is_due)); each with [`Stage`](Self::Stage) of its own and its job
+    /// unless that has ended. Somebody publishes in a stage whose active session has no `idle_since`.
+    CompositionsDue(Time),
+    /// How many compositions this account has in this Region, and this stage has, that are neither STOPPED nor FAILED:
+    /// `World::composition_counts` and `World::stage_composition_counts`. Counts only, no rows.
+    CompositionCount {
+        /// The account: 12 digits.
+        account: String,
+        /// The name of the Region.
+        region: String,
+        /// The stage.
+        stage: StageId,
+    },
+    /// The `World::encoder_uses` of the encoder configuration. Counts only, no rows.
+    EncoderUse(EncoderConfigurationId),
+    /// The `World::channel_uses` of the channel. Counts only, no rows.
+    ChannelUse(ChannelArn),
     /// A session row by id.
     Session(StageSessionId),
 }

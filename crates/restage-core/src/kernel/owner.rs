@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::arn::{Arn, StageArn};
+use crate::arn::{Arn, CompositionArn, StageArn};
 use crate::error::{Error, Fault};
 use crate::kernel::draft::Draft;
-use crate::row::{PlainId, PlainRow, Stage};
+use crate::row::{Composition, PlainId, PlainRow, Stage};
 
 /// The caller's stage. `member` is the request member that carried the ARN.
 ///
@@ -51,7 +51,32 @@ pub(crate) fn own_plain<'a>(
         })
 }
 
-fn own_account(
+/// The caller's composition. `member` is the request member that carried the ARN.
+///
+/// # Errors
+/// As [`own_stage`].
+pub(crate) fn own_composition<'a>(
+    draft: &'a Draft<'_>,
+    member: &str,
+    arn: &CompositionArn,
+) -> Result<&'a Composition, Error> {
+    own_account(draft, member, &arn.account, arn)?;
+    draft
+        .composition(&arn.id)
+        .filter(|row| row.account == arn.account && row.region == arn.region)
+        .ok_or_else(|| {
+            Error::new(
+                Fault::NotFound,
+                format!("{member}: there is no composition {arn}; one that has ended is removed after 5 minutes"),
+            )
+        })
+}
+
+/// Refuses what is another account's by its ARN.
+///
+/// # Errors
+/// `Denied`.
+pub(crate) fn own_account(
     draft: &Draft<'_>,
     member: &str,
     owner: &str,

@@ -5,8 +5,9 @@ use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::row::{
-    ConnectionKind, IngestConfiguration, IngestConfigurationId, Job, Participant, Plain as _,
-    PlainRow, PublicKey, RECORDING_JOB, Recording, RecordingId, Replica,
+    COMPOSITION_JOB, Composition, CompositionId, ConnectionKind, IngestConfiguration,
+    IngestConfigurationId, Job, Participant, Plain as _, PlainRow, PublicKey, RECORDING_JOB,
+    Recording, RecordingId, Replica,
 };
 
 impl World {
@@ -125,6 +126,7 @@ impl Selection<'_> {
                 let jobs = self.all.jobs.values().filter(|row| row.is_live());
                 self.jobs_with_stages(jobs.collect());
                 self.recordings(|row| !row.state.is_final());
+                self.compositions(|_| true);
             }
             Need::Job(id) => self.job(id),
             Need::JobsOf(stage) => self.jobs(|row| row.stage == *stage && row.is_live()),
@@ -148,7 +150,63 @@ impl Selection<'_> {
             Need::JobsDue(now) => {
                 self.jobs_with_stages(self.all.due_jobs(*now));
             }
+            Need::Composition(_)
+            | Need::CompositionByToken { .. }
+            | Need::CompositionsOf(_)
+            | Need::CompositionsDue(_)
+            | Need::CompositionCount { .. }
+            | Need::EncoderUse(_)
+            | Need::ChannelUse(_) => self.of_compositions(need),
             Need::Session(id) => self.session(id),
+        }
+    }
+
+    fn of_compositions(&mut self, need: &Need) {
+        match need {
+            Need::Composition(id) => self.compositions(|row| row.id == *id),
+            Need::CompositionByToken {
+                account,
+                region,
+                token,
+            } => self.compositions(|row| {
+                let used = row.idempotency.as_ref().map(|used| &used.token);
+                (&row.account, &row.region, used) == (account, region, Some(token))
+            }),
+            Need::CompositionsOf(stage) => {
+                self.compositions(|row| row.stage == *stage && !row.state.is_final());
+            }
+            Need::CompositionsDue(now) => {
+                let due = self.all.due_compositions(*now);
+                let due: Vec<&CompositionId> = due.into_iter().map(|row| &row.id).collect();
+                self.compositions(|row| due.contains(&&row.id));
+                for id in due {
+                    if let Some(row) = self.all.compositions.get(id) {
+                        self.stage(&row.stage);
+                    }
+                }
+            }
+            Need::CompositionCount {
+                account,
+                region,
+                stage,
+            } => {
+                let key = (account.clone(), region.clone());
+                let count = self.all.composition_count_of(account, region);
+                self.rows.composition_counts.insert(key, count);
+                let count = self.all.stage_composition_count_of(stage);
+                self.rows
+                    .stage_composition_counts
+                    .insert(stage.clone(), count);
+            }
+            Need::EncoderUse(id) => {
+                let count = self.all.encoder_use_of(id);
+                self.rows.encoder_uses.insert(id.clone(), count);
+            }
+            Need::ChannelUse(arn) => {
+                let count = self.all.channel_use_of(arn);
+                self.rows.channel_uses.insert(arn.clone(), count);
+            }
+            _ => {}
         }
     }
 
@@ -219,9 +277,14 @@ impl Selection<'_> {
         }
     }
 
-    /// The job, with the recording that it captures.
+    /// The job, with the recording that it captures or the composition that it makes.
     fn take_job(&mut self, job: &Job) {
         self.rows.jobs.insert(job.id.clone(), job.clone());
+        if job.kind == COMPOSITION_JOB {
+            let id = CompositionId::of_job(&job.id);
+            let row = self.all.compositions.get(&id).cloned();
+            self.rows.compositions.extend(row.map(|row| (id, row)));
+        }
         if job.kind == RECORDING_JOB {
             let id = RecordingId::of_job(&job.id);
             let row = self.all.recordings.get(&id).cloned();
@@ -233,6 +296,16 @@ impl Selection<'_> {
     fn recordings(&mut self, wanted: impl Fn(&Recording) -> bool) {
         for row in self.all.recordings.values().filter(|row| wanted(row)) {
             self.rows.recordings.insert(row.id.clone(), row.clone());
+            let job = self.all.jobs.get(&row.id.job());
+            let job = job.filter(|job| job.is_live()).cloned();
+            self.rows.jobs.extend(job.map(|job| (job.id.clone(), job)));
+        }
+    }
+
+    /// The compositions, each with its job unless that has ended.
+    fn compositions(&mut self, wanted: impl Fn(&Composition) -> bool) {
+        for row in self.all.compositions.values().filter(|row| wanted(row)) {
+            self.rows.compositions.insert(row.id.clone(), row.clone());
             let job = self.all.jobs.get(&row.id.job());
             let job = job.filter(|job| job.is_live()).cloned();
             self.rows.jobs.extend(job.map(|job| (job.id.clone(), job)));

@@ -3,13 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::arn::ChannelArn;
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX, RECORDINGS_PER_TICK_MAX};
 use crate::row::{
-    Connection, ConnectionKind, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Recording,
-    RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageSession, StorageConfigurationId,
-    Token,
+    Composition, CompositionId, Connection, ConnectionKind, EncoderConfigurationId, Job,
+    Participant, Plain, PlainId, PlainKind, PlainRow, Recording, RecordingId, Replica, ReplicaKey,
+    Stage, StageEvent, StageSession, StorageConfigurationId, Token,
 };
+
+mod compositions;
 
 /// How many participants a stage session has, counted over all its rows.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -40,6 +43,8 @@ pub struct StorageUse {
     pub stages: u64,
     /// Recordings with it that are neither STOPPED nor FAILED.
     pub recordings: u64,
+    /// Compositions that are recorded with it and are neither STOPPED nor FAILED.
+    pub compositions: u64,
 }
 
 /// A set of rows by key.
@@ -63,6 +68,8 @@ pub struct World {
     pub jobs: BTreeMap<JobId, Job>,
     /// Recordings by id.
     pub recordings: BTreeMap<RecordingId, Recording>,
+    /// Compositions by id.
+    pub compositions: BTreeMap<CompositionId, Composition>,
     /// Written history; never read by the rules, kept here for tests and the simulator.
     pub events: Vec<StageEvent>,
     /// How many stages the caller's account and region have, for the stage limit. A world that holds every
@@ -81,6 +88,15 @@ pub struct World {
     pub recording_counts: BTreeMap<StageId, u64>,
     /// What uses storage configurations, in the same way.
     pub storage_uses: BTreeMap<StorageConfigurationId, StorageUse>,
+    /// How many compositions accounts have in Regions (account, Region) that are neither STOPPED nor FAILED, in the same
+    /// way.
+    pub composition_counts: BTreeMap<(String, String), u64>,
+    /// How many such compositions stages have, in the same way.
+    pub stage_composition_counts: BTreeMap<StageId, u64>,
+    /// How many such compositions are encoded by encoder configurations, in the same way.
+    pub encoder_uses: BTreeMap<EncoderConfigurationId, u64>,
+    /// How many such compositions are sent to channels, in the same way.
+    pub channel_uses: BTreeMap<ChannelArn, u64>,
     /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
     pub regions: BTreeMap<(String, String), RegionCount>,
 }
@@ -238,6 +254,7 @@ impl World {
         StorageUse {
             stages: counted.stages.max(stages),
             recordings: counted.recordings.max(recordings),
+            compositions: counted.compositions.max(self.compositions_stored_by(id)),
         }
     }
 

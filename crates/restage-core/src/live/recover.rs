@@ -8,7 +8,7 @@ use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::live::{recording, replica, session};
+use crate::live::{composition, recording, replica, session};
 use crate::row::{Replica, ReplicaKey};
 
 pub(crate) fn needs() -> Vec<Need> {
@@ -39,6 +39,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
         draft.remove_connection(id);
     }
     recording::recover(draft);
+    composition::recover(draft);
     job::due::recover(draft);
     Ok(Reply::Done)
 }

@@ -1,5 +1,5 @@
 //! Time has passed: reconnect windows that are over, connections that have lasted as long as they may, then
-//! sessions that have been idle long enough, recordings that have waited long enough, and jobs that are due.
+//! sessions that have been idle long enough, recordings that have waited long enough, compositions, and jobs that are due.
 
 use crate::id::{ConnectionId, StageId, StageSessionId, Time};
 use crate::job;
@@ -9,7 +9,7 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::limits::REDUNDANT_GRACE_S;
-use crate::live::{ingest, presence, recording, replica, session};
+use crate::live::{composition, ingest, presence, recording, replica, session};
 use crate::row::{Connection, ConnectionKind, ReplicaKey, StageEventError};
 
 pub(crate) fn needs(context: &Context) -> Vec<Need> {
@@ -20,6 +20,7 @@ pub(crate) fn needs(context: &Context) -> Vec<Need> {
             opened_before: opened_before(context),
         },
         recording::needs_of_tick(context.steady),
+        composition::needs_of_tick(context.steady),
         job::due::needs(context),
     ]
 }
@@ -62,6 +63,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>) -> Outcome {
         }
     }
     recording::tick(draft);
+    composition::tick(draft);
     job::due::tick(draft);
     Ok(Reply::Done)
 }

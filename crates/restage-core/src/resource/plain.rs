@@ -1,6 +1,6 @@
 //! Creates and deletes plain resources of any kind.
 
-use super::{ingest_configuration, public_key, storage_configuration};
+use super::{encoder_configuration, ingest_configuration, public_key, storage_configuration};
 use crate::arn::Arn;
 use crate::error::{Error, Fault, limit_reached};
 use crate::kernel::decision::{Outcome, Reply};
@@ -62,7 +62,10 @@ pub(crate) fn needs_to_delete(resource: &Arn<PlainId>) -> Vec<Need> {
             needs.push(storage_configuration::need_to_delete(id));
         }
         PlainId::IngestConfiguration(id) => needs.push(ingest_configuration::needs_to_delete(id)),
-        PlainId::PublicKey(_) | PlainId::EncoderConfiguration(_) => {}
+        PlainId::EncoderConfiguration(id) => {
+            needs.push(encoder_configuration::need_to_delete(id));
+        }
+        PlainId::PublicKey(_) => {}
     }
     needs
 }
@@ -76,7 +79,8 @@ pub(crate) fn delete(draft: &mut Draft<'_>, arn: &Arn<PlainId>) -> Outcome {
             let arn = arn.clone().with_id(|_| id.clone());
             return ingest_configuration::delete(draft, &arn, false);
         }
-        PlainId::PublicKey(_) | PlainId::EncoderConfiguration(_) => {}
+        PlainId::EncoderConfiguration(id) => encoder_configuration::check_deletion(draft, id)?,
+        PlainId::PublicKey(_) => {}
     }
     draft.remove_plain(&arn.id);
     Ok(Reply::Done)

@@ -11,8 +11,8 @@ pub(crate) fn need_to_delete(id: &StorageConfigurationId) -> Need {
     Need::StorageUse(id.clone())
 }
 
-/// A storage configuration may not be deleted while a stage refers to it, or a recording with it is neither STOPPED nor
-/// FAILED.
+/// A storage configuration may not be deleted while a stage refers to it, or a recording or composition with it is neither
+/// STOPPED nor FAILED.
 pub(crate) fn check_deletion(draft: &Draft<'_>, id: &StorageConfigurationId) -> Result<(), Error> {
     let uses = draft.given().storage_use_of(id);
     let message = if uses.stages > 0 {
@@ -24,6 +24,11 @@ pub(crate) fn check_deletion(draft: &Draft<'_>, id: &StorageConfigurationId) -> 
         format!(
             "arn: recordings with this storage configuration that are STARTING, ACTIVE or STOPPING: {}; delete it when they are STOPPED or FAILED",
             uses.recordings
+        )
+    } else if uses.compositions > 0 {
+        format!(
+            "arn: compositions with this storage configuration that are STARTING, ACTIVE or STOPPING: {}; delete it when they are STOPPED or FAILED",
+            uses.compositions
         )
     } else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! TagResource and UntagResource, of stages and plain resources.
+//! TagResource and UntagResource, of stages, plain resources and compositions.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::error::{Error, Fault};
 use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::kernel::owner::{own_plain, own_stage};
+use crate::kernel::owner::{own_composition, own_plain, own_stage};
 use crate::limits::TAGS_MAX;
 use crate::row::Tags;
 
@@ -15,6 +15,7 @@ pub(crate) fn needs(resource: &ResourceArn) -> Vec<Need> {
     vec![match resource {
         ResourceArn::Stage(arn) => Need::Stage(arn.id.clone()),
         ResourceArn::Plain(arn) => Need::Plain(arn.id.clone()),
+        ResourceArn::Composition(arn) => Need::Composition(arn.id.clone()),
     }]
 }
 
@@ -60,6 +61,11 @@ fn change(
             let mut row = own_plain(draft, "resourceArn", arn)?.clone();
             edit(row.tags_mut())?;
             draft.put_plain(row);
+        }
+        ResourceArn::Composition(arn) => {
+            let mut row = own_composition(draft, "resourceArn", arn)?.clone();
+            edit(&mut row.tags)?;
+            draft.put_composition(row);
         }
     }
     Ok(Reply::Done)

@@ -1,6 +1,9 @@
 //! The rules as scenarios: one topic per file, each a list of steps with the expected results.
 
 mod clock;
+mod composition_destinations;
+mod composition_ends;
+mod compositions;
 mod disconnect;
 mod exchange;
 mod failures;

@@ -25,6 +25,7 @@ fn tags_of(scene: &Scene, resource: &ResourceArn) -> BTreeMap<String, String> {
     match resource {
         ResourceArn::Stage(arn) => scene.world.stages[&arn.id].tags.clone(),
         ResourceArn::Plain(arn) => scene.world.plain[&arn.id].tags().clone(),
+        ResourceArn::Composition(arn) => scene.world.compositions[&arn.id].tags.clone(),
     }
 }
 

@@ -4,18 +4,24 @@
 use std::collections::BTreeSet;
 
 use restage_core::command::NewStageRecording;
-use restage_core::command::{Claims, JobOutcome};
+use restage_core::command::{Claims, DestinationChange, JobOutcome};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Connection, EncoderConfiguration, EncoderConfigurationId, IngestConfiguration,
-    IngestProtocol, PlainKind, PlainLimits, PublicKey, RECORDING_JOB, RecordingId,
-    RecordingSettings, StageEventError, StorageConfiguration,
+    COMPOSITION_JOB, Capabilities, CompositionDestinationId, CompositionFailureCode, CompositionId,
+    CompositionState, Connection, EncoderConfiguration, EncoderConfigurationId,
+    IngestConfiguration, IngestProtocol, PlainKind, PlainLimits, PublicKey, RECORDING_JOB,
+    RecordingId, RecordingSettings, StageEventError, StorageConfiguration,
 };
-use restage_core::{Arn, Change, Command, Effect, Limits, ResourceArn, World, decide, needs};
+use restage_core::{
+    Arn, Change, Command, Effect, Limits, Reply, ResourceArn, World, decide, needs,
+};
 
+use crate::support::compositions::{
+    compose, composition_arn, composition_failure, encoded, to_bucket, to_channel,
+};
 use crate::support::{
-    IDLE_S, REGION, Scene, attributes, create, delete, ingest_arn, ingest_row, key_arn, key_row,
-    no_bucket, plain_row, recorded_to, recording_lines, storage_arn, stream,
+    IDLE_S, REGION, Scene, attributes, composition_lines, create, delete, ingest_arn, ingest_row,
+    key_arn, key_row, no_bucket, plain_row, recorded_to, recording_lines, storage_arn, stream,
 };
 
 const SEEDS: u64 = 12;
@@ -86,6 +92,9 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     JobPending JobRunning JobDone JobFailed JobDeleted RunAgain Abandoned StoppedJob \
                     RecordingStarting RecordingActive RecordingStopping RecordingStopped RecordingFailed \
                     Start End StartFailure EndFailure Told Finish Waited GoneOn OfReplica Paused \
+                    CompositionStarting CompositionActive CompositionStopping CompositionStopped CompositionFailed \
+                    CompositionIdle CompositionBusy CompositionGone Composed Again Session/Start Session/End Session/Failure \
+                    At/Start At/End At/Reconnecting At/Failure StageDeleted! DestinationFailure! InternalServerException! \
                     InvalidStreamKey InvalidProtocol ReuseOfStreamKey Physical Virtual Switched Forced";
     let missed: Vec<&str> = expected
         .split_whitespace()
@@ -117,6 +126,8 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
             publishers: 6,
             subscriptions: 8,
             connection_seconds: 200,
+            compositions: 4,
+            compositions_per_stage: 2,
             ..Limits::AWS
         };
     }
@@ -198,6 +209,25 @@ impl Walk {
                     let seen = seen.into_iter().filter(|(seen, _)| *seen);
                     self.met.extend(seen.map(|(_, name)| name.to_owned()));
                 }
+                Change::PutComposition(row) => {
+                    self.met.insert(format!("Composition{:?}", row.state));
+                    let earlier = before.compositions.get(&row.id);
+                    let was_idle = earlier.is_some_and(|row| row.idle_since.is_some());
+                    let seen = [
+                        (row.is_open() && row.idle_since.is_some(), "CompositionIdle"),
+                        (
+                            was_idle
+                                && row.state == CompositionState::Active
+                                && row.idle_since.is_none(),
+                            "CompositionBusy",
+                        ),
+                    ];
+                    let seen = seen.into_iter().filter(|(seen, _)| *seen);
+                    self.met.extend(seen.map(|(_, name)| name.to_owned()));
+                }
+                Change::DeleteComposition(_) => {
+                    self.met.insert("CompositionGone".to_owned());
+                }
                 Change::DeleteJob(_) => {
                     self.met.insert("JobDeleted".to_owned());
                 }
@@ -239,6 +269,24 @@ impl Walk {
             let name = line.split(' ').nth(1).unwrap_or_default();
             self.met.insert(name.to_owned());
         }
+        for line in composition_lines(&step.decision) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (what, rest) = match words[0].contains('/') {
+                true => ("At", &words[1..]),
+                false => ("Session", &words[2..]),
+            };
+            self.met.insert(format!("{what}/{}", rest[0]));
+            if what == "Session" {
+                self.met.extend(rest.get(1).map(|code| format!("{code}!")));
+            }
+        }
+        if let (Command::StartComposition { composition, .. }, Ok(Reply::Composition(row))) =
+            (&command, &step.decision.reply)
+        {
+            let is_new = composition.id == row.id;
+            self.met
+                .insert(if is_new { "Composed" } else { "Again" }.to_owned());
+        }
         for effect in &step.decision.effects {
             match effect {
                 Effect::Close { reason, .. } => self.met.insert(format!("{reason:?}")),
@@ -268,6 +316,7 @@ impl Walk {
         world.connections.retain(|_, _| !random.one_in(4));
         world.jobs.retain(|_, _| !random.one_in(4));
         world.recordings.retain(|_, _| !random.one_in(4));
+        world.compositions.retain(|_, _| !random.one_in(4));
         let once = decide(&world, &context, command);
         assert_eq!(once, decide(&world, &context, command));
     }
@@ -373,8 +422,10 @@ impl Walk {
 
     /// Import and delete keys, tag and untag what there is.
     fn keys_and_tags(&mut self) -> Command {
-        let resource = match self.random.below(4) {
+        let composition = self.composition_id();
+        let resource = match self.random.below(5) {
             0 | 1 => ResourceArn::from(crate::support::arn(&self.stage())),
+            4 => ResourceArn::from(composition_arn(&composition)),
             2 => ResourceArn::from(key_arn(&self.key())),
             _ => ResourceArn::from(self.encoder_configuration()),
         };
@@ -650,6 +701,107 @@ impl Walk {
         }
     }
 
+    /// A composition, mostly one that has not ended; seldom one that is not there.
+    fn composition_id(&mut self) -> String {
+        let rows = self.scene.world.compositions.values();
+        let any = self.random.one_in(4);
+        let rows = rows.filter(|row| any || !row.state.is_final());
+        let ids: Vec<&CompositionId> = rows.map(|row| &row.id).collect();
+        let id = self.random.pick(&ids);
+        id.map_or_else(|| "Gone".to_owned(), ToString::to_string)
+    }
+
+    /// StartComposition, now and then with a token that was used before.
+    fn start_composition(&mut self) -> Command {
+        let rows = self.scene.world.plain_of::<StorageConfiguration>();
+        let storages: Vec<String> = rows.map(|row| row.id.to_string()).collect();
+        let storages: Vec<&str> = storages.iter().map(String::as_str).collect();
+        let storage = self.random.pick(&storages).unwrap_or("Gone").to_owned();
+        let encoder = self.encoder_configuration().id.to_string();
+        let (id, stage) = (self.fresh("X"), self.stage());
+        let channel = ["one", "two", "three", "four"][self.random.below(4)];
+        let channel = to_channel(&self.fresh("d"), channel);
+        let bucket = to_bucket(&self.fresh("d"), &storage);
+        let bucket = match self.random.one_in(3) {
+            true => encoded(bucket, &encoder),
+            false => bucket,
+        };
+        let destinations = match self.random.below(3) {
+            0 => vec![channel],
+            1 => vec![bucket],
+            _ => vec![channel, bucket],
+        };
+        let token = match self.random.below(3) {
+            0 => format!("t{}", self.random.below(4)),
+            _ => String::new(),
+        };
+        compose(&id, &stage, destinations, &token)
+    }
+
+    /// What people ask of compositions, and what the node reports of them, in any order.
+    fn composition(&mut self) -> Command {
+        if self.random.one_in(5) {
+            return self.start_composition();
+        }
+        let id = self.composition_id();
+        let row = self
+            .scene
+            .world
+            .compositions
+            .get(&CompositionId::new(id.as_str()));
+        let destinations = row.map_or_else(Vec::new, |row| row.destinations.clone());
+        let destinations: Vec<_> = destinations.iter().map(|row| &row.id).collect();
+        let destination = match self.random.one_in(20) {
+            true => None,
+            false => self.random.pick(&destinations).cloned(),
+        };
+        let destination = destination.unwrap_or_else(|| CompositionDestinationId::new("gone"));
+        let job = self.scene.world.jobs.get(&JobId::new(id.as_str()));
+        let job = job.filter(|row| row.kind == COMPOSITION_JOB);
+        let generation = job.map_or(1, |row| row.generation);
+        let generation = generation - u32::from(self.random.one_in(8));
+        let failure = composition_failure(CompositionFailureCode::AccessDenied);
+        let job = JobId::new(id.as_str());
+        let change = match self.random.below(16) {
+            0 | 1 => {
+                return Command::StopComposition {
+                    composition: composition_arn(&id),
+                };
+            }
+            2..5 => return Command::CompositionStarted { job, generation },
+            5..7 => {
+                return Command::CompositionDestinationFinished {
+                    composition: CompositionId::new(id),
+                    destination,
+                    duration_ms: 2_000,
+                    failure: self.random.one_in(4).then_some(failure),
+                };
+            }
+            7..9 => {
+                let words = "because".to_owned();
+                let outcome = match self.random.below(4) {
+                    0 => JobOutcome::Done(words),
+                    _ => JobOutcome::Failed(words),
+                };
+                return Command::ReportJob {
+                    job,
+                    generation,
+                    outcome,
+                };
+            }
+            9..12 => DestinationChange::Started,
+            12 => DestinationChange::Reconnecting,
+            13 | 14 => DestinationChange::Failed(failure),
+            _ => DestinationChange::Ended,
+        };
+        Command::CompositionDestinationChanged {
+            job,
+            generation,
+            destination,
+            change,
+        }
+    }
+
     /// Ingest configurations come and go, and encoders come with their keys.
     fn ingest(&mut self) -> Command {
         let rows = self.scene.world.plain_of::<IngestConfiguration>();
@@ -707,6 +859,9 @@ impl Walk {
         }
         if self.random.one_in(12) {
             return Some(self.recording());
+        }
+        if self.random.one_in(10) {
+            return Some(self.composition());
         }
         if self.random.one_in(25) {
             return Some(self.storage());

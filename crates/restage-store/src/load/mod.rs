@@ -4,6 +4,7 @@
 //! over sets of keys, never row by row, so that a participant with a thousand replicas, or a stage with ten
 //! thousand connections, needs only a few statements per chunk of keys.
 
+pub(crate) mod compositions;
 pub(crate) mod recordings;
 pub(crate) mod rows;
 
@@ -11,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{JobId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::{
-    ConnectionKind, IngestConfiguration, Job, Participant, Plain as _, PlainRow, RECORDING_JOB,
-    Recording, RecordingId, Replica, Stage,
+    COMPOSITION_JOB, Composition, CompositionId, ConnectionKind, IngestConfiguration, Job,
+    Participant, Plain as _, PlainRow, RECORDING_JOB, Recording, RecordingId, Replica, Stage,
 };
 use restage_core::{Need, World};
 
@@ -70,7 +71,9 @@ struct Wanted {
     recorded: BTreeSet<ParticipantId>,
     /// Recordings that are captured by jobs.
     recordings: BTreeSet<RecordingId>,
-    /// Jobs that capture recordings, if they have not ended.
+    /// Compositions that are made by jobs.
+    compositions: BTreeSet<CompositionId>,
+    /// Jobs that capture recordings or make compositions, if they have not ended.
     captures: BTreeSet<JobId>,
     /// Stages whose jobs are to be counted.
     job_counts: BTreeSet<StageId>,
@@ -160,6 +163,11 @@ impl Loader<'_> {
                     shown.extend(job.iter().map(|row| row.stage.clone()));
                     self.take_jobs(job);
                 }
+                Need::CompositionsDue(now) => {
+                    let rows = compositions::due(self.connection, *now).await?;
+                    shown.extend(rows.iter().map(|row| row.stage.clone()));
+                    self.take_compositions(rows);
+                }
                 Need::Everything => {
                     let jobs = rows::jobs_live(self.connection).await?;
                     shown.extend(jobs.iter().map(|row| row.stage.clone()));
@@ -181,6 +189,12 @@ impl Loader<'_> {
                 | Need::RecordingsDue(_)
                 | Need::RecordingCount(_)
                 | Need::StorageUse(_)
+                | Need::Composition(_)
+                | Need::CompositionByToken { .. }
+                | Need::CompositionsOf(_)
+                | Need::CompositionCount { .. }
+                | Need::EncoderUse(_)
+                | Need::ChannelUse(_)
                 | Need::Session(_) => {}
             }
         }
@@ -290,6 +304,8 @@ impl Loader<'_> {
                     self.wanted.complete.extend(self.active.values().cloned());
                     let rows = recordings::unfinished(self.connection).await?;
                     self.take_recordings(rows);
+                    let rows = compositions::all(self.connection).await?;
+                    self.take_compositions(rows);
                 }
                 Need::JobsOf(stage) => {
                     let jobs = rows::jobs_of(self.connection, stage).await?;
@@ -319,13 +335,20 @@ impl Loader<'_> {
                     let uses = recordings::storage_use(self.connection, id).await?;
                     self.world.storage_uses.insert(id.clone(), uses);
                 }
+                Need::Composition(_)
+                | Need::CompositionByToken { .. }
+                | Need::CompositionsOf(_)
+                | Need::CompositionCount { .. }
+                | Need::EncoderUse(_)
+                | Need::ChannelUse(_) => self.expand_compositions(need).await?,
                 Need::Stage(_)
                 | Need::Live(_)
                 | Need::Due { .. }
                 | Need::Ingest(_)
                 | Need::IngestBy(..)
                 | Need::Job(_)
-                | Need::JobsDue(_) => {}
+                | Need::JobsDue(_)
+                | Need::CompositionsDue(_) => {}
             }
         }
         for (account, region) in std::mem::take(&mut self.wanted.regions) {
@@ -339,6 +362,51 @@ impl Loader<'_> {
         }
         for stage in std::mem::take(&mut self.wanted.live) {
             self.load_live(&stage).await?;
+        }
+        Ok(())
+    }
+
+    /// [`expand`](Self::expand) for what is about compositions.
+    async fn expand_compositions(&mut self, need: &Need) -> Result<(), StoreError> {
+        match need {
+            Need::Composition(id) => {
+                let ids = [id.clone()].into();
+                let rows = compositions::compositions(self.connection, ids).await?;
+                self.take_compositions(rows);
+            }
+            Need::CompositionByToken {
+                account,
+                region,
+                token,
+            } => {
+                let rows = compositions::by_token(self.connection, account, region, token).await?;
+                self.take_compositions(rows);
+            }
+            Need::CompositionsOf(stage) => {
+                let rows = compositions::of_stage(self.connection, stage).await?;
+                self.take_compositions(rows);
+            }
+            Need::CompositionCount {
+                account,
+                region,
+                stage,
+            } => {
+                let count = compositions::count(self.connection, account, region).await?;
+                let key = (account.clone(), region.clone());
+                self.world.composition_counts.insert(key, count);
+                let count = compositions::count_of_stage(self.connection, stage).await?;
+                let counts = &mut self.world.stage_composition_counts;
+                counts.insert(stage.clone(), count);
+            }
+            Need::EncoderUse(id) => {
+                let count = compositions::encoder_use(self.connection, id).await?;
+                self.world.encoder_uses.insert(id.clone(), count);
+            }
+            Need::ChannelUse(arn) => {
+                let count = compositions::channel_use(self.connection, arn).await?;
+                self.world.channel_uses.insert(arn.clone(), count);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -491,7 +559,7 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Loads the open recordings of participants and the recordings of jobs, the jobs of recordings, and what decides
+    /// Loads the open recordings of participants, the recordings and compositions of jobs, the jobs of both, and what decides
     /// whether another recording may begin.
     async fn load_recordings(&mut self) -> Result<(), StoreError> {
         let wanted = std::mem::take(&mut self.wanted.recorded);
@@ -499,8 +567,14 @@ impl Loader<'_> {
         self.take_recordings(rows);
         let mut wanted = std::mem::take(&mut self.wanted.captures);
         wanted.retain(|id| !self.world.jobs.contains_key(id));
-        let jobs = recordings::jobs(self.connection, wanted).await?;
-        self.take_jobs(jobs);
+        for row in recordings::jobs(self.connection, wanted).await? {
+            self.world.jobs.insert(row.id.clone(), row);
+        }
+        let mut wanted = std::mem::take(&mut self.wanted.compositions);
+        wanted.retain(|id| !self.world.compositions.contains_key(id));
+        for row in compositions::compositions(self.connection, wanted).await? {
+            self.world.compositions.insert(row.id.clone(), row);
+        }
         let mut wanted = std::mem::take(&mut self.wanted.recordings);
         wanted.retain(|id| !self.world.recordings.contains_key(id));
         for row in recordings::recordings(self.connection, wanted).await? {
@@ -563,11 +637,15 @@ impl Loader<'_> {
         stage
     }
 
-    /// Takes jobs, and wants the recordings that they capture.
+    /// Takes jobs, and wants the recordings that they capture and the compositions that they make.
     fn take_jobs(&mut self, rows: impl IntoIterator<Item = Job>) {
         for row in rows {
             if row.kind == RECORDING_JOB {
                 self.wanted.recordings.insert(RecordingId::of_job(&row.id));
+            }
+            if row.kind == COMPOSITION_JOB {
+                let id = CompositionId::of_job(&row.id);
+                self.wanted.compositions.insert(id);
             }
             self.world.jobs.insert(row.id.clone(), row);
         }
@@ -578,6 +656,14 @@ impl Loader<'_> {
         for row in rows {
             self.wanted.captures.insert(row.id.job());
             self.world.recordings.insert(row.id.clone(), row);
+        }
+    }
+
+    /// Takes compositions, and wants the jobs that make them.
+    fn take_compositions(&mut self, rows: impl IntoIterator<Item = Composition>) {
+        for row in rows {
+            self.wanted.captures.insert(row.id.job());
+            self.world.compositions.insert(row.id.clone(), row);
         }
     }
 

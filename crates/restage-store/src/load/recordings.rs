@@ -49,7 +49,8 @@ pub(crate) const COUNT_OF_STAGE: &str =
     "SELECT COUNT(*) FROM recordings v WHERE v.stage = $1 AND v.is_final = 0";
 pub(crate) const STORAGE_USE: &str = "SELECT \
      (SELECT COUNT(*) FROM stages s WHERE s.storage = $1 AND s.storage IS NOT NULL), \
-     (SELECT COUNT(*) FROM recordings v WHERE v.storage = $1 AND v.is_final = 0)";
+     (SELECT COUNT(*) FROM recordings v WHERE v.storage = $1 AND v.is_final = 0), \
+     (SELECT COUNT(*) FROM compositions z WHERE z.storage = $1 AND z.is_final = 0)";
 // Used once, at the start.
 pub(crate) const UNFINISHED: &str = concat!(
     "SELECT ",

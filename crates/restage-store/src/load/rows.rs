@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX};
 use restage_core::row::{
-    Connection, IngestConfiguration, Job, Participant, PlainId, PlainKind, PlainRow, PublicKey,
-    RecordingId, Replica, Stage, StageSession, Token,
+    CompositionId, Connection, IngestConfiguration, Job, Participant, PlainId, PlainKind, PlainRow,
+    PublicKey, RecordingId, Replica, Stage, StageSession, Token,
 };
 use restage_core::{Occupancy, RegionCount};
 
@@ -49,6 +49,12 @@ impl Key for ParticipantId {
 }
 
 impl Key for JobId {
+    fn columns(&self) -> [Option<&str>; 2] {
+        [Some(self.as_str()), None]
+    }
+}
+
+impl Key for CompositionId {
     fn columns(&self) -> [Option<&str>; 2] {
         [Some(self.as_str()), None]
     }

@@ -126,6 +126,15 @@ const RULES: &[(&str, &str)] = &[
          (SELECT 1 FROM jobs j WHERE j.id = v.id AND j.ended_at IS NULL)",
     ),
     (
+        "compositions that have not ended and have a time of their end, or that have and have none",
+        "SELECT COUNT(*) FROM compositions z WHERE (z.is_final = 1) <> (z.ended_at IS NOT NULL)",
+    ),
+    (
+        "open compositions without a job that makes them",
+        "SELECT COUNT(*) FROM compositions z WHERE z.is_open = 1 AND NOT EXISTS \
+         (SELECT 1 FROM jobs j WHERE j.id = z.id AND j.ended_at IS NULL)",
+    ),
+    (
         "ingest configurations whose stage is not there",
         "SELECT COUNT(*) FROM ingest_configurations i WHERE i.stage IS NOT NULL AND NOT EXISTS \
          (SELECT 1 FROM stages s WHERE s.id = i.stage)",

@@ -1,14 +1,14 @@
 //! Converts notices to events in EventBridge's format (IVS user guide, "Using Amazon EventBridge").
 //!
 //! Events that the service has too have exactly its names: source `aws.ivs`, detail-type `IVS Stage Update` or, of
-//! recordings, `IVS Participant Recording State Change`. Events
+//! recordings, `IVS Participant Recording State Change`, or of compositions, `IVS Composition State Change`. Events
 //! that only restage has (joins, subscriptions, sessions) have a source and detail-type of their own, so that a rule
 //! for the service's events never matches them.
 
 use restage_api::Timestamp;
 use restage_core::id::{StageId, StageSessionId, Time};
-use restage_core::notice::{Notice, Occurrence, RecordingNotice};
-use restage_core::row::{Recording, StageEvent, StageEventName, TokenGrant};
+use restage_core::notice::{CompositionNotice, Notice, Occurrence, RecordingNotice};
+use restage_core::row::{Composition, Recording, StageEvent, StageEventName, TokenGrant};
 use serde_json::{Map, Value, json};
 
 use crate::tables::event::error::word as error_word;
@@ -17,6 +17,8 @@ use crate::tables::event::error::word as error_word;
 const SERVICE: (&str, &str) = ("aws.ivs", "IVS Stage Update");
 /// Source and detail-type of the service's events on recordings.
 const RECORDING: (&str, &str) = ("aws.ivs", "IVS Participant Recording State Change");
+/// Source and detail-type of the service's events on compositions.
+const COMPOSITION: (&str, &str) = ("aws.ivs", "IVS Composition State Change");
 /// Source and detail-type of events that the service does not have.
 const OWN: (&str, &str) = ("restage", "Restage Stage Update");
 
@@ -31,7 +33,11 @@ pub(crate) struct Owner {
 
 impl Owner {
     fn arn(&self, stage: &StageId) -> String {
-        format!("arn:aws:ivs:{}:{}:stage/{stage}", self.region, self.account)
+        self.arn_of("stage", stage.as_str())
+    }
+
+    fn arn_of(&self, kind: &str, id: &str) -> String {
+        format!("arn:aws:ivs:{}:{}:{kind}/{id}", self.region, self.account)
     }
 }
 
@@ -43,12 +49,23 @@ pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Op
     }
     let (source, detail_type) = match &notice.what {
         Occurrence::Recording { .. } => RECORDING,
+        Occurrence::Composition { .. } => COMPOSITION,
         _ if is_service => SERVICE,
         _ => OWN,
     };
     let detail = match &notice.what {
         Occurrence::Recording { recording, .. } => recording_detail(recording, name),
+        Occurrence::Composition {
+            name: what,
+            composition,
+        } => composition_detail(composition, what, owner, name),
         _ => detail(notice, owner, name),
+    };
+    let resource = match &notice.what {
+        Occurrence::Composition { composition, .. } => {
+            owner.arn_of("composition", composition.id.as_str())
+        }
+        _ => owner.arn(&notice.stage),
     };
     let envelope = json!({
         "version": "0",
@@ -58,7 +75,7 @@ pub(crate) fn event(notice: &Notice, owner: &Owner, id: &str, extra: bool) -> Op
         "account": owner.account,
         "time": seconds(notice.at),
         "region": owner.region,
-        "resources": [owner.arn(&notice.stage)],
+        "resources": [resource],
         "detail": detail,
     });
     Some(envelope.to_string())
@@ -75,6 +92,18 @@ const fn name(what: &Occurrence) -> (&'static str, bool) {
                 RecordingNotice::End => "Recording End",
                 RecordingNotice::StartFailure => "Recording Start Failure",
                 RecordingNotice::EndFailure => "Recording End Failure",
+            };
+            return (name, true);
+        }
+        Occurrence::Composition { name, .. } => {
+            let name = match name {
+                CompositionNotice::SessionStart => "Session Start",
+                CompositionNotice::SessionEnd => "Session End",
+                CompositionNotice::SessionFailure => "Session Failure",
+                CompositionNotice::DestinationStart(_) => "Destination Start",
+                CompositionNotice::DestinationEnd(_) => "Destination End",
+                CompositionNotice::DestinationReconnecting(_) => "Destination Reconnecting",
+                CompositionNotice::DestinationFailure(_) => "Destination Failure",
             };
             return (name, true);
         }
@@ -116,11 +145,43 @@ fn recording_detail(row: &Recording, name: &str) -> Value {
     detail
 }
 
+/// What an event says of a composition, or of one of its destinations: the stage, the destination, and the failure if it
+/// reports one. It has no time of its own.
+fn composition_detail(
+    row: &Composition,
+    what: &CompositionNotice,
+    owner: &Owner,
+    name: &str,
+) -> Value {
+    let mut detail = json!({ "event_name": name, "stage_arn": owner.arn(&row.stage) });
+    let failure = match what {
+        CompositionNotice::SessionStart | CompositionNotice::SessionEnd => None,
+        CompositionNotice::SessionFailure => row.failure.as_ref(),
+        CompositionNotice::DestinationStart(id)
+        | CompositionNotice::DestinationEnd(id)
+        | CompositionNotice::DestinationReconnecting(id) => {
+            detail["id"] = id.as_str().into();
+            None
+        }
+        CompositionNotice::DestinationFailure(id) => {
+            detail["id"] = id.as_str().into();
+            row.destination(id).and_then(|row| row.failure.as_ref())
+        }
+    };
+    if let Some(failure) = failure {
+        detail["error_code"] = failure.code.word().into();
+        detail["reason"] = failure.reason.as_str().into();
+    }
+    detail
+}
+
 fn detail(notice: &Notice, owner: &Owner, name: &str) -> Value {
     let mut detail = Map::new();
     let mut put = |key: &str, value: String| detail.insert(key.to_owned(), value.into());
     put("event_name", name.to_owned());
-    put("session_id", notice.session.to_string());
+    if let Some(session) = &notice.session {
+        put("session_id", session.to_string());
+    }
     put("event_time", seconds(notice.at));
     let Occurrence::History {
         event,
@@ -245,7 +306,7 @@ mod tests {
         };
         let notice = Notice {
             stage: "stage".into(),
-            session: "st-1".into(),
+            session: Some("st-1".into()),
             at,
             what: Occurrence::History {
                 event: Box::new(event),

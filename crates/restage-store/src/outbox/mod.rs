@@ -239,6 +239,11 @@ impl Outbox {
                     account: recording.account.clone(),
                     region: recording.region.clone(),
                 },
+                // So does a composition.
+                (Occurrence::Composition { composition, .. }, _) => Owner {
+                    account: composition.account.clone(),
+                    region: composition.region.clone(),
+                },
                 (_, Some(stage)) => Owner {
                     account: stage.account.clone(),
                     region: stage.region.clone(),

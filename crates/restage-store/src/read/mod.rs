@@ -4,10 +4,12 @@
 //! order of the list. So a page costs the same anywhere in the list, and rows that are added or removed meanwhile
 //! never make a page repeat or skip another row.
 
+pub(crate) mod compositions;
 mod counts;
 pub(crate) mod ingests;
 pub(crate) mod recordings;
 
+pub use compositions::CompositionFilter;
 pub use counts::LiveCounts;
 pub use ingests::{FoundIngest, IngestFilter};
 pub use recordings::{

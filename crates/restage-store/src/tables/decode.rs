@@ -55,5 +55,6 @@ pub(crate) fn storage_use(row: &Row<'_>) -> Result<StorageUse, StoreError> {
     Ok(StorageUse {
         stages: cells.count()?,
         recordings: cells.count()?,
+        compositions: cells.count()?,
     })
 }

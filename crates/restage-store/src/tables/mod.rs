@@ -4,6 +4,7 @@
 //! are named a second time, in `plain_tables!`, for code that has a row or an id of any kind.
 
 pub(crate) mod cells;
+pub(crate) mod composition;
 pub(crate) mod connection;
 pub(crate) mod declare;
 pub(crate) mod decode;
@@ -26,8 +27,9 @@ pub(crate) mod token;
 pub(crate) mod write;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, IngestConfiguration, Job, Participant, PlainKind, PlainRow,
-    PublicKey, Recording, Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
+    Composition, Connection, EncoderConfiguration, IngestConfiguration, Job, Participant,
+    PlainKind, PlainRow, PublicKey, Recording, Replica, Stage, StageEvent, StageSession,
+    StorageConfiguration, Token,
 };
 
 use self::declare::PlainTable;
@@ -54,6 +56,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::of::<Connection>(),
     Description::of::<Job>(),
     Description::of::<Recording>(),
+    Description::of::<Composition>(),
     Description::of::<StageEvent>(),
     Description::bare("outbox", 3),
     Description::bare("dead_letters", 3),

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use restage_core::id::{ArnId as _, StageId, StageSessionId};
 use restage_core::row::{
-    Connection, Job, Participant, Recording, Replica, Stage, StageEvent, StageSession, Token,
+    Composition, Connection, Job, Participant, Recording, Replica, Stage, StageEvent, StageSession,
+    Token,
 };
 use restage_core::{Census, Change};
 
@@ -121,6 +122,11 @@ impl<'a> Row<'a> {
             Change::PutJob(row) => (Target::upsert::<Job>(), row.cells()),
             Change::DeleteJob(id) => (Target::Delete(Job::NAME), vec![Cell::text(id.as_str())]),
             Change::PutRecording(row) => (Target::upsert::<Recording>(), row.cells()),
+            Change::PutComposition(row) => (Target::upsert::<Composition>(), row.cells()),
+            Change::DeleteComposition(id) => {
+                let target = Target::Delete(Composition::NAME);
+                (target, vec![Cell::text(id.as_str())])
+            }
             Change::AddEvent(event) => (Target::Event, event.cells()),
             Change::Count { stage, session, by } => {
                 return Self::Count {

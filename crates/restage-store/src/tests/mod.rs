@@ -2,6 +2,7 @@
 //! rules' own reference. `plans`, `health` and `sqlite_faults` are about SQLite; the others run on every engine.
 
 mod clock;
+mod compositions;
 #[path = "../../tests/store/support/database.rs"]
 mod database;
 mod gate;
@@ -19,8 +20,8 @@ mod writer;
 use std::sync::Arc;
 
 use restage_core::row::{
-    Connection, EncoderConfiguration, IngestConfiguration, Job, Participant, PublicKey, Recording,
-    Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
+    Composition, Connection, EncoderConfiguration, IngestConfiguration, Job, Participant,
+    PublicKey, Recording, Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
 };
 use restage_core::{Change, World};
 
@@ -109,6 +110,9 @@ impl Bench {
         }
         for row in self.all::<Recording>().await {
             world.recordings.insert(row.id.clone(), row);
+        }
+        for row in self.all::<Composition>().await {
+            world.compositions.insert(row.id.clone(), row);
         }
         let events = format!(
             "{} ORDER BY e.session, e.participant, e.seq",

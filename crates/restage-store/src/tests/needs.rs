@@ -2,7 +2,7 @@
 
 use restage_core::id::{StageId, Time};
 use restage_core::row::PlainKind;
-use restage_core::{Census, Change, Need, World};
+use restage_core::{Arn, Census, Change, Need, World};
 
 use super::world::{Names, rows};
 use super::{Bench, Dice, by_participant};
@@ -38,8 +38,27 @@ fn every_need(names: &Names) -> Vec<Need> {
     }
     let keys = names.keys.iter().cloned();
     needs.extend(keys.map(|id| Need::Plain(id.into())));
-    let encoder_configurations = names.encoder_configurations.iter().cloned();
-    needs.extend(encoder_configurations.map(|id| Need::Plain(id.into())));
+    for id in &names.encoder_configurations {
+        needs.push(Need::Plain(id.clone().into()));
+        needs.push(Need::EncoderUse(id.clone()));
+    }
+    needs.extend(names.compositions.iter().cloned().map(Need::Composition));
+    for region in ["eu-west-1", "us-east-1", "none-1"] {
+        for channel in ["one", "two", "none"] {
+            needs.push(Need::ChannelUse(Arn {
+                region: region.to_owned(),
+                account: "000000000000".to_owned(),
+                id: channel.into(),
+            }));
+        }
+        for token in 0..names.compositions.len() {
+            needs.push(Need::CompositionByToken {
+                account: "000000000000".to_owned(),
+                region: region.to_owned(),
+                token: format!("token{token}"),
+            });
+        }
+    }
     let storage_configurations = names.storage_configurations.iter();
     for id in storage_configurations {
         needs.push(Need::Plain(id.clone().into()));
@@ -64,6 +83,10 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::JobsDue(Time(now)));
         needs.push(Need::RecordingsDue(Time(now)));
     }
+    // Before anybody has been away for a minute, then after; the times of rows are microseconds.
+    for now in [0, 500, 60_000_000, 60_000_500, 60_001_000] {
+        needs.push(Need::CompositionsDue(Time(now)));
+    }
     needs.extend(names.recordings.iter().cloned().map(Need::Recording));
     needs.extend(names.jobs.iter().cloned().map(Need::Job));
     for (_, session) in &names.sessions {
@@ -77,6 +100,14 @@ fn every_need(names: &Names) -> Vec<Need> {
         needs.push(Need::RecordingsOf(stage.clone()));
         needs.push(Need::RecordingCount(stage.clone()));
         needs.push(Need::IngestsOf(stage.clone()));
+        needs.push(Need::CompositionsOf(stage.clone()));
+        for region in ["eu-west-1", "us-east-1"] {
+            needs.push(Need::CompositionCount {
+                account: "000000000000".to_owned(),
+                region: region.to_owned(),
+                stage: stage.clone(),
+            });
+        }
         for participant in &names.participants {
             needs.push(Need::Token(stage.clone(), participant.clone()));
             needs.push(Need::Replications(stage.clone(), participant.clone()));

@@ -4,7 +4,7 @@
 use restage_core::row::PlainKind;
 
 use super::{Bench, Database};
-use crate::load::{recordings, rows};
+use crate::load::{compositions, recordings, rows};
 use crate::sql::query;
 use crate::tables::{ingest_configuration, plain, public_key, purge, write};
 use crate::writer::retention;
@@ -103,6 +103,31 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("recordings due", recordings::DUE),
         ("recordings of a stage", recordings::COUNT_OF_STAGE),
         ("use of a storage configuration", recordings::STORAGE_USE),
+        ("get_composition", read::compositions::GET),
+        ("list_compositions", read::compositions::LIST),
+        (
+            "list_compositions of a stage",
+            read::compositions::LIST_OF_STAGE,
+        ),
+        (
+            "list_compositions of an encoder configuration",
+            read::compositions::LIST_OF_ENCODER,
+        ),
+        (
+            "list_compositions of both",
+            read::compositions::LIST_OF_BOTH,
+        ),
+        ("composition with a token", compositions::BY_TOKEN),
+        ("compositions of a stage", compositions::OF_STAGE),
+        ("open compositions that are due", compositions::DUE_OPEN),
+        ("compositions to be removed", compositions::DUE_FINAL),
+        ("number of compositions", compositions::COUNT),
+        (
+            "number of compositions of a stage",
+            compositions::COUNT_OF_STAGE,
+        ),
+        ("use of an encoder configuration", compositions::ENCODER_USE),
+        ("use of a channel", compositions::CHANNEL_USE),
         ("which events wait", outbox::WAITING_KEYS),
         ("get_ingest_configuration", read::ingests::GET),
         ("list_ingest_configurations", read::ingests::LIST),
@@ -152,6 +177,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         ("recordings", recordings::RECORDINGS),
         ("open recordings of participants", recordings::OPEN_OF),
         ("counts of jobs", recordings::JOB_COUNTS),
+        ("compositions", compositions::COMPOSITIONS),
     ];
     for (name, statement) in by_keys {
         for keys in [1, 2, 256] {

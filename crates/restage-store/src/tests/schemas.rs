@@ -25,6 +25,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (6, include_str!("../../tests/schemas/0006.sql")),
     (7, include_str!("../../tests/schemas/0007.sql")),
     (8, include_str!("../../tests/schemas/0008.sql")),
+    (9, include_str!("../../tests/schemas/0009.sql")),
 ];
 
 #[test]

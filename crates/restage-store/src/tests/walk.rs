@@ -6,14 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
 use restage_core::command::NewStageRecording;
-use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
+use restage_core::command::{
+    Claims, DestinationChange, JobOutcome, NewDestination, NewJob, NewTarget, NewToken,
+};
 use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestProtocol, PlainLimits,
-    Protocol, PublicKey, RecordingFailure, RecordingFailureCode, RecordingId, RecordingSettings,
+    Capabilities, Client, CompositionDestinationId, CompositionFailure, CompositionFailureCode,
+    CompositionId, CompositionState, CompositionThumbnails, Connection, ConnectionKind,
+    EncoderConfiguration, EncoderConfigurationId, Idempotency, IngestConfiguration,
+    IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings, PlainLimits, Protocol,
+    PublicKey, RecordingFailure, RecordingFailureCode, RecordingId, RecordingSettings,
     RecordingState, Replica, Stage, StageEventError, StorageConfiguration, StorageConfigurationId,
     StreamKey,
 };
@@ -35,6 +39,7 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
     let mut effects = 0;
     let (mut changed, mut held) = (0, 0);
     let mut states = BTreeSet::new();
+    let mut of_compositions = BTreeSet::new();
     for seed in 0..4 {
         let walk = walk(seed, 120).await;
         refused += walk.refused;
@@ -42,6 +47,7 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
         changed += walk.changed;
         held += walk.held;
         states.extend(walk.states);
+        of_compositions.extend(walk.of_compositions);
     }
     assert!(
         refused > 100 && effects > 400,
@@ -52,6 +58,11 @@ async fn the_store_decides_as_the_rules_do_on_every_row() {
         .filter(|state| !states.contains(state))
         .collect();
     assert_eq!(missed, [], "no recording was in this state");
+    let missed: Vec<_> = CompositionState::ALL
+        .into_iter()
+        .filter(|state| !of_compositions.contains(state))
+        .collect();
+    assert_eq!(missed, [], "no composition was in this state");
     let is_sqlite = Bench::open().await.rows.is_sqlite();
     assert!(
         changed > 100 && (held > 100) == is_sqlite,
@@ -73,6 +84,8 @@ struct Walk {
     effects: usize,
     /// States that recordings had.
     states: BTreeSet<RecordingState>,
+    /// States that compositions had.
+    of_compositions: BTreeSet<CompositionState>,
     /// Watched subjects: those that changed, and those that did not change and were not reported.
     changed: usize,
     held: usize,
@@ -103,6 +116,7 @@ async fn walk(seed: u64, batches: u32) -> Walk {
         refused: 0,
         effects: 0,
         states: BTreeSet::new(),
+        of_compositions: BTreeSet::new(),
         changed: 0,
         held: 0,
     };
@@ -190,6 +204,8 @@ impl Walk {
         self.effects += decision.effects.len();
         let rows = self.world.recordings.values();
         self.states.extend(rows.map(|row| row.state));
+        let rows = self.world.compositions.values();
+        self.of_compositions.extend(rows.map(|row| row.state));
         decision
     }
 
@@ -221,6 +237,8 @@ impl Walk {
             publishers: 6,
             subscriptions: 7,
             connection_seconds: 400,
+            compositions: 4,
+            compositions_per_stage: 2,
             ..Limits::AWS
         };
         let context = Context {
@@ -251,6 +269,9 @@ impl Walk {
         }
         if self.dice.one_in(7) {
             return self.recording();
+        }
+        if self.dice.one_in(7) {
+            return self.composition();
         }
         if self.dice.one_in(25) {
             return self.storage();
@@ -654,6 +675,109 @@ impl Walk {
                 },
             },
             _ => Command::Tick,
+        }
+    }
+
+    /// StartComposition, now and then with a token that was used before.
+    fn start_composition(&mut self) -> Command {
+        let channel = NewDestination {
+            id: CompositionDestinationId::new(self.fresh("destination")),
+            name: AWKWARD[3].to_owned(),
+            encoder: None,
+            target: NewTarget::Channel(Arn {
+                region: "eu-west-1".to_owned(),
+                account: ACCOUNT.to_owned(),
+                id: (*self.dice.pick(&["one", "two", "three"])).into(),
+            }),
+        };
+        let mut destinations = vec![channel];
+        if let Some(storage) = self.storage_configuration() {
+            let encoder = self.encoder_configuration();
+            destinations.push(NewDestination {
+                id: CompositionDestinationId::new(self.fresh("destination")),
+                name: String::new(),
+                encoder: Some(encoder).filter(|_| self.dice.one_in(3)),
+                target: NewTarget::S3 {
+                    storage,
+                    segment_s: 2,
+                    thumbnails: Some(CompositionThumbnails::default()),
+                },
+            });
+        }
+        let dropped = usize::try_from(self.dice.below(3)).unwrap();
+        if destinations.len() > 1 && dropped < 2 {
+            destinations.remove(dropped);
+        }
+        let token = self.dice.below(4);
+        let id = CompositionId::new(self.fresh("composition"));
+        let fingerprint = destinations.len().to_string();
+        Command::StartComposition {
+            composition: arn(StageId::new("")).with_id(|_| id),
+            stage: self.stage(),
+            layout: LayoutSettings::default(),
+            destinations,
+            tags: BTreeMap::new(),
+            idempotency: self.dice.one_in(3).then(|| Idempotency {
+                token: format!("token{token}"),
+                fingerprint,
+            }),
+        }
+    }
+
+    /// What people ask of compositions, and reports on them, in any order.
+    fn composition(&mut self) -> Command {
+        let rows: Vec<_> = self.world.compositions.values().collect();
+        let live: Vec<_> = rows.iter().filter(|row| !row.state.is_final()).collect();
+        if live.is_empty() || self.dice.one_in(5) {
+            return self.start_composition();
+        }
+        let row = match self.dice.one_in(8) {
+            true => (*self.dice.pick(&rows)).clone(),
+            false => (**self.dice.pick(&live)).clone(),
+        };
+        let ids: Vec<_> = row.destinations.iter().map(|row| row.id.clone()).collect();
+        let destination = self.dice.pick(&ids).clone();
+        let job = row.id.job();
+        let generation = self.world.jobs.get(&job).map_or(1, |row| row.generation);
+        let failure = CompositionFailure {
+            code: *self.dice.pick(&CompositionFailureCode::ALL),
+            reason: AWKWARD[3].to_owned(),
+        };
+        let change = match self.dice.below(16) {
+            0 => {
+                let arn = arn(StageId::new("")).with_id(|_| row.id.clone());
+                return Command::StopComposition { composition: arn };
+            }
+            1 | 2 => return Command::CompositionStarted { job, generation },
+            3..=5 => {
+                return Command::CompositionDestinationFinished {
+                    composition: row.id.clone(),
+                    destination,
+                    duration_ms: 7,
+                    failure: self.dice.one_in(3).then_some(failure),
+                };
+            }
+            6 | 7 => {
+                return Command::ReportJob {
+                    job,
+                    generation,
+                    outcome: match self.dice.below(3) {
+                        0 => JobOutcome::Done(String::new()),
+                        _ => JobOutcome::Failed("it died".to_owned()),
+                    },
+                };
+            }
+            8 => return Command::Tick,
+            9..=11 => DestinationChange::Started,
+            12 => DestinationChange::Reconnecting,
+            13 | 14 => DestinationChange::Failed(failure),
+            _ => DestinationChange::Ended,
+        };
+        Command::CompositionDestinationChanged {
+            job,
+            generation,
+            destination,
+            change,
         }
     }
 

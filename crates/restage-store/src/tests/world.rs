@@ -8,17 +8,18 @@ use restage_core::id::{
     ConnectionId, JobId, ParticipantId, PublicKeyId, RunId, StageId, StageSessionId, Time,
 };
 use restage_core::row::{
-    Capabilities, Client, Connection, ConnectionKind, EncoderConfiguration, EncoderConfigurationId,
-    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestLink, IngestProtocol, Job,
-    JobState, Lease, Participant, Protocol, PublicKey, PublicationKey, RECORDING_JOB, Recorded,
-    RecordedMedia, Recording, RecordingFailure, RecordingFailureCode, RecordingId,
-    RecordingSettings, RecordingState, RecordingStorage, RedundantIngest, Replica, Replication,
-    Stage, StageEvent, StageEventError, StageEventName, StageRecording, StageSession,
-    StorageConfiguration, StorageConfigurationId, StreamKey, ThumbnailMode, ThumbnailStorage,
-    Thumbnails, Token, TokenExchange, TokenGrant,
+    COMPOSITION_JOB, Capabilities, Client, CompositionId, Connection, ConnectionKind,
+    EncoderConfiguration, EncoderConfigurationId, IngestConfiguration, IngestConfigurationId,
+    IngestCredential, IngestLink, IngestProtocol, Job, JobState, Lease, Participant, Protocol,
+    PublicKey, PublicationKey, RECORDING_JOB, Recorded, RecordedMedia, Recording, RecordingFailure,
+    RecordingFailureCode, RecordingId, RecordingSettings, RecordingState, RecordingStorage,
+    RedundantIngest, Replica, Replication, Stage, StageEvent, StageEventError, StageEventName,
+    StageRecording, StageSession, StorageConfiguration, StorageConfigurationId, StreamKey,
+    ThumbnailMode, ThumbnailStorage, Thumbnails, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
+use super::compositions::composition_row;
 
 /// Text that a careless store would damage.
 pub(super) const AWKWARD: [&str; 9] = [
@@ -44,6 +45,7 @@ pub(super) struct Names {
     pub(super) ingest_configurations: Vec<IngestConfigurationId>,
     pub(super) jobs: Vec<JobId>,
     pub(super) recordings: Vec<RecordingId>,
+    pub(super) compositions: Vec<CompositionId>,
 }
 
 impl Names {
@@ -85,6 +87,10 @@ impl Names {
             // Most have the id of a job. Those without one are more than one tick ends.
             recordings: (40..240)
                 .map(|n| RecordingId::new(format!("job{n:02}")))
+                .collect(),
+            // Some have the id of a job. There are more than one tick takes up.
+            compositions: (60..220)
+                .map(|n| CompositionId::new(format!("job{n:02}")))
                 .collect(),
         }
     }
@@ -171,17 +177,23 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
     for id in &names.recordings {
         changes.push(Change::PutRecording(recording_row(dice, id, names)));
     }
+    for (n, id) in names.compositions.iter().enumerate() {
+        let row = composition_row(dice, id, n, names);
+        changes.push(Change::PutComposition(Box::new(row)));
+    }
+    let gone = dice.pick(&names.compositions).clone();
+    changes.push(Change::DeleteComposition(gone));
     for _ in 0..60 {
         changes.push(Change::AddEvent(event_row(dice, names)));
     }
     changes
 }
 
-fn time(dice: &mut Dice) -> Time {
+pub(super) fn time(dice: &mut Dice) -> Time {
     Time(i64::try_from(dice.below(1_000)).unwrap())
 }
 
-fn map(dice: &mut Dice) -> BTreeMap<String, String> {
+pub(super) fn map(dice: &mut Dice) -> BTreeMap<String, String> {
     (0..dice.below(4))
         .map(|_| {
             (
@@ -213,7 +225,7 @@ fn stage_row(
     }
 }
 
-fn storage(dice: &mut Dice, names: &Names) -> RecordingStorage {
+pub(super) fn storage(dice: &mut Dice, names: &Names) -> RecordingStorage {
     RecordingStorage {
         configuration: dice.pick(&names.storage_configurations).clone(),
         bucket: (*dice.pick(&AWKWARD)).to_owned(),
@@ -520,7 +532,7 @@ fn job_row(dice: &mut Dice, id: &JobId, names: &Names) -> Job {
     let is_over = matches!(state, JobState::Done { .. } | JobState::Failed { .. });
     Job {
         id: id.clone(),
-        kind: (*dice.pick(&["test", RECORDING_JOB])).to_owned(),
+        kind: (*dice.pick(&["test", RECORDING_JOB, COMPOSITION_JOB])).to_owned(),
         stage,
         session: dice.one_in(2).then_some(session),
         participant: dice

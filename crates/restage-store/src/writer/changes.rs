@@ -73,6 +73,8 @@ impl ChangeCounts {
                 | Change::PutJob(_)
                 | Change::DeleteJob(_)
                 | Change::PutRecording(_)
+                | Change::PutComposition(_)
+                | Change::DeleteComposition(_)
                 | Change::AddEvent(_)
                 | Change::Count { .. } => {}
             }

@@ -1,7 +1,7 @@
 //! What `restage db check` reports: nothing about rows that a server wrote, and a sentence of its own for each fault.
 
 use crate::support::{
-    Database, config, connect, create_recorded, create_stage, create_token, delete_stage,
+    Database, compose, config, connect, create_recorded, create_stage, create_token, delete_stage,
     established, execute, fresh, join, publish, replicate,
 };
 use restage_core::row::ConnectionKind;
@@ -33,6 +33,7 @@ async fn lively() -> Database {
     execute(&store, 8, delete_stage("gone")).await;
     create_recorded(&store, "recorded", 0).await;
     join(&store, 9, "recorded", "dan", "dan").await;
+    execute(&store, 10, compose("x", "recorded", "one", "")).await;
     store.close().await;
     database
 }
@@ -107,6 +108,26 @@ async fn each_fault_by_a_sentence_of_its_own() {
         (
             "DELETE FROM jobs",
             "open recordings without a job that captures them",
+        ),
+        (
+            "DELETE FROM jobs",
+            "open compositions without a job that makes them",
+        ),
+        (
+            "UPDATE compositions SET ended_at = 9",
+            "compositions that have not ended and have a time of their end",
+        ),
+        (
+            "UPDATE compositions SET layout = '{}'",
+            "a row of the database cannot be read (composition)",
+        ),
+        (
+            "UPDATE compositions SET channel = NULL",
+            "destinations do not go with their columns",
+        ),
+        (
+            "UPDATE compositions SET is_open = 0",
+            "STARTING does not go with its flags",
         ),
         (
             "DELETE FROM storage_configurations",

@@ -2,6 +2,7 @@
 //! `RESTAGE_TEST_POSTGRES` names one.
 
 mod check;
+mod compositions;
 mod durability;
 mod outbox;
 mod pages;

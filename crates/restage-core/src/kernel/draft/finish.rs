@@ -9,12 +9,17 @@ use crate::kernel::decision::{Change, Decision, Effect, Reply};
 use crate::row::{Attributes, Participant};
 
 impl Draft<'_> {
-    /// Drops the effects so far, except those on recordings, which outlive the process: for a decision about connections
-    /// that are gone already.
+    /// Drops the effects so far, except those on recordings and on what is recorded of compositions, which outlive the
+    /// process: for a decision about connections that are gone already.
     pub(crate) fn without_effects(mut self, reply: Result<Reply, Error>) -> Decision {
         self.settle_idle();
         let mut effects = std::mem::take(&mut self.effects);
-        effects.retain(|effect| matches!(effect, Effect::FinishRecording { .. }));
+        effects.retain(|effect| {
+            matches!(
+                effect,
+                Effect::FinishRecording { .. } | Effect::FinishCompositionDestination { .. }
+            )
+        });
         Decision {
             reply,
             notices: notices::of(&self),
@@ -146,6 +151,14 @@ impl Draft<'_> {
         );
         let recordings = self.recordings.differences().filter_map(|(_, _, row)| row);
         changes.extend(recordings.cloned().map(Change::PutRecording));
+        changes.extend(
+            self.compositions
+                .differences()
+                .map(|(id, _, row)| match row.cloned() {
+                    Some(row) => Change::PutComposition(Box::new(row)),
+                    None => Change::DeleteComposition(id.clone()),
+                }),
+        );
         changes.extend(
             self.events
                 .iter()

@@ -2,8 +2,11 @@
 
 use super::Draft;
 use crate::id::StageId;
-use crate::notice::{Notice, Occurrence, RecordingNotice};
-use crate::row::{Recording, RecordingState, Replication, StageEvent};
+use crate::notice::{CompositionNotice, Notice, Occurrence, RecordingNotice};
+use crate::row::{
+    Composition, CompositionState, DestinationState, Recording, RecordingState, Replication,
+    StageEvent,
+};
 
 /// The notices of a decision: a session begins before what happens in it, and ends after.
 pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
@@ -12,7 +15,7 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
     for (id, before, after) in draft.session_differences() {
         let notice = |stage: &StageId, what| Notice {
             stage: stage.clone(),
-            session: id.clone(),
+            session: Some(id.clone()),
             at: draft.context.now,
             what,
         };
@@ -27,7 +30,7 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
     for (stage, session) in draft.deleted_sessions() {
         ended.push(Notice {
             stage,
-            session,
+            session: Some(session),
             at: draft.context.now,
             what: Occurrence::SessionEnded,
         });
@@ -42,7 +45,7 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
         let Some(row) = after else { continue };
         notices.extend(recording(before, row).into_iter().map(|name| Notice {
             stage: row.stage.clone(),
-            session: row.session.clone(),
+            session: Some(row.session.clone()),
             at: draft.context.now,
             what: Occurrence::Recording {
                 name,
@@ -50,8 +53,60 @@ pub(super) fn of(draft: &Draft<'_>) -> Vec<Notice> {
             },
         }));
     }
+    for (_, before, after) in draft.composition_differences() {
+        let Some(row) = after else { continue };
+        notices.extend(composition(before, row).into_iter().map(|name| Notice {
+            stage: row.stage.clone(),
+            session: None,
+            at: draft.context.now,
+            what: Occurrence::Composition {
+                name,
+                composition: Box::new(row.clone()),
+            },
+        }));
+    }
     notices.extend(ended);
     notices
+}
+
+/// What became of a composition and its destinations. It begins before they do, and ends after.
+fn composition(before: Option<&Composition>, after: &Composition) -> Vec<CompositionNotice> {
+    let mut names = Vec::new();
+    let had_started = before.is_some_and(|row| row.started_at.is_some());
+    if after.started_at.is_some() && !had_started {
+        names.push(CompositionNotice::SessionStart);
+    }
+    for now in &after.destinations {
+        let was = before.and_then(|row| row.destination(&now.id));
+        let id = || now.id.clone();
+        if now.started_at.is_some() && was.is_none_or(|row| row.started_at.is_none()) {
+            names.push(CompositionNotice::DestinationStart(id()));
+        }
+        if was.map(|row| row.state) == Some(now.state) {
+            continue;
+        }
+        match now.state {
+            DestinationState::Reconnecting => {
+                names.push(CompositionNotice::DestinationReconnecting(id()));
+            }
+            DestinationState::Failed => names.push(CompositionNotice::DestinationFailure(id())),
+            // One that was stopped before it had started leaves nothing to report.
+            DestinationState::Stopped if now.started_at.is_some() => {
+                names.push(CompositionNotice::DestinationEnd(id()));
+            }
+            _ => {}
+        }
+    }
+    if before.map(|row| row.state) != Some(after.state) {
+        match after.state {
+            CompositionState::Failed => names.push(CompositionNotice::SessionFailure),
+            CompositionState::Stopped if after.started_at.is_some() => {
+                names.push(CompositionNotice::SessionEnd);
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// What became of a recording.
@@ -94,7 +149,7 @@ fn history(draft: &Draft<'_>, event: &StageEvent) -> Option<Notice> {
     let user_id = claimed_user.or_else(|| row.map(|row| row.user_id.as_str()));
     Some(Notice {
         stage: stage.clone(),
-        session: event.session.clone(),
+        session: Some(event.session.clone()),
         at: event.at,
         what: Occurrence::History {
             event: Box::new(event.clone()),

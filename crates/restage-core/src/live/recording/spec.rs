@@ -11,9 +11,8 @@
 //! `session` and `participant` are those of the prefix. `publication` is what is captured now, of a replica the source's; it
 //! is `null` while the publisher is away. `mayReturn` says that another publication may continue the recording.
 
-use std::fmt::Write as _;
-
 use crate::arn::StageArn;
+use crate::live::json::{Object, list, quoted};
 use crate::row::{Recording, ThumbnailMode, Thumbnails};
 
 /// The job's task.
@@ -63,68 +62,12 @@ fn thumbnails(row: &Recording) -> String {
         true => ThumbnailMode::Interval,
         false => ThumbnailMode::Disabled,
     };
-    let storage: Vec<String> = storage.iter().map(|kind| quoted(kind.word())).collect();
     let mut object = Object::new();
     object.text("recordingMode", mode.word());
-    object.raw("storage", &format!("[{}]", storage.join(",")));
+    object.raw(
+        "storage",
+        &list(storage.iter().map(|kind| quoted(kind.word()))),
+    );
     object.raw("targetIntervalSeconds", &interval_s.to_string());
     object.end()
-}
-
-/// A JSON object in the making.
-struct Object(String);
-
-impl Object {
-    fn new() -> Self {
-        Self("{".to_owned())
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, &quoted(value));
-    }
-
-    /// A member whose value is JSON already.
-    fn raw(&mut self, name: &str, value: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push_str(&quoted(name));
-        self.0.push(':');
-        self.0.push_str(value);
-    }
-
-    fn end(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-}
-
-/// A JSON string (RFC 8259, section 7).
-fn quoted(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => json.extend(['\\', character]),
-            control if u32::from(control) < 0x20 => {
-                write!(json, "\\u{:04x}", u32::from(control)).unwrap_or_default();
-            }
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_are_quoted_as_json_requires() {
-        assert_eq!(
-            quoted("a\"b\\c\u{1}\n\u{e9}"),
-            "\"a\\\"b\\\\c\\u0001\\u000a\u{e9}\""
-        );
-    }
 }

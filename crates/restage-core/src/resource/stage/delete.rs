@@ -1,6 +1,6 @@
 //! DeleteStage: disconnects everyone, stops jobs, ends replications out of the stage and into it, then removes it.
 //! Ingest configurations that publish to it stay, without a stage.
-//! Recordings end at once and stay, because what they have captured is still to be brought to their buckets.
+//! Recordings and compositions end at once and stay, because what they have recorded is still to be brought to their buckets.
 //! History is kept in the other stages only, because the stage's own is removed with it.
 
 use crate::arn::StageArn;
@@ -10,7 +10,7 @@ use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::kernel::owner::own_stage;
-use crate::live::{ingest, recording, session};
+use crate::live::{composition, ingest, recording, session};
 
 pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
     vec![
@@ -18,6 +18,7 @@ pub(crate) fn needs(stage: &StageArn) -> Vec<Need> {
         Need::JobsOf(stage.id.clone()),
         Need::IngestsOf(stage.id.clone()),
         recording::needs_of_stage(&stage.id),
+        composition::needs_of_stage(&stage.id),
     ]
 }
 
@@ -25,6 +26,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, arn: &StageArn) -> Outcome {
     own_stage(draft, "arn", arn)?;
     // Nobody will be back, so no recording waits.
     recording::end_all_in(draft, &arn.id);
+    composition::end_all_in(draft, &arn.id);
     if let Some(active) = draft.active_session(&arn.id) {
         session::shut(draft, &active, CloseReason::StageDeleted);
     }

@@ -10,6 +10,8 @@ use restage_core::row::{
 };
 use restage_core::{Census, Change, Decision, Limits, World};
 
+use super::compositions::audit_compositions;
+
 /// Checks the whole world.
 #[track_caller]
 pub(crate) fn audit(world: &World, limits: &Limits) {
@@ -24,6 +26,7 @@ pub(crate) fn audit(world: &World, limits: &Limits) {
     audit_history(world);
     audit_jobs(world);
     audit_recordings(world);
+    audit_compositions(world, limits);
 }
 
 fn is_active(world: &World, id: &StageSessionId) -> bool {
@@ -488,6 +491,14 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
             Change::PutRecording(row) => (
                 format!("recording {:?}", row.id),
                 world.recordings.get(&row.id) != Some(row),
+            ),
+            Change::PutComposition(row) => (
+                format!("composition {:?}", row.id),
+                world.compositions.get(&row.id) != Some(row),
+            ),
+            Change::DeleteComposition(id) => (
+                format!("composition {id:?}"),
+                world.compositions.contains_key(id),
             ),
             Change::AddEvent(_) => continue,
             Change::Count { session, by, .. } => {

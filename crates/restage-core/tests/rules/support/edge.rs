@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{ConnectionId, JobId, ParticipantId, StageId};
-use restage_core::row::{Attributes, ConnectionKind, RecordingId, RecordingState};
+use restage_core::row::{
+    Attributes, CompositionDestinationId, CompositionId, ConnectionKind, RecordingId,
+    RecordingState,
+};
 use restage_core::{Command, Decision, Effect, PublicationKey, World};
 
 /// Open connections, what the media ones are attached to, and the starts of jobs that run.
@@ -17,6 +20,8 @@ pub(crate) struct Edge {
     tasks: BTreeMap<JobId, String>,
     /// Recordings whose rest was to be brought to the bucket.
     finishes: BTreeSet<RecordingId>,
+    /// Destinations of compositions whose rest was to be brought to the bucket.
+    composites: BTreeSet<(CompositionId, CompositionDestinationId)>,
 }
 
 type Shown = BTreeMap<ParticipantId, (String, Attributes)>;
@@ -59,8 +64,13 @@ impl Edge {
             }
             Command::Recover => {
                 *self = Self::default();
-                let of_recordings =
-                    |effect: &Effect| matches!(effect, Effect::FinishRecording { .. });
+                let of_recordings = |effect: &Effect| {
+                    matches!(
+                        effect,
+                        Effect::FinishRecording { .. }
+                            | Effect::FinishCompositionDestination { .. }
+                    )
+                };
                 assert!(
                     decision.effects.iter().all(of_recordings),
                     "nobody is left to tell"
@@ -107,6 +117,13 @@ impl Edge {
                 Effect::FinishRecording { recording } => {
                     self.finishes.insert(recording.clone());
                 }
+                Effect::FinishCompositionDestination {
+                    composition,
+                    destination,
+                } => {
+                    let named = (composition.clone(), destination.clone());
+                    self.composites.insert(named);
+                }
                 Effect::StopJob { job, generation } => {
                     assert_eq!(self.runs.get(job), Some(generation), "{job} runs");
                 }
@@ -148,6 +165,20 @@ impl Edge {
             let is_captured = job.is_none_or(|job| !job.is_live());
             if row.state == RecordingState::Stopping && is_captured {
                 assert!(self.finishes.contains(&row.id), "{row:?} is never finished");
+            }
+        }
+        for row in world.compositions.values() {
+            let job = world.jobs.get(&row.id.job());
+            let is_made = job.is_none_or(|job| !job.is_live());
+            for destination in &row.destinations {
+                let is_recorded = destination.target.recording().is_some();
+                if is_made && is_recorded && !destination.state.is_final() {
+                    let named = (row.id.clone(), destination.id.clone());
+                    assert!(
+                        self.composites.contains(&named),
+                        "{row:?} is never finished"
+                    );
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! agree; then the changes are applied and the whole world is audited.
 
 mod audit;
+pub(crate) mod compositions;
 mod counted;
 mod edge;
 mod show;
@@ -27,7 +28,7 @@ use restage_core::{
 pub(crate) use audit::audit;
 use counted::Counted;
 pub(crate) use edge::Edge;
-pub(crate) use show::{lines, recording_lines};
+pub(crate) use show::{composition_lines, lines, recording_lines};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const REGION: &str = "eu-west-1";
@@ -226,6 +227,12 @@ impl Step {
     #[track_caller]
     pub(crate) fn tells(&self, expected: &[&str]) {
         assert_eq!(recording_lines(&self.decision), expected);
+    }
+
+    /// What sinks are told of compositions.
+    #[track_caller]
+    pub(crate) fn tells_of(&self, expected: &[&str]) {
+        assert_eq!(composition_lines(&self.decision), expected);
     }
 
     /// Only this refusal, nothing changed.

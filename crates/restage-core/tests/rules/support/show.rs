@@ -2,7 +2,7 @@
 
 use restage_core::id::ArnId as _;
 use restage_core::row::{StageEvent, StageEventError, StageEventName, TokenGrant};
-use restage_core::{Change, Decision, Effect, Notice, Occurrence, Reply};
+use restage_core::{Change, CompositionNotice, Decision, Effect, Notice, Occurrence, Reply};
 
 /// The reply if it says anything, then history, then effects.
 pub(crate) fn lines(decision: &Decision) -> Vec<String> {
@@ -11,6 +11,7 @@ pub(crate) fn lines(decision: &Decision) -> Vec<String> {
         Ok(Reply::Stage(stage)) => Some(format!("stage {}", stage.id)),
         Ok(Reply::Plain(row)) => Some(format!("{} {}", row.kind().name(), row.id().text())),
         Ok(Reply::Recording(row)) => Some(format!("recording {}", row.id)),
+        Ok(Reply::Composition(row)) => Some(format!("composition {}", row.id)),
         Ok(Reply::Job(job)) => Some(format!("job {}", job.id)),
         Ok(Reply::Opened { session, .. }) => Some(format!("opened in {session}")),
         Err(refusal) => Some(format!("refused {:?}: {refusal}", refusal.fault)),
@@ -31,12 +32,42 @@ pub(crate) fn recording_lines(decision: &Decision) -> Vec<String> {
     let line = |notice: &Notice| match &notice.what {
         Occurrence::Recording { name, recording } => {
             assert_eq!(
-                (&notice.stage, &notice.session),
-                (&recording.stage, &recording.session)
+                (&notice.stage, notice.session.as_ref()),
+                (&recording.stage, Some(&recording.session))
             );
             Some(format!("{} {name:?}", recording.id))
         }
         _ => None,
+    };
+    decision.notices.iter().filter_map(line).collect()
+}
+
+/// What became of compositions, as sinks are told.
+pub(crate) fn composition_lines(decision: &Decision) -> Vec<String> {
+    let line = |notice: &Notice| {
+        let Occurrence::Composition { name, composition } = &notice.what else {
+            return None;
+        };
+        assert_eq!(
+            (&notice.stage, &notice.session),
+            (&composition.stage, &None)
+        );
+        let id = &composition.id;
+        let failure = composition.failure.as_ref();
+        let failure = failure.map_or("", |failure| failure.code.word());
+        Some(match name {
+            CompositionNotice::SessionStart => format!("{id} Session Start"),
+            CompositionNotice::SessionEnd => format!("{id} Session End"),
+            CompositionNotice::SessionFailure => format!("{id} Session Failure {failure}"),
+            CompositionNotice::DestinationStart(at) => format!("{id}/{at} Start"),
+            CompositionNotice::DestinationEnd(at) => format!("{id}/{at} End"),
+            CompositionNotice::DestinationReconnecting(at) => format!("{id}/{at} Reconnecting"),
+            CompositionNotice::DestinationFailure(at) => {
+                let row = composition.destination(at).unwrap();
+                let code = row.failure.as_ref().unwrap().code.word();
+                format!("{id}/{at} Failure {code}")
+            }
+        })
     };
     decision.notices.iter().filter_map(line).collect()
 }
@@ -149,6 +180,10 @@ fn effect_line(effect: &Effect) -> String {
         Effect::StopJob { job, generation } => format!("stop {job} {generation}"),
         Effect::TellJob { job } => format!("tell {} {}", job.id, job.generation),
         Effect::FinishRecording { recording } => format!("finish {recording}"),
+        Effect::FinishCompositionDestination {
+            composition,
+            destination,
+        } => format!("finish {composition}/{destination}"),
         Effect::AbandonJob { job, generation } => format!("abandon {job} {generation}"),
         Effect::StageChanged { stage } => format!("changed {stage}"),
     }

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use restage_core::command::NewStageRecording;
-use restage_core::command::{Claims, NewToken};
+use restage_core::command::{Claims, NewDestination, NewTarget, NewToken};
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Capabilities, Client, ConnectionKind, Protocol, RecordingId, RecordingSettings,
-    StorageConfiguration, StorageConfigurationId,
+    Capabilities, Client, CompositionId, ConnectionKind, Idempotency, LayoutSettings, Protocol,
+    RecordingId, RecordingSettings, StorageConfiguration, StorageConfigurationId,
 };
 use restage_core::{Arn, Command, Context, Limits, Reply, Signer, StageArn};
 use restage_store::{EffectSink, Execution, Page, Store, StoreConfig, WRITER_QUEUE};
@@ -133,6 +133,41 @@ pub(crate) async fn create_recorded(store: &Store, stage: &str, reconnect_window
         tokens: Vec::new(),
     };
     execute_all(store, [execution(0, create), execution(0, stage)]).await;
+}
+
+/// StartComposition of a stage, to a channel and, if it is named, to a bucket.
+pub(crate) fn compose(id: &str, stage: &str, channel: &str, storage: &str) -> Command {
+    let of = arn(stage);
+    let mut destinations = vec![NewDestination {
+        id: "live".into(),
+        name: "live".to_owned(),
+        encoder: None,
+        target: NewTarget::Channel(of.clone().with_id(|_| channel.into())),
+    }];
+    if !storage.is_empty() {
+        let storage = of.clone().with_id(|_| storage.into());
+        destinations.push(NewDestination {
+            id: "vod".into(),
+            name: String::new(),
+            encoder: None,
+            target: NewTarget::S3 {
+                storage,
+                segment_s: 2,
+                thumbnails: None,
+            },
+        });
+    }
+    Command::StartComposition {
+        composition: of.clone().with_id(|_| CompositionId::new(id)),
+        stage: of,
+        layout: LayoutSettings::default(),
+        destinations,
+        tags: BTreeMap::new(),
+        idempotency: Some(Idempotency {
+            token: format!("token of {id}"),
+            fingerprint: "all".to_owned(),
+        }),
+    }
 }
 
 pub(crate) fn delete_stage(stage: &str) -> Command {
