@@ -22,9 +22,38 @@ mod picture;
 pub mod protocol;
 mod sound;
 
+use restage_audio::AacEncoder;
 use sound::AacEncode;
+
+/// Bits per second of the sound of channels.
+pub const AAC_BITS_PER_S: u32 = 128_000;
+/// Samples a second of the sound of channels.
+pub const AAC_RATE_HZ: u32 = sound::RATE as u32;
+/// Channels of the sound of channels.
+pub const AAC_CHANNELS: u8 = 2;
+
+struct Aac(AacEncoder);
+
+impl AacEncode for Aac {
+    fn encode(&mut self, samples: &[f32]) -> Option<Vec<u8>> {
+        self.0.encode(samples).ok()
+    }
+
+    fn delay(&self) -> i64 {
+        i64::from(self.0.delay_samples())
+    }
+}
+
+fn new_aac() -> Option<AacEncoder> {
+    AacEncoder::new(AAC_RATE_HZ, AAC_CHANNELS, AAC_BITS_PER_S).ok()
+}
 
 /// The encoder of the sound of channels.
 fn aac_encoder() -> Option<Box<dyn AacEncode>> {
-    None
+    Some(Box::new(Aac(new_aac()?)))
+}
+
+/// What a decoder of the sound of channels has to know (AudioSpecificConfig of ISO/IEC 14496-3).
+pub fn aac_config() -> Option<Vec<u8>> {
+    Some(new_aac()?.audio_specific_config())
 }

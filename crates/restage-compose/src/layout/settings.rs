@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A layout with all its settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,6 +31,7 @@ pub struct Grid {
     /// The shape of tiles besides the featured one.
     pub video_aspect_ratio: AspectRatio,
     /// How pictures fill their tiles.
+    #[serde(deserialize_with = "unset_if_null")]
     pub video_fill_mode: FillMode,
     /// Pixels between tiles.
     pub grid_gap: u32,
@@ -60,6 +61,7 @@ pub struct Pip {
     /// As in a [`Grid`].
     pub omit_stopped_video: bool,
     /// As in a [`Grid`]; [`FillMode::Cover`] if it is unset.
+    #[serde(deserialize_with = "unset_if_null")]
     pub video_fill_mode: FillMode,
     /// As in a [`Grid`].
     pub grid_gap: u32,
@@ -133,6 +135,10 @@ pub enum PipPosition {
     BottomLeft,
     #[default]
     BottomRight,
+}
+
+fn unset_if_null<'de, D: Deserializer<'de>>(from: D) -> Result<FillMode, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 impl Layout {
@@ -218,6 +224,11 @@ mod tests {
             "participantOrderAttribute":"","videoAspectRatio":"VIDEO","videoFillMode":""}}"#;
         assert_eq!(
             serde_json::from_str::<Layout>(text).unwrap(),
+            Layout::default()
+        );
+        let unset = text.replace(r#""videoFillMode":"""#, r#""videoFillMode":null"#);
+        assert_eq!(
+            serde_json::from_str::<Layout>(&unset).unwrap(),
             Layout::default()
         );
         let text = r#"{"pip":{"pipPosition":"TOP_LEFT","pipBehavior":"DYNAMIC","pipWidth":320,"videoFillMode":"FILL"}}"#;

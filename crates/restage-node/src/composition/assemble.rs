@@ -161,8 +161,7 @@ impl Assembler {
             self.waiting_bytes -= twice.payload.len();
         }
         self.drain();
-        let is_full =
-            self.waiting.len() > WAITING_MAX || self.waiting_bytes > PICTURE_BYTES_MAX;
+        let is_full = self.waiting.len() > WAITING_MAX || self.waiting_bytes > PICTURE_BYTES_MAX;
         if is_full && let Some((&first, _)) = self.waiting.first_key_value() {
             self.lose();
             self.next = first;
@@ -263,7 +262,11 @@ fn h264_picture(packets: &[MediaPacket]) -> Option<Vec<u8>> {
         put(unit);
         rest = behind;
     }
-    Some(if picture.has_slice { stream } else { Vec::new() })
+    Some(if picture.has_slice {
+        stream
+    } else {
+        Vec::new()
+    })
 }
 
 /// A frame out of its packets; `None` if it is damaged.
@@ -342,7 +345,10 @@ mod tests {
         for number in [0, 1, 3, 2, 5, 4, 4] {
             assembler.take(0, vp8(number, &[0]));
         }
-        assert_eq!(pictures(&mut assembler), [(0, true), (1, false), (2, false)]);
+        assert_eq!(
+            pictures(&mut assembler),
+            [(0, true), (1, false), (2, false)]
+        );
     }
 
     #[test]
@@ -383,13 +389,17 @@ mod tests {
         assembler.take(0, of_layer(100, 1));
         assembler.take(0, of_layer(4, 0));
         assembler.take(0, of_layer(101, 1));
-        assert_eq!(pictures(&mut assembler), [(0, true), (1, false), (50, true)]);
+        assert_eq!(
+            pictures(&mut assembler),
+            [(0, true), (1, false), (50, true)]
+        );
     }
 
     #[test]
     fn pictures_of_h264_are_byte_streams_with_their_parameter_sets() {
         let mut assembler = Assembler::new();
-        let sets = restage_codec::h264::Lead(vec![Arc::from(&[0x67, 1][..]), Arc::from(&[0x68, 2][..])]);
+        let sets =
+            h264::Lead(vec![Arc::from(&[0x67, 1][..]), Arc::from(&[0x68, 2][..])]);
         let first = MediaPacket {
             starts_key_frame: true,
             parameter_sets: Some(Arc::new(sets)),
@@ -417,7 +427,10 @@ mod tests {
         let [_, Media::Sound(sound)] = &media[..] else {
             panic!("{media:?}");
         };
-        assert_eq!((sound.timestamp, &*sound.bytes), (12_000, &[0xfc, 1, 2][..]));
+        assert_eq!(
+            (sound.timestamp, &*sound.bytes),
+            (12_000, &[0xfc, 1, 2][..])
+        );
     }
 
     #[test]

@@ -120,7 +120,11 @@ impl Child {
     }
 }
 
-async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>, waiting: Arc<AtomicUsize>) {
+async fn write(
+    mut to: OwnedWriteHalf,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    waiting: Arc<AtomicUsize>,
+) {
     while let Some(bytes) = queue.recv().await {
         if to.write_all(&bytes).await.is_err() {
             return;

@@ -29,6 +29,8 @@ pub(super) struct Input {
     /// The height of the pictures that are wanted; 0 while it is not shown.
     height: u32,
     has_chosen: bool,
+    /// It had a tile.
+    was_shown: bool,
 }
 
 impl Input {
@@ -41,6 +43,7 @@ impl Input {
             asked_at: None,
             height: FIRST_HEIGHT,
             has_chosen: true,
+            was_shown: false,
         }
     }
 
@@ -64,9 +67,11 @@ impl Input {
 
     /// The largest tile in which it is shown, in lines; 0: none.
     pub(super) fn show(&mut self, height: u32) {
-        if self.height == height {
+        // Of whom nothing was said yet, the compositor may not know.
+        if self.height == height || height == 0 && !self.was_shown {
             return;
         }
+        self.was_shown = true;
         if self.height == 0 {
             // The compositor was given no pictures meanwhile.
             self.assembler.start_over();

@@ -85,10 +85,8 @@ impl Output {
     pub(super) async fn end(self, ending: Ending) -> Option<News> {
         match self.way {
             Way::Bucket(recording) => recording.end(ending).await.map(of_recording),
-            Way::Channel(push) => {
-                push.end().await;
-                None
-            }
+            // Dropped, it says goodbye.
+            Way::Channel(_) => None,
         }
     }
 }

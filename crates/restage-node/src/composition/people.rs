@@ -29,10 +29,20 @@ impl People {
         self.shown.sort_by_cached_key(|one| {
             let (is_featured, is_pip, order) = layout::person(&one.participant.attributes, layout);
             let is_first = is_featured || is_pip;
-            (!is_first, order.is_none(), order, arrival(one), one.participant.id.clone())
+            (
+                !is_first,
+                order.is_none(),
+                order,
+                arrival(one),
+                one.participant.id.clone(),
+            )
         });
         self.shown.truncate(INPUTS_MAX);
-        let keys: BTreeSet<_> = self.shown.iter().map(|one| one.publication.clone()).collect();
+        let keys: BTreeSet<_> = self
+            .shown
+            .iter()
+            .map(|one| one.publication.clone())
+            .collect();
         self.numbers.retain(|key, _| keys.contains(key));
         let live: BTreeSet<u32> = self.numbers.values().copied().collect();
         self.undecodable.retain(|number, _| live.contains(number));
@@ -60,7 +70,12 @@ impl People {
 
     /// Its pictures can be shown after all. `true`: that is news.
     pub(super) fn can_decode(&mut self, number: u32) -> bool {
-        self.undecodable.remove(&number).is_some() | self.refused.remove(&number).is_some()
+        self.undecodable.remove(&number).is_some()
+    }
+
+    /// The compositor shows it.
+    pub(super) fn is_shown(&mut self, number: u32) {
+        self.refused.remove(&number);
     }
 
     /// The compositor cannot show it.
@@ -167,17 +182,25 @@ pub(crate) mod tests {
         let layout = Layout::default();
         let mut people = People::default();
         let fresh = people.take(&[shown("ann", 1), shown("bob", 2)], &layout);
-        assert_eq!(fresh.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(
+            fresh.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+            [1, 2]
+        );
         assert!(people.cannot_decode(1, Codec::Av1));
         assert!(!people.cannot_decode(1, Codec::Av1));
         let scene = people.scene(&layout);
-        assert_eq!(scene[0].why_no_picture.as_deref(), Some("AV1 cannot be shown"));
+        assert_eq!(
+            scene[0].why_no_picture.as_deref(),
+            Some("AV1 cannot be shown")
+        );
         assert_eq!((scene[1].name.as_str(), scene[1].arrived), ("bob", 2));
         people.take(&[shown("bob", 2)], &layout);
         let fresh = people.take(&[shown("ann", 1), shown("bob", 2)], &layout);
         assert_eq!(fresh[0].0, 3, "another number");
         assert_eq!(people.scene(&layout)[0].why_no_picture, None);
-        let many: Vec<Shown> = (0..40).map(|n| shown(&format!("p{n:02}"), 100 - n)).collect();
+        let many: Vec<Shown> = (0..40)
+            .map(|n| shown(&format!("p{n:02}"), 100 - n))
+            .collect();
         people.take(&many, &layout);
         let scene = people.scene(&layout);
         assert_eq!(scene.len(), INPUTS_MAX);
@@ -198,6 +221,14 @@ pub(crate) mod tests {
         let scene = people.scene(&layout);
         assert_eq!((scene[0].video, scene[0].is_muted), (Video::Stopped, true));
         assert_eq!(scene[0].name.len(), NAME_CHARS_MAX);
-        assert_eq!(people.participant(scene[0].input).unwrap().participant.id.as_str(), "ann");
+        assert_eq!(
+            people
+                .participant(scene[0].input)
+                .unwrap()
+                .participant
+                .id
+                .as_str(),
+            "ann"
+        );
     }
 }

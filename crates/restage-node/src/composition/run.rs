@@ -6,7 +6,7 @@ mod scene;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use restage_compose::protocol::{FromChild, Rendition, SoundFormats, ToChild};
+use restage_compose::protocol::{FromChild, Rendition, Setup, SoundFormats, ToChild};
 use restage_core::id::StageId;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -33,9 +33,6 @@ const RESTARTS_MAX: usize = 3;
 const RESTARTS_WITHIN: Duration = Duration::from_secs(600);
 /// Time before a compositor is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
-/// Rate of the sound of channels, in bits per second: the most that ingest takes.
-pub(super) const AAC_RATE: u32 = 48_000;
-const AAC_CHANNELS: u8 = 2;
 
 pub(super) struct Run {
     compositions: Compositions,
@@ -81,12 +78,7 @@ enum Halt {
 }
 
 impl Run {
-    fn open(
-        compositions: Compositions,
-        control: Control,
-        context: JobContext,
-        spec: Spec,
-    ) -> Self {
+    fn open(compositions: Compositions, control: Control, context: JobContext, spec: Spec) -> Self {
         let watch = control.watch_stage(&StageId::new(spec.stage.as_str()));
         let mut renditions: Vec<Rendition> = Vec::new();
         for goal in &spec.destinations {
@@ -135,7 +127,9 @@ impl Run {
                     },
                 )))
             }
-            (None, Some(channel)) => self.open_channel(&channel.arn, &rendition).map(Way::Channel),
+            (None, Some(channel)) => self
+                .open_channel(&channel.arn, &rendition)
+                .map(Way::Channel),
             (None, None) => Err("it goes nowhere".to_owned()),
         };
         match way {
@@ -154,7 +148,7 @@ impl Run {
         let channel = channel.ok_or_else(|| {
             format!("the channel {arn} is not in the settings any more ([[channel]])")
         })?;
-        let target = PushTarget::parse(&channel.url, channel.stream_key.expose())?;
+        let target = PushTarget::parse(&channel.url, channel.stream_key.reveal())?;
         Ok(push::open(
             target,
             PushFormat {
@@ -162,9 +156,11 @@ impl Run {
                 height: rendition.height,
                 framerate: f64::from(rendition.framerate_milli) / 1_000.0,
                 video_bitrate: rendition.bitrate,
-                sample_rate: AAC_RATE,
-                channels: AAC_CHANNELS,
-                audio_specific_config: restage_compose::audio_specific_config().into(),
+                audio_bitrate: restage_compose::AAC_BITS_PER_S,
+                audio_sample_rate: restage_compose::AAC_RATE_HZ,
+                audio_channels: restage_compose::AAC_CHANNELS,
+                audio_config: restage_compose::aac_config()
+                    .ok_or("sound cannot be encoded as AAC here")?,
             },
         ))
     }
@@ -243,7 +239,7 @@ impl Run {
                 opus: has(|way| matches!(way, Way::Bucket(_))),
                 aac: has(|way| matches!(way, Way::Channel(_))),
             },
-        });
+        }));
         for input in self.inputs.values_mut() {
             input.start_over();
         }
@@ -256,7 +252,10 @@ impl Run {
             && !child.tell(message)
         {
             // It does not read.
-            self.heard_at = self.heard_at.checked_sub(SILENCE_MAX).unwrap_or(self.heard_at);
+            self.heard_at = self
+                .heard_at
+                .checked_sub(SILENCE_MAX)
+                .unwrap_or(self.heard_at);
         }
     }
 
@@ -338,7 +337,11 @@ impl Run {
     fn on_picture(&mut self, rendition: u8, (at_us, is_key): (u64, bool), bytes: &bytes::Bytes) {
         let place = usize::from(rendition);
         let mut needs_key_frame = false;
-        for output in self.outputs.iter_mut().filter(|output| output.rendition == place) {
+        for output in self
+            .outputs
+            .iter_mut()
+            .filter(|output| output.rendition == place)
+        {
             needs_key_frame |= !output.picture(at_us, is_key, bytes);
             // A bucket has what came after the compositor was started again.
             if is_key && output.told == Told::Reconnecting && matches!(output.way, Way::Bucket(_)) {
@@ -360,7 +363,12 @@ impl Run {
             }
             News::Arrives => {}
             News::Waits(reason) => {
-                tracing::info!(composition = self.spec.composition, destination = output.id, reason, "a destination does not take what is composed");
+                tracing::info!(
+                    composition = self.spec.composition,
+                    destination = output.id,
+                    reason,
+                    "a destination does not take what is composed"
+                );
                 if output.told == Told::Started {
                     output.told = Told::Reconnecting;
                     self.reports.reconnecting(&output.id);
@@ -369,6 +377,8 @@ impl Run {
             News::Failed(failure) => {
                 let output = self.outputs.remove(place);
                 self.reports.failed(&output.id, failure);
+                // What it has, it keeps.
+                self.reports.ended(&output.id);
             }
         }
     }
@@ -378,7 +388,11 @@ impl Run {
         let spec = match Spec::parse(spec) {
             Ok(spec) => spec,
             Err(error) => {
-                tracing::error!(composition = self.spec.composition, error, "a change is ignored");
+                tracing::error!(
+                    composition = self.spec.composition,
+                    error,
+                    "a change is ignored"
+                );
                 return;
             }
         };
@@ -409,7 +423,10 @@ impl Run {
                         continue;
                     }
                 };
-                let is_taken = self.child.as_ref().is_some_and(|child| child.tell(&message));
+                let is_taken = self
+                    .child
+                    .as_ref()
+                    .is_some_and(|child| child.tell(&message));
                 if !is_taken && matches!(message, ToChild::Picture { .. }) {
                     input.start_over();
                 }
@@ -437,7 +454,10 @@ impl Run {
         for output in std::mem::take(&mut self.outputs) {
             let id = output.id.clone();
             match output.end(ending).await {
-                Some(News::Failed(failure)) => self.reports.failed(&id, failure),
+                Some(News::Failed(failure)) => {
+                    self.reports.failed(&id, failure);
+                    self.reports.ended(&id);
+                }
                 Some(News::Arrives) => self.reports.started(&id),
                 Some(News::Waits(_)) | None => {}
             }

@@ -32,10 +32,10 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use restage_core::command::Command;
-use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
+use restage_core::id::{ConnectionId, JobId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
-use restage_core::row::RECORDING_JOB;
+use restage_core::row::{COMPOSITION_JOB, RECORDING_JOB};
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
@@ -45,6 +45,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use crate::composition::spec::recording_id;
 use crate::executor::Executor;
 use crate::jobs::{Jobs, Runners};
 use crate::media::{Media, MediaEvent};
@@ -387,6 +388,14 @@ impl Control {
             Effect::TellJob { job } => self.inner.jobs.tell(*job),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
+            Effect::FinishCompositionDestination {
+                composition,
+                destination,
+            } => {
+                let recording = recording_id(composition.as_str(), destination.as_str());
+                let recording = JobId::new(recording);
+                self.inner.jobs.complete(COMPOSITION_JOB, &recording);
+            }
             Effect::FinishRecording { recording } => {
                 self.inner.jobs.complete(RECORDING_JOB, &recording.job());
             }

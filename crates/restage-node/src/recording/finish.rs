@@ -3,7 +3,10 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use restage_core::Command;
-use restage_core::row::{RecordingFailure, RecordingFailureCode, RecordingId};
+use restage_core::row::{
+    CompositionDestinationId, CompositionFailure, CompositionFailureCode, CompositionId,
+    RecordingFailure, RecordingFailureCode, RecordingId,
+};
 use restage_record::journal::Failure;
 use restage_storage::{
     Destination, Finished, Lost, Spool, SpoolError, SpoolWriter, UploadSettings, uploader,
@@ -13,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use super::spec::destination_of;
 use super::{Recordings, Uploading};
+use crate::composition::spec::{destination_of_composition, of_recording};
 use crate::control::{Control, Failure as ControlFailure};
 use crate::supervise::Parts;
 
@@ -76,8 +80,30 @@ impl Recordings {
     /// Completes what is in the spool and has no job that would go on with it, as after a database was restored from a backup.
     async fn finish_forgotten(&self) {
         if let (Some(control), Some(spool)) = (self.control(), self.spool()) {
-            let ids = spool.recordings().into_iter().map(RecordingId::new);
+            let (composite, own): (Vec<_>, Vec<_>) = spool
+                .recordings()
+                .into_iter()
+                .partition(|id| of_recording(id).is_some());
+            let ids = own.into_iter().map(RecordingId::new);
             self.finish_without_job(&control, ids).await;
+            for id in composite {
+                self.finish_composite_without_job(&control, &id).await;
+            }
+        }
+    }
+
+    async fn finish_composite_without_job(&self, control: &Control, id: &str) {
+        let Some((composition, _)) = of_recording(id) else {
+            return;
+        };
+        let job = CompositionId::new(composition).job();
+        match control.store().get_job(&job).await {
+            Ok(Some(job)) if job.is_live() => {}
+            Ok(_) => self.finish_composite(id),
+            // The next start looks again.
+            Err(error) => {
+                tracing::warn!(%error, id, "it is not known whether a composition goes on");
+            }
         }
     }
 
@@ -133,6 +159,57 @@ impl Recordings {
         }
         let (recordings, recording) = (self.clone(), recording.clone());
         tokio::spawn(async move { recordings.finish_unread(&recording).await });
+    }
+
+    /// The recording of a composition's destination is over, in whatever way, as [`finish`](Self::finish).
+    pub(crate) fn finish_composite(&self, id: &str) {
+        let (Some(spool), Some(uploads)) = (self.spool(), self.inner.uploads.get()) else {
+            return;
+        };
+        if spool.has(id) {
+            return uploads.finish(id);
+        }
+        let (recordings, id) = (self.clone(), id.to_owned());
+        tokio::spawn(async move { recordings.finish_unread_composite(&id).await });
+    }
+
+    /// Ends the recording of a composition of which the spool has nothing that could be read.
+    async fn finish_unread_composite(&self, id: &str) {
+        let (Some(control), Some(uploads)) = (self.control(), self.inner.uploads.get()) else {
+            return;
+        };
+        let Some((composition, destination)) = of_recording(id) else {
+            return;
+        };
+        let row = match control
+            .store()
+            .get_composition(&CompositionId::new(composition))
+            .await
+        {
+            Ok(Some(row)) => row,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, id, "a recording is ended after the next start");
+                return;
+            }
+        };
+        let destination_id = CompositionDestinationId::new(destination);
+        let Some(goes) = destination_of_composition(&row, &destination_id) else {
+            return;
+        };
+        let reason = match self.restore(id, goes.clone()).await {
+            Ok(true) => return uploads.finish(id),
+            Ok(false) => "nothing of the recording is in the spool".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let started = row.started_at.unwrap_or(row.created_at);
+        let lost = Lost {
+            destination: goes,
+            started_us: started.0,
+            ended_us: row.ended_at.unwrap_or_else(clock::now).0.max(started.0),
+            reason,
+        };
+        uploads.finish_lost(id, lost);
     }
 
     /// Ends a recording of which the spool has nothing that could be read at the start: its row says where it goes.
@@ -203,11 +280,19 @@ impl Recordings {
         };
         let failure = finished.failure.as_ref();
         let is_failure = failure.is_some();
-        let command = Command::RecordingFinished {
-            recording: RecordingId::new(finished.recording.as_str()),
-            duration_ms: finished.duration_ms,
-            failure: failure.map(failure_of),
-            message: finished.message,
+        let command = match of_recording(&finished.recording) {
+            Some((composition, destination)) => Command::CompositionDestinationFinished {
+                composition: CompositionId::new(composition),
+                destination: CompositionDestinationId::new(destination),
+                duration_ms: finished.duration_ms,
+                failure: failure.map(composition_failure_of),
+            },
+            None => Command::RecordingFinished {
+                recording: RecordingId::new(finished.recording.as_str()),
+                duration_ms: finished.duration_ms,
+                failure: failure.map(failure_of),
+                message: finished.message,
+            },
         };
         let is_told = tell(&control, command).await;
         if is_told {
@@ -225,6 +310,15 @@ async fn tell(control: &Control, command: Command) -> bool {
             tracing::warn!(%error, "the end of a recording could not be written yet");
             false
         }
+    }
+}
+
+fn composition_failure_of(failure: &Failure) -> CompositionFailure {
+    let mut codes = CompositionFailureCode::ALL.into_iter();
+    let code = codes.find(|code| code.word() == failure.code);
+    CompositionFailure {
+        code: code.unwrap_or(CompositionFailureCode::InternalServer),
+        reason: failure.reason.clone(),
     }
 }
 

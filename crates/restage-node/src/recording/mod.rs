@@ -45,6 +45,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use self::anchor::Anchors;
+pub(crate) use self::composite::{CompositeNews, CompositeRecording, CompositeTask, Ending};
 use self::figures::Figures;
 pub use self::figures::RecordingFigures;
 use self::files::Files;

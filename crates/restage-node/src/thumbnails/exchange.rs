@@ -49,7 +49,7 @@ pub(super) async fn output(child: &mut Child, most: usize) -> io::Result<(ExitSt
 }
 
 /// How a process ended.
-pub(super) fn ended(status: ExitStatus) -> String {
+pub(crate) fn ended(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with exit code {code}"),
         (None, Some(signal)) => format!("signal {signal} ended it"),

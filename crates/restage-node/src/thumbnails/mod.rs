@@ -8,6 +8,7 @@ mod exchange;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::exchange::ended;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -221,7 +222,7 @@ impl Thumbnailer {
         }
         let lines = String::from_utf8_lossy(&lines);
         let failed = lines.lines().find_map(|line| line.strip_prefix("FAIL "));
-        Err(failed.map_or_else(|| exchange::ended(status), str::to_owned))
+        Err(failed.map_or_else(|| ended(status), str::to_owned))
     }
 
     /// A child without the server's environment, in which secrets may be.

@@ -1,10 +1,9 @@
 //! What the rules are told of a composition, in order, without holding the composition up.
 
 use restage_core::Command;
+use restage_core::command::DestinationChange;
 use restage_core::id::JobId;
-use restage_core::row::{
-    CompositionDestinationId, CompositionFailure, CompositionFailureCode, DestinationChange,
-};
+use restage_core::row::{CompositionDestinationId, CompositionFailure, CompositionFailureCode};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use restage_compose::protocol::{ShownTile, ToChild, VideoCodec};
+use restage_compose::protocol::{Showing, ShownTile, ToChild, VideoCodec};
 use restage_media::Codec;
 
 use super::Run;
@@ -29,7 +29,11 @@ impl Run {
 
     /// Takes what a rendition shows: participants are asked for the layers that their tiles need.
     pub(super) fn on_shown(&mut self, rendition: u8, tiles: Vec<ShownTile>) {
-        self.status.shown(usize::from(rendition), &tiles, &self.people);
+        for tile in tiles.iter().filter(|tile| tile.showing == Showing::Picture) {
+            self.people.is_shown(tile.input);
+        }
+        self.status
+            .shown(usize::from(rendition), &tiles, &self.people);
         for (number, input) in &mut self.inputs {
             input.show(self.status.height_of(*number));
         }

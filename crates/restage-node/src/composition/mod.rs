@@ -1,0 +1,124 @@
+//! Compositions: a stage's participants in one picture, sent to buckets and channels.
+//!
+//! | file | does |
+//! |---|---|
+//! | `run.rs` | one start of a job of the kind `composition`: joins everything below, restarts the compositor, reports |
+//! | `people.rs` | who publishes in the stage, as the compositor knows them |
+//! | `input.rs`, `assemble.rs` | a tap of each participant: packets become pictures and packets of Opus |
+//! | `child.rs` | the process that composes (restage-compose) |
+//! | `output.rs` | a destination: a recording (`recording/composite.rs`) or a stream to another server (`push/`) |
+//! | `status.rs` | what is known of compositions that run |
+//! | `spec.rs` | what the rules want to be composed |
+
+mod assemble;
+mod child;
+mod input;
+mod output;
+pub(crate) mod people;
+mod run;
+pub(crate) mod spec;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use restage_core::id::JobId;
+
+pub use self::status::{CompositionStatus, CompositionTile};
+use self::status::{Status, Statuses};
+use crate::channels::Channels;
+use crate::control::{Control, WeakControl};
+use crate::jobs::{JobContext, Runner, Running};
+use crate::recording::Recordings;
+use crate::thumbnails::Sandbox;
+
+/// Composes stages. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Compositions {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    recordings: Recordings,
+    channels: Channels,
+    /// The program whose children compose.
+    program: PathBuf,
+    sandbox: Sandbox,
+    statuses: Statuses,
+    /// Set once the control plane is there, which has the runner of compositions.
+    control: OnceLock<WeakControl>,
+}
+
+impl Compositions {
+    /// Compositions that go to the buckets of `recordings` and to these channels. `program` is `restage`, usually as
+    /// [`THIS_PROGRAM`](crate::thumbnails::THIS_PROGRAM).
+    pub fn new(
+        recordings: Recordings,
+        channels: Channels,
+        program: impl Into<PathBuf>,
+        sandbox: Sandbox,
+    ) -> Self {
+        let inner = Inner {
+            recordings,
+            channels,
+            program: program.into(),
+            sandbox,
+            statuses: Statuses::default(),
+            control: OnceLock::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Gives it the control plane, whose publications it taps and to which it reports. The first one counts.
+    pub fn attach(&self, control: &Control) {
+        self.inner.control.set(control.downgrade()).ok();
+    }
+
+    /// What is known of a composition; `None` if it does not run here.
+    pub fn status(&self, composition: &str) -> Option<CompositionStatus> {
+        self.inner.statuses.get(composition)
+    }
+
+    /// How many compositions run, what their compositors have done, and how often these were started again.
+    pub fn totals(&self) -> (usize, restage_compose::protocol::Health, u64) {
+        self.inner.statuses.totals()
+    }
+
+    fn control(&self) -> Option<Control> {
+        self.inner.control.get()?.upgrade()
+    }
+
+    fn recordings(&self) -> &Recordings {
+        &self.inner.recordings
+    }
+
+    fn channels(&self) -> &Channels {
+        &self.inner.channels
+    }
+
+    fn program(&self) -> &Path {
+        &self.inner.program
+    }
+
+    fn sandbox(&self) -> Sandbox {
+        self.inner.sandbox
+    }
+
+    fn begin(&self, composition: &str) -> Status {
+        self.inner.statuses.begin(composition)
+    }
+}
+
+impl Runner for Compositions {
+    fn run(&self, context: JobContext) -> Running {
+        Box::pin(run::run(self.clone(), context))
+    }
+
+    /// Completes the recording of a destination: the id is the one that it has in the spool.
+    fn complete(&self, recording: &JobId) {
+        self.recordings().finish_composite(recording.as_str());
+    }
+}
