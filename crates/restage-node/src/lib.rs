@@ -2,6 +2,8 @@
 //! runs the media workers and jobs, and delivers events.
 #![deny(missing_docs)]
 
+pub mod channels;
+pub mod composition;
 pub mod control;
 pub mod executor;
 pub mod jobs;

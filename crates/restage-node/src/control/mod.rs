@@ -34,7 +34,7 @@ use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
-use restage_core::row::RECORDING_JOB;
+use restage_core::row::{COMPOSITION_JOB, RECORDING_JOB};
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
 use restage_media::{Control as MediaControl, H264ProfileMatch, PeerId};
 use restage_store::system::clock::StepWatch;
@@ -387,6 +387,13 @@ impl Control {
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
             Effect::FinishRecording { recording } => {
                 self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+            }
+            Effect::FinishCompositionDestination {
+                composition,
+                destination,
+            } => {
+                let (job, part) = (composition.job(), destination.as_str());
+                self.inner.jobs.complete_part(COMPOSITION_JOB, &job, part);
             }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }
