@@ -83,6 +83,10 @@ impl Operation {
         Self::ListIngestConfigurations,
         Self::UpdateIngestConfiguration,
         Self::DeleteIngestConfiguration,
+        Self::StartComposition,
+        Self::GetComposition,
+        Self::ListCompositions,
+        Self::StopComposition,
         Self::TagResource,
         Self::UntagResource,
         Self::ListTagsForResource,
@@ -140,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 35);
+        assert_eq!(Operation::BUILT.len(), 39);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {

@@ -17,6 +17,7 @@
 //! Responses are plain data that serialises to exactly what SDKs expect: an `Option` is left out when
 //! it is `None`; a `String` is always there and empty when there is nothing to say.
 
+mod composition;
 mod encoder_configuration;
 mod ingest_configuration;
 mod participant;

@@ -1,32 +1,45 @@
-//! The channels to which compositions can be sent: RTMP servers, by the ARN that stands for them in the API.
+//! The channels of the configuration: RTMP servers under the names of channels. A channel is another service's resource; here
+//! its ARN stands for a server and a key, so that a composition can be sent anywhere.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use restage_core::ChannelArn;
+
 use crate::Secret;
 
-/// An RTMP server and the key to publish there.
-#[derive(Clone, Debug)]
+/// The server that a channel stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Channel {
-    /// `rtmp://` or `rtmps://`, without the key.
+    /// `rtmp://` or `rtmps://`, a host, perhaps a port, and the name of an application.
     pub url: String,
-    /// The key.
+    /// The name to publish by, which is a secret.
     pub stream_key: Secret,
 }
 
-/// The channels that the settings name, by ARN. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Channels(Arc<BTreeMap<String, Channel>>);
+/// Channels by ARN. Clones share them.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Channels(Arc<BTreeMap<ChannelArn, Channel>>);
 
 impl Channels {
-    /// The channel with this ARN.
-    pub fn get(&self, arn: &str) -> Option<&Channel> {
+    /// The channel with this ARN, if the configuration names it.
+    pub fn get(&self, arn: &ChannelArn) -> Option<&Channel> {
         self.0.get(arn)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
-impl FromIterator<(String, Channel)> for Channels {
-    fn from_iter<I: IntoIterator<Item = (String, Channel)>>(channels: I) -> Self {
-        Self(Arc::new(channels.into_iter().collect()))
+impl From<BTreeMap<ChannelArn, Channel>> for Channels {
+    fn from(channels: BTreeMap<ChannelArn, Channel>) -> Self {
+        Self(Arc::new(channels))
     }
 }

@@ -6,6 +6,7 @@
 
 mod access_key;
 mod addresses;
+mod channel;
 mod limits;
 mod network;
 mod public_url;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use restage_core::{Limits, Rates};
 use restage_node::Secret;
+use restage_node::channels::Channels;
 use restage_node::outbox::{Sinks, Webhook};
 use restage_store::SqliteSync;
 
@@ -27,6 +29,7 @@ use crate::keys::is_account;
 
 pub use self::access_key::AccessKey;
 pub use self::addresses::LOCAL_CANDIDATES_MAX;
+pub use self::channel::Channel;
 pub use self::network::{Network, NetworkError};
 pub use self::public_url::port as port_of_url;
 pub use self::settings::{Auth, LimitSet, LogFormat, ProfileMatch, Settings, VideoCodec};
@@ -83,6 +86,10 @@ pub enum ConfigError {
     OtlpEndpoint(String),
     #[error("access-keys, {key}: {reason}")]
     AccessKey { key: String, reason: String },
+    #[error("channel, entry {entry}: {reason}")]
+    Channel { entry: usize, reason: String },
+    #[error("channel may have at most {0} entries")]
+    Channels(usize),
     #[error("session-idle-seconds must be at least 1")]
     SessionIdle,
     #[error("webhook-url and webhook-secret go together: events are sent signed or not at all")]
@@ -177,6 +184,8 @@ pub struct Config {
     pub retention_days: u32,
     /// Where recordings go.
     pub storage: StorageConfig,
+    /// Where compositions may be sent.
+    pub channels: Channels,
     /// Address at which RTMP is served.
     pub rtmp: Option<SocketAddr>,
     /// Address at which RTMPS is served, with the TLS of `tls`.
@@ -219,6 +228,7 @@ impl Default for Config {
             thumbnails_without_sandbox: false,
             retention_days: 60,
             storage: StorageConfig::default(),
+            channels: Channels::default(),
             rtmp: None,
             rtmps: None,
             metrics: None,
@@ -275,6 +285,7 @@ impl Settings {
         let tls = self.tls(&http, public_url.as_deref())?;
         let has_tls = tls.is_some();
         let storage = self.storage()?;
+        let channels = self.channels()?;
         let config = Config {
             data_dir: self.data_dir.unwrap_or(default.data_dir),
             database: self.database,
@@ -312,6 +323,7 @@ impl Settings {
                 .unwrap_or(default.thumbnails_without_sandbox),
             retention_days: self.retention_days.unwrap_or(default.retention_days),
             storage,
+            channels,
             rtmp: self.rtmp,
             rtmps: self.rtmps,
             metrics: self.metrics,

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use hyper_util::service::TowerToHyperService;
 use restage_api::PageTokens;
-use restage_core::row::RECORDING_JOB;
+use restage_core::row::{COMPOSITION_JOB, RECORDING_JOB};
+use restage_node::composition::Compositions;
 use restage_node::control::{Control, Failure, Rules, effect_queue, publish_limits};
 use restage_node::jobs::Runners;
 use restage_node::media::{
@@ -275,14 +276,23 @@ impl Server {
             store.close().await;
             return Err(error.into());
         }
+        let compositions = Compositions::new(
+            recordings.clone(),
+            config.channels.clone(),
+            THIS_PROGRAM,
+            sandbox,
+        );
         let control = Control::new(
             (store, room),
             media.clone(),
             tokens,
             rules,
-            Runners::default().with(RECORDING_JOB, recordings.clone()),
+            Runners::default()
+                .with(RECORDING_JOB, recordings.clone())
+                .with(COMPOSITION_JOB, compositions.clone()),
         );
         recordings.attach(&control);
+        compositions.attach(&control);
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
         if config.retention_days > 0 {
@@ -357,6 +367,7 @@ impl Server {
                 secure.as_ref().map(Secure::tls),
             ),
             recordings,
+            compositions,
             shows_metrics: config.metrics.is_none() && is_local,
             secure,
             sockets: http::socket_room(&door),

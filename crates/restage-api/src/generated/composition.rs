@@ -70,7 +70,7 @@ impl Request for StartCompositionRequest {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let body = Body::parse(body)?;
         let members = body.members();
-        Ok(Self {
+        Self {
             stage_arn: members.required_text("stageArn", &STAGE_ARN)?,
             idempotency_token: members.text("idempotencyToken", &COMPOSITION_CLIENT_TOKEN)?,
             layout: members.shape("layout")?,
@@ -79,7 +79,8 @@ impl Request for StartCompositionRequest {
                 members.shapes("destinations", DESTINATION_CONFIGURATION_LIST)?,
             )?,
             tags: members.tags("tags", &TAGS)?.unwrap_or_default(),
-        })
+        }
+        .checked()
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) const ENCODER: &str =
     "arn:aws:ivs:eu-west-1:111122223333:encoder-configuration/Nd6uRf3GpQ9s";
 pub(crate) const INGEST: &str =
     "arn:aws:ivs:eu-west-1:111122223333:ingest-configuration/Fj7kYt2WmC4s";
+pub(crate) const CHANNEL: &str = "arn:aws:ivs:eu-west-1:111122223333:channel/Qw3eRt5yUi7o";
+pub(crate) const COMPOSITION: &str = "arn:aws:ivs:eu-west-1:111122223333:composition/Cx4nRt7PqZ1s";
 /// A P-384 key in PEM, as `openssl ec -pubout` writes one.
 pub(crate) const MATERIAL: &str = "-----BEGIN PUBLIC KEY-----\n\
     MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEzGmbdR55vy5k60IpUprUDqSbRTLB9OB2\n\
@@ -137,6 +139,38 @@ pub(crate) fn full_body(operation: Operation) -> Value {
             "arn": INGEST, "stageArn": STAGE, "redundantIngest": true,
         }),
         DeleteIngestConfiguration => json!({"arn": INGEST, "force": true}),
+        StartComposition => json!({
+            "stageArn": STAGE,
+            "idempotencyToken": "once-1",
+            "layout": {"grid": {
+                "featuredParticipantAttribute": "host",
+                "omitStoppedVideo": true,
+                "videoAspectRatio": "SQUARE",
+                "videoFillMode": "CONTAIN",
+                "gridGap": 8,
+                "participantOrderAttribute": "order",
+            }},
+            "destinations": [
+                {"name": "live", "channel": {"channelArn": CHANNEL, "encoderConfigurationArn": ENCODER}},
+                {"name": "vod", "s3": {
+                    "storageConfigurationArn": STORAGE,
+                    "encoderConfigurationArns": [ENCODER],
+                    "recordingConfiguration": {
+                        "format": "HLS",
+                        "hlsConfiguration": {"targetSegmentDurationSeconds": 4},
+                    },
+                    "thumbnailConfigurations": [
+                        {"targetIntervalSeconds": 5, "storage": ["SEQUENTIAL", "LATEST"]},
+                    ],
+                }},
+            ],
+            "tags": {"team": "blue"},
+        }),
+        GetComposition | StopComposition => json!({"arn": COMPOSITION}),
+        ListCompositions => merged(
+            list,
+            json!({"filterByStageArn": STAGE, "filterByEncoderConfigurationArn": ENCODER}),
+        ),
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
         _ => panic!("{operation} is not built"),
@@ -190,6 +224,10 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::ListIngestConfigurations => debug::<ListIngestConfigurationsRequest>(body),
         Operation::UpdateIngestConfiguration => debug::<UpdateIngestConfigurationRequest>(body),
         Operation::DeleteIngestConfiguration => debug::<DeleteIngestConfigurationRequest>(body),
+        Operation::StartComposition => debug::<StartCompositionRequest>(body),
+        Operation::GetComposition => debug::<GetCompositionRequest>(body),
+        Operation::ListCompositions => debug::<ListCompositionsRequest>(body),
+        Operation::StopComposition => debug::<StopCompositionRequest>(body),
         Operation::TagResource => {
             TagResourceRequest::parse(TAGS_PATH, body).map(|request| format!("{request:?}"))
         }

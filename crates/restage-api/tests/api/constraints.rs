@@ -33,7 +33,9 @@ fn required(operation: Operation) -> &'static [&'static str] {
         | CreateEncoderConfiguration
         | ListEncoderConfigurations
         | ListStorageConfigurations
-        | ListIngestConfigurations => &[],
+        | ListIngestConfigurations
+        | ListCompositions => &[],
+        StartComposition => &["stageArn", "destinations"],
         CreateIngestConfiguration => &["ingestProtocol"],
         CreateStorageConfiguration => &["s3"],
         GetStage
@@ -47,7 +49,9 @@ fn required(operation: Operation) -> &'static [&'static str] {
         | DeleteStorageConfiguration
         | GetIngestConfiguration
         | UpdateIngestConfiguration
-        | DeleteIngestConfiguration => &["arn"],
+        | DeleteIngestConfiguration
+        | GetComposition
+        | StopComposition => &["arn"],
         ImportPublicKey => &["publicKeyMaterial"],
         TagResource => &["tags"],
         UntagResource | ListTagsForResource => unreachable!("{operation} reads no body"),
@@ -189,6 +193,10 @@ fn requests_know_their_operations() {
         ListIngestConfigurationsRequest::OPERATION,
         UpdateIngestConfigurationRequest::OPERATION,
         DeleteIngestConfigurationRequest::OPERATION,
+        StartCompositionRequest::OPERATION,
+        GetCompositionRequest::OPERATION,
+        ListCompositionsRequest::OPERATION,
+        StopCompositionRequest::OPERATION,
     ];
     // Operations about tags are not read from a body alone.
     assert_eq!(named, Operation::BUILT[..named.len()]);

@@ -18,6 +18,7 @@ fn lists_have_default_and_largest_page_sizes() {
         (ListEncoderConfigurations, 100, 100),
         (ListStorageConfigurations, 100, 100),
         (ListIngestConfigurations, 50, 100),
+        (ListCompositions, 100, 100),
     ] {
         let size = |value: Value| accepted(operation, json!({"maxResults": value}));
         assert!(

@@ -398,8 +398,7 @@ mod tests {
     #[test]
     fn pictures_of_h264_are_byte_streams_with_their_parameter_sets() {
         let mut assembler = Assembler::new();
-        let sets =
-            h264::Lead(vec![Arc::from(&[0x67, 1][..]), Arc::from(&[0x68, 2][..])]);
+        let sets = h264::Lead(vec![Arc::from(&[0x67, 1][..]), Arc::from(&[0x68, 2][..])]);
         let first = MediaPacket {
             starts_key_frame: true,
             parameter_sets: Some(Arc::new(sets)),

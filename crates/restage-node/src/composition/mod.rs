@@ -95,7 +95,8 @@ impl Compositions {
         &self.inner.recordings
     }
 
-    fn channels(&self) -> &Channels {
+    /// The channels of the configuration.
+    pub fn channels(&self) -> &Channels {
         &self.inner.channels
     }
 
@@ -117,8 +118,8 @@ impl Runner for Compositions {
         Box::pin(run::run(self.clone(), context))
     }
 
-    /// Completes the recording of a destination: the id is the one that it has in the spool.
-    fn complete(&self, recording: &JobId) {
-        self.recordings().finish_composite(recording.as_str());
+    fn complete_part(&self, job: &JobId, destination: &str) {
+        let recording = spec::recording_id(job.as_str(), destination);
+        self.recordings().finish_composite(&recording);
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use restage_compose::protocol::{FromChild, Rendition, Setup, SoundFormats, ToChild};
+use restage_core::ChannelArn;
 use restage_core::id::StageId;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -144,7 +145,8 @@ impl Run {
     }
 
     fn open_channel(&self, arn: &str, rendition: &Rendition) -> Result<push::Push, String> {
-        let channel = self.compositions.channels().get(arn);
+        let name = ChannelArn::parse(arn);
+        let channel = name.and_then(|arn| self.compositions.channels().get(&arn));
         let channel = channel.ok_or_else(|| {
             format!("the channel {arn} is not in the settings any more ([[channel]])")
         })?;

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use restage_core::command::Command;
-use restage_core::id::{ConnectionId, JobId, ParticipantId, RunId, StageId};
+use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
 use restage_core::limits::TOKEN_LIFE_MAX_S;
 use restage_core::rate::Buckets;
 use restage_core::row::{COMPOSITION_JOB, RECORDING_JOB};
@@ -45,7 +45,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
-use crate::composition::spec::recording_id;
 use crate::executor::Executor;
 use crate::jobs::{Jobs, Runners};
 use crate::media::{Media, MediaEvent};
@@ -388,16 +387,15 @@ impl Control {
             Effect::TellJob { job } => self.inner.jobs.tell(*job),
             Effect::StopJob { job, generation } => self.inner.jobs.stop(&job, generation),
             Effect::AbandonJob { job, generation } => self.inner.jobs.abandon(&job, generation),
+            Effect::FinishRecording { recording } => {
+                self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+            }
             Effect::FinishCompositionDestination {
                 composition,
                 destination,
             } => {
-                let recording = recording_id(composition.as_str(), destination.as_str());
-                let recording = JobId::new(recording);
-                self.inner.jobs.complete(COMPOSITION_JOB, &recording);
-            }
-            Effect::FinishRecording { recording } => {
-                self.inner.jobs.complete(RECORDING_JOB, &recording.job());
+                let (job, part) = (composition.job(), destination.as_str());
+                self.inner.jobs.complete_part(COMPOSITION_JOB, &job, part);
             }
             Effect::StageChanged { stage } => self.inner.hub.mark(&stage),
         }

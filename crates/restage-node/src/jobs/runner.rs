@@ -21,6 +21,11 @@ pub trait Runner: Send + Sync + 'static {
     /// must not wait here. It is called again at every start of the server until the rules know that it is complete
     /// (of recordings: [`Effect::FinishRecording`](restage_core::Effect::FinishRecording)).
     fn complete(&self, _job: &JobId) {}
+
+    /// The same of one part of what a job leaves behind, by its name (of compositions: a destination,
+    /// [`Effect::FinishCompositionDestination`](restage_core::Effect::FinishCompositionDestination)). The job may not have
+    /// ended. It may be called several times for a part.
+    fn complete_part(&self, _job: &JobId, _part: &str) {}
 }
 
 impl<F, R> Runner for F

@@ -184,6 +184,13 @@ impl Jobs {
         }
     }
 
+    /// Tells the runner of this kind that one part of what a job leaves behind is to be completed.
+    pub(crate) fn complete_part(&self, kind: &str, job: &JobId, part: &str) {
+        if let Some(runner) = self.inner.runners.of_kind(kind) {
+            runner.complete_part(job, part);
+        }
+    }
+
     /// Tells the runner to stop, because the rules have stopped the job.
     pub(crate) fn stop(&self, job: &JobId, generation: u32) {
         if let Some(entry) = self.inner.running().get(job)

@@ -37,6 +37,10 @@ impl Settings {
                 .unwrap_or(set.replications_per_participant),
             publishers: self.limit_publishers.unwrap_or(set.publishers),
             subscriptions: self.limit_subscriptions.unwrap_or(set.subscriptions),
+            compositions: self.limit_compositions.unwrap_or(set.compositions),
+            compositions_per_stage: self
+                .limit_compositions_per_stage
+                .unwrap_or(set.compositions_per_stage),
             connection_seconds: self
                 .limit_connection_seconds
                 .unwrap_or(set.connection_seconds),

@@ -8,7 +8,7 @@ use restage_node::Secret;
 use restage_store::SqliteSync;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{AccessKey, AcmeChallenge, ConfigError, Network, S3, TlsMode};
+use super::{AccessKey, AcmeChallenge, Channel, ConfigError, Network, S3, TlsMode};
 
 /// Whether API requests must carry a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
@@ -228,6 +228,16 @@ pub struct Settings {
         value_name = "COUNT"
     )]
     pub limit_ingest_configurations: Option<u32>,
+    /// Compositions per account and region that have not ended [default: as --limits says]
+    #[arg(long, env = "RESTAGE_LIMIT_COMPOSITIONS", value_name = "COUNT")]
+    pub limit_compositions: Option<u32>,
+    /// Compositions per stage that have not ended [default: as --limits says]
+    #[arg(
+        long,
+        env = "RESTAGE_LIMIT_COMPOSITIONS_PER_STAGE",
+        value_name = "COUNT"
+    )]
+    pub limit_compositions_per_stage: Option<u32>,
     /// Publishers per stage, replicas included [default: as --limits says]
     #[arg(long, env = "RESTAGE_LIMIT_PUBLISHERS_PER_STAGE", value_name = "COUNT")]
     pub limit_publishers_per_stage: Option<u32>,
@@ -394,6 +404,10 @@ pub struct Settings {
     #[arg(skip)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub s3: Vec<S3>,
+    /// Channels to which compositions may be sent, each with its RTMP server; only in the file.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channel: Vec<Channel>,
     /// Megabytes of recordings that may wait on this machine for their buckets; a recording that finds no room ends [default: 16384]
     #[arg(long, env = "RESTAGE_SPOOL_MB", value_name = "MB")]
     pub spool_mb: Option<u32>,
@@ -475,6 +489,10 @@ impl Settings {
             limit_ingest_configurations: self
                 .limit_ingest_configurations
                 .or(lower.limit_ingest_configurations),
+            limit_compositions: self.limit_compositions.or(lower.limit_compositions),
+            limit_compositions_per_stage: self
+                .limit_compositions_per_stage
+                .or(lower.limit_compositions_per_stage),
             limit_publishers_per_stage: self
                 .limit_publishers_per_stage
                 .or(lower.limit_publishers_per_stage),
@@ -531,6 +549,11 @@ impl Settings {
                 lower.s3
             } else {
                 self.s3
+            },
+            channel: if self.channel.is_empty() {
+                lower.channel
+            } else {
+                self.channel
             },
             spool_mb: self.spool_mb.or(lower.spool_mb),
             spool_recording_mb: self.spool_recording_mb.or(lower.spool_recording_mb),

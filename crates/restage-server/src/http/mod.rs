@@ -4,6 +4,7 @@ mod address;
 mod answer_cache;
 mod api;
 mod bearer;
+mod composition;
 mod console;
 mod content;
 mod dispatch;
@@ -38,6 +39,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use restage_api::{ApiError, PageTokens};
+use restage_node::composition::Compositions;
 use restage_node::control::Control;
 use restage_node::recording::Recordings;
 use restage_node::token::{Endpoints, IngestEndpoints};
@@ -90,6 +92,8 @@ pub struct AppState {
     pub address_watch: Arc<AddressWatch>,
     /// Records what is published.
     pub recordings: Recordings,
+    /// Composes stages.
+    pub compositions: Compositions,
     /// Reads recordings.
     pub reader: RecordingReader,
     /// The links to recordings.

@@ -2,7 +2,7 @@
 
 use rand::distr::{Alphanumeric, SampleString};
 use restage_core::id::{ConnectionId, JobId, ParticipantId, ResourceId, RunId, StageSessionId};
-use restage_core::row::RecordingId;
+use restage_core::row::{CompositionDestinationId, RecordingId};
 use restage_core::{Arn, StageArn};
 
 /// Length of resource and participant ids, as in the service.
@@ -53,6 +53,11 @@ pub fn job() -> JobId {
 /// A new recording id.
 pub fn recording() -> RecordingId {
     RecordingId::new(alphanumeric(LONG_ID_LEN))
+}
+
+/// A new id of a destination of a composition.
+pub fn composition_destination() -> CompositionDestinationId {
+    CompositionDestinationId::new(alphanumeric(RESOURCE_ID_LEN))
 }
 
 /// A new id of a run of this process.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use restage_core::command::NewJob;
 use restage_core::id::{JobId, RunId, StageId, StageSessionId, Time};
-use restage_core::row::{Job, JobState, RECORDING_JOB, RecordingId};
+use restage_core::row::{COMPOSITION_JOB, Job, JobState, RECORDING_JOB, RecordingId};
 use restage_core::{Command, Context, Effect, Limits, Reply, StageArn, World, decide};
 use tokio::time::{Instant, sleep};
 
@@ -147,6 +147,14 @@ impl Executor for Rules {
                 Effect::TellJob { job } => self.jobs.tell(*job),
                 Effect::FinishRecording { recording } => {
                     self.jobs.complete(RECORDING_JOB, &recording.job());
+                }
+                Effect::FinishCompositionDestination {
+                    composition,
+                    destination,
+                } => {
+                    let job = composition.job();
+                    let part = destination.as_str();
+                    self.jobs.complete_part(COMPOSITION_JOB, &job, part);
                 }
                 _ => {}
             }

@@ -1,5 +1,6 @@
 //! The handlers of the operations, one file per resource. This file dispatches and has what all handlers need.
 
+mod composition;
 mod encoder_configuration;
 mod ingest_configuration;
 mod participant;
@@ -105,6 +106,10 @@ pub(super) async fn call(
         Operation::DeleteIngestConfiguration => {
             ingest_configuration::delete(app, caller, body).await
         }
+        Operation::StartComposition => composition::start(app, caller, body).await,
+        Operation::GetComposition => composition::get(app, caller, body).await,
+        Operation::ListCompositions => composition::list(app, caller, body).await,
+        Operation::StopComposition => composition::stop(app, caller, body).await,
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
@@ -143,7 +148,7 @@ impl Missing {
 }
 
 /// Parses an ARN. The request's constraints have checked its form already.
-fn arn<I: ResourceId>(member: &str, text: &str) -> Result<Arn<I>, ApiError> {
+pub(super) fn arn<I: ResourceId>(member: &str, text: &str) -> Result<Arn<I>, ApiError> {
     Arn::parse(text).ok_or_else(|| {
         let article = match I::NAME.starts_with(['a', 'e', 'i', 'o', 'u']) {
             true => "an",

@@ -10,6 +10,7 @@ use restage_core::command::Command;
 
 use super::super::App;
 use super::super::api::Caller;
+use super::composition;
 use super::plain::row_of;
 use super::{Input, Missing, answer, empty, execute, own_region, stage_of};
 
@@ -48,6 +49,10 @@ pub(super) async fn list(app: &App, caller: &Caller, input: Input<'_>) -> Result
                 .tags
         }
         ResourceArn::Plain(arn) => row_of(app, caller, MEMBER, &arn).await?.tags().clone(),
+        ResourceArn::Composition(arn) => {
+            let row = composition::row_of(app, caller, MEMBER, &arn);
+            row.await?.tags
+        }
     };
     answer(&ListTagsForResourceResponse { tags })
 }
