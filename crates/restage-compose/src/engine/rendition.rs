@@ -11,8 +11,8 @@ use crate::protocol::{Person, Rendition, Showing, ShownTile, Video};
 
 /// Pictures in a row that took longer than they last, after which every second one is left out.
 const OVER_BUDGET_TICKS: u32 = 3;
-/// Pictures in a row that took less than a third of the time, after which none is left out any more.
-const EASY_TICKS: u32 = 90;
+/// Pictures in a row that took less than two thirds of the time, after which none is left out any more.
+const EASY_TICKS: u32 = 45;
 /// Pictures a thousand seconds, at least.
 const RATE_MIN: u32 = 1_000;
 
@@ -134,7 +134,7 @@ impl Output {
         } else {
             0
         };
-        self.easy = if took_us * 3 < lasts_us {
+        self.easy = if took_us * 3 < lasts_us * 2 {
             self.easy + 1
         } else {
             0
