@@ -5,8 +5,8 @@ import json
 
 from . import constraints, service, wire
 from .case import Case, accepted, refused
-from .spot import nested, spots
-from .world import ATTRIBUTE, sample
+from .spot import spots
+from .world import ATTRIBUTE
 
 # The last number is valid JSON, but too large for any parser of the service.
 NOT_JSON = {
@@ -90,7 +90,8 @@ def largest(world, operation):
 def most(shape):
     """The largest value that a shape allows, as far as it is bounded."""
     if shape.type_name == "structure":
-        values = {name: most(member) for name, member in shape.members.items()}
+        left_out = service.AT_MOST_ONE.get(shape.name, ())[1:]
+        values = {name: most(member) for name, member in shape.members.items() if name not in left_out}
         return values | service.MOST_TOGETHER.get(shape.name, {})
     if shape.type_name == "list":
         _, count = service.bounds(shape)
@@ -124,9 +125,7 @@ def unknown_member(world, operation):
 
 def unknown_nested(spot):
     def run(world):
-        inner = nested(spot.shape, (), {}) or {}
-        required = {name: sample(spot.shape.members[name]) for name in spot.shape.required_members}
-        values = spot.request(world, inner | required | NOBODY_KNOWS)
+        values = spot.request(world, world.sample(spot.shape) | NOBODY_KNOWS)
         accepted(spot.operation, world.call(spot.operation, values))
 
     return Case(f"{spot.operation.name}/{spot}/unknown-member", run)

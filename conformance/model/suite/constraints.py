@@ -213,6 +213,9 @@ def distinct(shape, count):
         return [pattern.matching(expression, first + index) for index in range(count)]
     if shape.type_name == "string":
         return [f"item-{index}" for index in range(count)]
+    if shape.name in service.UNIONS:
+        kinds = itertools.islice(itertools.cycle(service.UNIONS[shape.name]), count)
+        return [{kind: sample(shape.members[kind])} for kind in kinds]
     return [sample(shape) for _ in range(count)]
 
 

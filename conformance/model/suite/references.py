@@ -8,7 +8,13 @@ from .spot import spots
 from .world import ACCOUNT, OTHER_ACCOUNT, OTHER_REGION, REGION, UNKNOWN_ID, UNKNOWN_PAGE, UNKNOWN_SESSION
 
 # Lists that answer with no rows instead of an error.
-EMPTY_FOR_UNKNOWN = {("ListParticipantEvents", "participantId"), ("ListParticipantReplicas", "participantId")}
+EMPTY_FOR_UNKNOWN = {
+    ("ListParticipantEvents", "participantId"),
+    ("ListParticipantReplicas", "participantId"),
+    # Compositions outlive their stages.
+    ("ListCompositions", "filterByStageArn"),
+    ("ListCompositions", "filterByEncoderConfigurationArn"),
+}
 
 
 def is_arn(shape):
@@ -109,6 +115,9 @@ def other_region_is_refused(world, spot):
 
 def deleted_is_refused(world, spot):
     answer = world.call(spot.operation, spot.request(world, world.deleted_stage))
+    if (spot.operation.name, spot.member) in EMPTY_FOR_UNKNOWN:
+        accepted(spot.operation, answer)
+        return
     refused(spot.operation, answer, not_there(spot.operation), naming=world.deleted_stage)
 
 

@@ -45,30 +45,37 @@ class Spot:
     def request(self, world, value):
         """Member values with `value` at this place, or without this member if it is ABSENT."""
         values = world.minimal(self.operation, without=(self.top,) if self.is_top and value is ABSENT else ())
-        return values if self.is_top and value is ABSENT else self.put(values, value)
+        return values if self.is_top and value is ABSENT else self.put(values, value, world.sample)
 
-    def put(self, values, value):
+    def put(self, values, value, make=sample):
         """The same member values with `value` at this place."""
         container = service.members(self.operation)[self.top]
-        return values | {self.top: nested(container, self.steps[1:], value)}
+        return values | {self.top: nested(container, self.steps[1:], value, make)}
 
 
-def nested(shape, steps, value):
-    """The smallest value of `shape` that has `value` at the end of these steps."""
+def nested(shape, steps, value, make=sample):
+    """The smallest value of `shape` that has `value` at the end of these steps; `make` makes what is beside it."""
     if not steps:
         return value
     step, rest = steps[0], steps[1:]
     if step == ITEM:
-        return [nested(shape.member, rest, value)]
+        return [nested(shape.member, rest, value, make)]
     if step == KEY:
-        return {value: sample(shape.value)}
+        return {value: make(shape.value)}
     if step == VALUE:
-        return {sample(shape.key): nested(shape.value, rest, value)}
-    made = sample(shape)
+        return {make(shape.key): nested(shape.value, rest, value, make)}
+    made = make(shape)
+    union = service.UNIONS.get(shape.name, ())
+    # What is null is absent, so another member of the union takes its place.
+    if step in union and not (not rest and value in (None, ABSENT)):
+        made = {name: made[name] for name in made if name not in union}
+    elif step in union:
+        other = next(name for name in union if name != step)
+        made = {name: made[name] for name in made if name not in union} | {other: make(shape.members[other])}
     if not rest and value is ABSENT:
         made.pop(step, None)
         return made
-    return made | {step: nested(shape.members[step], rest, value)}
+    return made | {step: nested(shape.members[step], rest, value, make)}
 
 
 def spots(operation):

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import time
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,6 +30,17 @@ UNKNOWN_SESSION = "st-AAAAbbbb12345"
 UNKNOWN_PAGE = base64.urlsafe_b64encode(b"a page of nobody's list").decode().rstrip("=")
 
 
+# Channels of the server's configuration: more than there are cases, because a channel takes one composition at a time.
+CHANNELS = 500
+# How long the composition that is read is the same, in seconds.
+KEPT_S = 120
+
+
+def channel(number):
+    """The ARN of a channel of the server's configuration."""
+    return f"arn:aws:ivs:{REGION}:{ACCOUNT}:channel/model{number}"
+
+
 class Unready(Exception):
     """The suite does not know how to make a value that the model needs."""
 
@@ -51,7 +63,12 @@ class World:
         self._kept_storage = None
         self._kept_ingest = None
         self._disposable_key = None
+        self._kept_composition = None
+        self._channels = 0
+        self._compositions = 0
+        self._kept_since = 0
         self._keeps_key = False
+        self._keeps_composition = False
 
     # The history before the first case.
 
@@ -160,6 +177,8 @@ class World:
         """Removes resources of which only a few may exist."""
         if operation.name == "ImportPublicKey" and not self._keeps_key:
             self.must("DeletePublicKey", {"arn": answer.json()["publicKey"]["arn"]})
+        if operation.name == "StartComposition" and not self._keeps_composition:
+            self.must("StopComposition", {"arn": answer.json()["composition"]["arn"]})
 
     # Values.
 
@@ -182,8 +201,21 @@ class World:
         maker = MAKERS.get((operation.name, name)) or MAKERS.get(shape.name)
         if maker is not None:
             return maker(self)
+        if shape.type_name in ("structure", "list"):
+            return self.sample(shape)
         if shape.name in service.REFERENCES | service.OPAQUE or shape.name.endswith(("Arn", "Id")):
             raise Unready(f"{operation.name}.{name}: suite/world.py has no {shape.name} to offer")
+        return sample(shape)
+
+    def sample(self, shape):
+        """As `sample`, with names of what exists."""
+        if shape.type_name == "structure":
+            return {name: self.sample(shape.members[name]) for name in (*shape.required_members, *one_of(shape))}
+        if shape.type_name == "list":
+            least, _ = service.bounds(shape)
+            return [self.sample(shape.member) for _ in range(max(least or 0, 1))]
+        if shape.name in service.REFERENCES and shape.name in MAKERS:
+            return MAKERS[shape.name](self)
         return sample(shape)
 
     def disposable_participant(self):
@@ -247,6 +279,36 @@ class World:
         self._kept_ingest = self._kept_ingest or self.new_ingest_configuration()
         return self._kept_ingest
 
+    def new_channel(self):
+        """The ARN of a channel of the server's configuration that no composition has been sent to, or not for long."""
+        self._channels += 1
+        return channel(self._channels % CHANNELS)
+
+    def new_composition(self):
+        """The ARN of a composition with everything to be seen."""
+        members = service.model().operation_model("StartComposition").input_shape.members
+        bucket = self.sample(members["destinations"].member)
+        bucket["s3"]["thumbnailConfigurations"] = [{}]
+        sent = {"channelArn": self.new_channel(), "encoderConfigurationArn": self.kept_encoder_configuration()}
+        values = {"stageArn": self.source, "destinations": [bucket, {"channel": sent}], "tags": {"team": "conformance"}}
+        if self._compositions % 2:
+            values["layout"] = {"pip": {"pipWidth": 320, "pipHeight": 180}}
+        else:
+            values["layout"] = {"grid": {"videoFillMode": "COVER"}}
+        self._compositions += 1
+        self._keeps_composition = True
+        try:
+            return self.must("StartComposition", values)["composition"]["arn"]
+        finally:
+            self._keeps_composition = False
+
+    def kept_composition(self):
+        """One of those of the last minutes, because a composition that has ended vanishes."""
+        if self._kept_composition is None or time.monotonic() - self._kept_since > KEPT_S:
+            self._kept_since = time.monotonic()
+            self._kept_composition = self.new_composition()
+        return self._kept_composition
+
     def disposable_public_key(self):
         """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
         if self._disposable_key is not None:
@@ -265,11 +327,16 @@ def pem():
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+def one_of(shape):
+    """The member of a union that a sample has."""
+    return service.UNIONS.get(shape.name, ())[:1]
+
+
 def sample(shape):
     """A small valid value of a shape that names nothing."""
     least, _ = service.bounds(shape)
     if shape.type_name == "structure":
-        return {name: sample(shape.members[name]) for name in shape.required_members}
+        return {name: sample(shape.members[name]) for name in (*shape.required_members, *one_of(shape))}
     if shape.type_name == "list":
         return [sample(shape.member) for _ in range(max(least or 0, 1))]
     if shape.type_name == "map":
@@ -303,6 +370,9 @@ MAKERS = {
     # RTMP needs insecureIngest.
     ("CreateIngestConfiguration", "ingestProtocol"): lambda _: "RTMPS",
     ("TagResource", "resourceArn"): World.new_stage,
+    ("StopComposition", "arn"): World.new_composition,
+    "ChannelArn": World.new_channel,
+    "CompositionArn": World.kept_composition,
     "EncoderConfigurationArn": World.kept_encoder_configuration,
     "IngestConfigurationArn": World.kept_ingest_configuration,
     "IngestConfigurationStageArn": lambda world: world.source,

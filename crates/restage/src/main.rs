@@ -69,6 +69,9 @@ enum Command {
     /// List, show, download, pause and resume recordings
     #[command(subcommand)]
     Recordings(cmd::recordings::Command),
+    /// Compose the participants of a stage into one picture: start, show, list and stop
+    #[command(subcommand)]
+    Compositions(cmd::compositions::Command),
     /// Follow what happens on a stage
     #[command(subcommand)]
     Events(cmd::events::Command),
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
         Command::Participants(command) => cmd::participants::run(command),
         Command::Sessions(command) => cmd::sessions::run(command),
         Command::Recordings(command) => cmd::recordings::run(command),
+        Command::Compositions(command) => cmd::compositions::run(command),
         Command::Events(command) => cmd::events::run(command),
         Command::Token(command) => cmd::token::run(command),
         Command::Keys(command) => cmd::keys::run(command),

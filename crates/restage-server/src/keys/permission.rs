@@ -108,7 +108,7 @@ mod tests {
             ("all", "all"),
             ("getstage", "getstage"),
             ("GetStage,", "\"\""),
-            ("GetStage,ListCompositions", "ListCompositions"),
+            ("GetStage,RevokeConnectionToken", "RevokeConnectionToken"),
         ] {
             let error = Permission::parse(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
@@ -123,7 +123,7 @@ mod tests {
             assert_eq!(only.allows(action), action == Operation::CreateStage.into());
         }
         let reads = Action::built().filter(|one| Permission::ReadOnly.allows(*one));
-        assert_eq!(reads.count(), 20);
+        assert_eq!(reads.count(), 22);
         for (action, is_allowed) in [
             (Operation::ListTagsForResource.into(), true),
             (Operation::TagResource.into(), false),

@@ -4,6 +4,7 @@
 //! (rows, workers' counters) is read when somebody asks. Labels only take values the program itself
 //! knows, so that no client can make the number of series grow.
 
+mod composition;
 mod outbox;
 mod recording;
 mod state;

@@ -10,6 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 use restage_node::control::Control;
 use restage_store::LiveCounts;
 
+use super::composition::Compositions;
 use super::outbox::Outbox;
 use crate::panics;
 
@@ -41,6 +42,7 @@ pub(super) struct State {
     datagrams_refused: Counter,
     panics: Counter,
     outbox: Outbox,
+    compositions: Compositions,
     workers: Gauge,
     packets_received: Counter,
     packets_forwarded: Counter,
@@ -70,6 +72,7 @@ impl State {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let state = Self {
             outbox: Outbox::register(registry),
+            compositions: Compositions::register(registry),
             ..Self::default()
         };
         let mut gauge = |name: &str, help: &str, gauge: &Gauge| {
@@ -263,6 +266,7 @@ impl State {
             Ok(counts) => self.set_counts(&counts),
             Err(error) => tracing::warn!(%error, "the store could not be read for metrics"),
         }
+        self.compositions.read(store).await;
         self.outbox.read(store);
         let stats = store.stats();
         raise(&self.commits, stats.commits);

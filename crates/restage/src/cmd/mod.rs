@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod compositions;
 mod database;
 pub(crate) mod db;
 pub(crate) mod demo;
