@@ -22,7 +22,7 @@ ARROWS = {
     "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
-    "restage-compose": ("restage-codec", "restage-picture"),
+    "restage-compose": ("restage-audio", "restage-codec", "restage-picture"),
     "restage-core": (),
     "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),
@@ -33,7 +33,7 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-core", "restage-media", "restage-picture", "restage-record"),
+        *("restage-api", "restage-codec", "restage-compose", "restage-core", "restage-media", "restage-picture", "restage-record"),
         *("restage-rtmp", "restage-storage", "restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (

@@ -48,7 +48,7 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
     // Less is a courtesy, not a protection.
     let _ = rustix::process::nice(NICENESS);
     let mut wire = Wire::default();
-    let outcome = wire.prepare().and_then(|()| {
+    let outcome = Wire::prepare().and_then(|()| {
         let needs = Needs {
             memory: MEMORY_MAX,
             cpu_seconds: None,
@@ -132,7 +132,7 @@ fn output() -> BorrowedFd<'static> {
 }
 
 impl Wire {
-    fn prepare(&mut self) -> io::Result<()> {
+    fn prepare() -> io::Result<()> {
         rustix::io::ioctl_fionbio(input(), true)?;
         rustix::io::ioctl_fionbio(output(), true)?;
         Ok(())

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX, CHILD_NICENESS};
+use crate::limits::CHILD_NICENESS;
 use crate::protocol::{Answer, Request};
+use crate::sandbox::Needs;
 use crate::{sandbox, thumbnail};
 
 /// The name by which the server's program is told to be a child.
@@ -15,12 +16,6 @@ pub const WITHOUT_SANDBOX: &str = "--without-sandbox";
 /// The argument by which a child tries out its sandbox instead, and prints a line for each trial.
 pub const CHECK: &str = "--check";
 
-/// What one picture takes.
-pub(crate) const NEEDS: sandbox::Needs = sandbox::Needs {
-    memory: CHILD_MEMORY_MAX,
-    cpu_seconds: Some(CHILD_CPU_SECONDS_MAX),
-    waits: false,
-};
 /// Exit code for wrong arguments.
 const USAGE: u8 = 2;
 
@@ -66,9 +61,9 @@ fn answer(needs_sandbox: bool) -> ExitCode {
     // Less is a courtesy, not a protection.
     let _ = rustix::process::nice(CHILD_NICENESS);
     let entered = match needs_sandbox {
-        true => sandbox::enter(&NEEDS),
+        true => sandbox::enter(&Needs::OF_A_PICTURE),
         false => {
-            sandbox::enter_what_is_there(&NEEDS);
+            sandbox::enter_what_is_there(&Needs::OF_A_PICTURE);
             Ok(())
         }
     };

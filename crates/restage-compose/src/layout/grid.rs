@@ -1,7 +1,6 @@
 //! Equal tiles, or one large and the others below it.
 
-use super::{AspectRatio, FillMode, Grid, Pip, Rect, Tile, even};
-use crate::protocol::Person;
+use super::{AspectRatio, FillMode, Grid, Person, Pip, Rect, Tile, even};
 
 /// Most tiles in one row, and in two rows, below whoever is featured.
 const ONE_ROW_MAX: usize = 6;
@@ -75,7 +74,7 @@ fn split(style: &Style, others: usize, whole: Rect) -> (Rect, Rect) {
     let percent = match others {
         0 => return (whole, Rect::default()),
         1..=ONE_ROW_MAX => 25,
-        ..=TWO_ROWS_MAX => 34,
+        _ if others <= TWO_ROWS_MAX => 34,
         _ => 40,
     };
     let below = even(whole.height * percent / 100);

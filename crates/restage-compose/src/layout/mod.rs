@@ -5,13 +5,14 @@
 //! the others has a quarter of the width. All coordinates are even, because colour has half the resolution.
 
 mod grid;
+mod person;
 mod pip;
 mod settings;
 
+pub use self::person::{Person, Video};
 pub use self::settings::{
     AspectRatio, FillMode, Grid, Layout, Pip, PipBehavior, PipPosition, person,
 };
-use crate::protocol::{Person, Video};
 
 /// Part of a picture, in pixels. All numbers are even.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -1,8 +1,7 @@
 //! One participant over the others.
 
 use super::grid::{self, Style};
-use super::{FillMode, Pip, PipBehavior, PipPosition, Rect, Tile, even};
-use crate::protocol::Person;
+use super::{FillMode, Person, Pip, PipBehavior, PipPosition, Rect, Tile, even};
 
 /// The part of the width that it has where nothing else is said.
 const WIDTH_DIVISOR: u32 = 4;

@@ -53,7 +53,7 @@ impl Fit {
                     (pixels & !1).clamp(2.min(most), most)
                 };
                 let (wide, high) = (side(width, rect.width), side(height, rect.height));
-                let middle = |free: u32| free / 2 & !1;
+                let middle = |free: u32| (free / 2) & !1;
                 Self {
                     from: whole,
                     to: Rect {

@@ -64,7 +64,7 @@ impl ToChild {
                     VideoCodec::H264 => 0,
                     VideoCodec::Vp8 => IS_VP8,
                 };
-                let flags = u8::from(*is_key) | codec | quarter_turns % 4 << TURNS_SHIFT;
+                let flags = u8::from(*is_key) | codec | ((quarter_turns % 4) << TURNS_SHIFT);
                 let head = [&input.to_be_bytes()[..], &at_us.to_be_bytes(), &[flags]];
                 frame(PICTURE, &head, bytes)
             }
@@ -112,7 +112,7 @@ impl ToChild {
                         _ => VideoCodec::Vp8,
                     },
                     is_key: flags & IS_KEY != 0,
-                    quarter_turns: flags >> TURNS_SHIFT & 3,
+                    quarter_turns: (flags >> TURNS_SHIFT) & 3,
                     bytes: frame,
                 }
             }

@@ -60,7 +60,7 @@ impl Limiter {
         while self
             .least
             .front()
-            .is_some_and(|(place, _)| place + WINDOW as u64 <= self.place - 1)
+            .is_some_and(|(place, _)| place + (WINDOW as u64) < self.place)
         {
             self.least.pop_front();
         }

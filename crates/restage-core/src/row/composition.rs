@@ -12,7 +12,9 @@ pub use self::layout::{
 };
 use super::{EncoderConfigurationId, StorageConfigurationId, Tags};
 use crate::id::{ChannelId, JobId, StageId, Time, text_id};
-use crate::limits::COMPOSITION_IDLE_S;
+
+/// A composition ends when nobody has been publishing for this long, in seconds (IVS user guide, "Server-side composition").
+pub const COMPOSITION_IDLE_S: u32 = 60;
 
 /// The kind of the jobs that compose.
 pub const COMPOSITION_JOB: &str = "composition";

@@ -16,7 +16,7 @@ mod input;
 mod output;
 pub(crate) mod people;
 mod run;
-pub(crate) mod spec;
+mod spec;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use self::status::{Status, Statuses};
 use crate::channels::Channels;
 use crate::control::{Control, WeakControl};
 use crate::jobs::{JobContext, Runner, Running};
-use crate::recording::Recordings;
+use crate::recording::{Recordings, recording_id};
 use crate::thumbnails::Sandbox;
 
 /// Composes stages. Clones share everything.
@@ -119,7 +119,7 @@ impl Runner for Compositions {
     }
 
     fn complete_part(&self, job: &JobId, destination: &str) {
-        let recording = spec::recording_id(job.as_str(), destination);
+        let recording = recording_id(job.as_str(), destination);
         self.recordings().finish_composite(&recording);
     }
 }

@@ -2,12 +2,11 @@
 
 use restage_compose::layout::Layout;
 use restage_compose::protocol::Rendition;
-use restage_core::arn::StageArn;
-use restage_core::row::{Composition, CompositionDestinationId, ThumbnailStorage as ThumbnailKind};
-use restage_record::document::Composite;
 use restage_record::{MediaTypes, ThumbnailStorage};
 use restage_storage::Destination;
 use serde::Deserialize;
+
+use crate::recording::{CompositeEncoder as Encoder, recording_id};
 
 /// Frames a second in thousandths.
 const MILLI: f64 = 1_000.0;
@@ -32,14 +31,6 @@ pub(super) struct Goal {
     encoder: Encoder,
     pub(super) channel: Option<Channel>,
     pub(super) s3: Option<Storage>,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
-struct Encoder {
-    width: u32,
-    height: u32,
-    framerate: f64,
-    bitrate: u32,
 }
 
 /// A channel, by its ARN in the settings.
@@ -102,63 +93,6 @@ impl Spec {
     /// The id of a destination's recording in the spool.
     pub(super) fn recording(&self, goal: &Goal) -> String {
         recording_id(&self.composition, &goal.id)
-    }
-}
-
-/// The id in the spool of the recording of a composition's destination. Those of participants have no hyphen.
-pub(crate) fn recording_id(composition: &str, destination: &str) -> String {
-    format!("{composition}-{destination}")
-}
-
-/// The composition and the destination of a recording in the spool; `None` for one of a participant.
-pub(crate) fn of_recording(id: &str) -> Option<(&str, &str)> {
-    id.split_once('-')
-}
-
-/// Where the recording of a composition's destination goes, by its row; `None`: there is none.
-pub(crate) fn destination_of_composition(
-    row: &Composition,
-    id: &CompositionDestinationId,
-) -> Option<Destination> {
-    let destination = row.destination(id)?;
-    let recording = destination.target.recording()?;
-    let encoder: Encoder = serde_json::from_str(&destination.video).ok()?;
-    let arn = StageArn {
-        region: row.region.clone(),
-        account: row.account.clone(),
-        id: row.stage.clone(),
-    };
-    let thumbnails = recording.thumbnails.as_ref();
-    let has = |kind| thumbnails.is_some_and(|kept| kept.storage.contains(&kind));
-    Some(Destination {
-        account: row.account.clone(),
-        region: row.region.clone(),
-        bucket: recording.storage.bucket.clone(),
-        prefix: recording.prefix.clone(),
-        stage_arn: arn.to_string(),
-        session: String::new(),
-        participant: String::new(),
-        media_types: MediaTypes::AudioVideo,
-        segment_seconds: recording.segment_s,
-        has_thumbnails: has(ThumbnailKind::Sequential),
-        has_latest_thumbnail: has(ThumbnailKind::Latest),
-        composite: Some(encoder.composite(id.as_str())),
-    })
-}
-
-impl Encoder {
-    fn composite(self, destination: &str) -> Composite {
-        let Self {
-            width,
-            height,
-            framerate,
-            ..
-        } = self;
-        Composite {
-            rendition: format!("{height}p{}-{destination}", framerate.round()),
-            width,
-            height,
-        }
     }
 }
 
@@ -225,10 +159,6 @@ pub(super) mod tests {
         assert_eq!(goes.rendition(), "720p30-De5tHs0KuV9g");
         assert!(goes.has_thumbnails && !goes.has_latest_thumbnail);
         assert_eq!(spec.recording(bucket), "Cx4nRt7PqZ1s-De5tHs0KuV9g");
-        assert_eq!(
-            of_recording(&spec.recording(bucket)),
-            Some(("Cx4nRt7PqZ1s", "De5tHs0KuV9g"))
-        );
         assert_eq!(spec.bucket(channel), None);
         assert_eq!(channel.rendition().framerate_milli, 29_970);
         for text in ["", "{}", &TEXT.replace("\"grid\"", "\"mosaic\"")] {

@@ -137,7 +137,7 @@ impl CompositeRecording {
     }
 
     /// Takes a packet of Opus.
-    pub(crate) fn sound(&mut self, at_us: u64, bytes: &Bytes) {
+    pub(crate) fn sound(&self, at_us: u64, bytes: &Bytes) {
         let input = Input::Sound {
             at_us,
             bytes: bytes.clone(),

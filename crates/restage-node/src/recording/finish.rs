@@ -14,9 +14,9 @@ use restage_storage::{
 use restage_store::system::clock;
 use tokio::task::spawn_blocking;
 
+use super::composites::{destination_of_composition, of_recording};
 use super::spec::destination_of;
 use super::{Recordings, Uploading};
-use crate::composition::spec::{destination_of_composition, of_recording};
 use crate::control::{Control, Failure as ControlFailure};
 use crate::supervise::Parts;
 

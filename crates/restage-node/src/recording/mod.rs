@@ -19,6 +19,7 @@ mod anchor;
 mod away;
 mod capture;
 mod composite;
+mod composites;
 mod figures;
 mod files;
 mod finish;
@@ -46,6 +47,7 @@ use tokio::time::timeout;
 
 use self::anchor::Anchors;
 pub(crate) use self::composite::{CompositeNews, CompositeRecording, CompositeTask, Ending};
+pub(crate) use self::composites::{CompositeEncoder, recording_id};
 use self::figures::Figures;
 pub use self::figures::RecordingFigures;
 use self::files::Files;

@@ -10,8 +10,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::{Missing, Part, descriptors, enter_part};
-use crate::child::NEEDS;
+use super::{Missing, Needs, Part, descriptors, enter_part};
 use crate::limits::{CHILD_ENVIRONMENT, CHILD_MEMORY_MAX};
 
 /// A file that every Linux has, and one that every process may open.
@@ -58,7 +57,7 @@ impl fmt::Display for Trial {
 /// A part is not there.
 pub fn run() -> Result<Vec<Trial>, Missing> {
     let mut trials = Vec::new();
-    enter_part(Part::Descriptors, &NEEDS)?;
+    enter_part(Part::Descriptors, &Needs::OF_A_PICTURE)?;
     let mut variables = std::env::vars_os().filter(|(name, _)| name != CHILD_ENVIRONMENT.0);
     trials.push(Trial::new(
         Part::Descriptors,
@@ -72,7 +71,7 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
         "a descriptor of the server",
         open.and_then(found),
     ));
-    enter_part(Part::Resources, &NEEDS)?;
+    enter_part(Part::Resources, &Needs::OF_A_PICTURE)?;
     trials.push(Trial::new(
         Part::Resources,
         "much memory",
@@ -83,10 +82,10 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
         "two more descriptors",
         duplicate(),
     ));
-    enter_part(Part::Landlock, &NEEDS)?;
+    enter_part(Part::Landlock, &Needs::OF_A_PICTURE)?;
     trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     let parent = rustix::process::getppid();
-    enter_part(Part::Seccomp, &NEEDS)?;
+    enter_part(Part::Seccomp, &Needs::OF_A_PICTURE)?;
     trials.extend(calls(parent));
     Ok(trials)
 }

@@ -15,6 +15,8 @@ mod landlock;
 mod resources;
 mod seccomp;
 
+use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX};
+
 /// A part of the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
@@ -75,6 +77,15 @@ pub struct Needs {
     pub cpu_seconds: Option<u64>,
     /// It waits for its standard input and output (`poll`), and does not block on them.
     pub waits: bool,
+}
+
+impl Needs {
+    /// What a process needs that decodes one picture.
+    pub(crate) const OF_A_PICTURE: Self = Self {
+        memory: CHILD_MEMORY_MAX,
+        cpu_seconds: Some(CHILD_CPU_SECONDS_MAX),
+        waits: false,
+    };
 }
 
 /// Enters every part.
