@@ -33,8 +33,9 @@ ARROWS = {
     "restage-media": ("restage-bwe", "restage-codec", "restage-stun"),
     "restage-store": ("restage-api", "restage-core"),
     "restage-node": (
-        *("restage-api", "restage-codec", "restage-compose", "restage-core", "restage-media", "restage-picture", "restage-record"),
-        *("restage-rtmp", "restage-storage", "restage-store", "restage-stun", "restage-turn"),
+        *("restage-api", "restage-codec", "restage-compose", "restage-core", "restage-media"),
+        *("restage-picture", "restage-record", "restage-rtmp", "restage-storage"),
+        *("restage-store", "restage-stun", "restage-turn"),
     ),
     "restage-server": (
         *("restage-api", "restage-audio", "restage-codec", "restage-core", "restage-media"),

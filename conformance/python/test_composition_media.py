@@ -1,16 +1,17 @@
-"""Compositions compose: who is where in the picture, what is heard, where it goes, and what happens when the compositor dies."""
+"""Compositions: who is seen and heard, where it goes, and what happens when the compositor dies."""
 
 import os
 import pathlib
 import signal
-import time
+import socket
 
 import av
 import numpy
 import pytest
+
 from support import card
-from support.encoder import free_port
-from support.place import BUCKET, Place
+from support.place import Place
+from support.ports import free_port
 from support.recording import Playlist, ffmpeg_warnings
 from support.wait import eventually
 
@@ -52,29 +53,12 @@ def folder(place, composition):
 
 
 def rendition(root):
-    [found] = (root / "media" / "hls").glob("720p30-*/")
-    return found
+    return root / "media" / "hls" / f"720p30-{root.parent.name}"
 
 
 def tile(plane, left, top, width, height):
-    """The card in a tile, which is scaled and cut at the top and bottom: its identity is told by its pitch of brightness in the first row of blocks."""
+    """The part of a picture that is a tile."""
     return plane[top : top + height, left : left + width]
-
-
-def identity_of(plane):
-    """The identity on a card that covers a 16:9 tile: of its 4:3 picture the middle is shown, so half of the first row of blocks is cut off."""
-    height, width = plane.shape
-    scale = width / card.WIDTH
-    top = (card.HEIGHT * scale - height) / 2
-    word = 0
-    for bit in range(card.BITS):
-        row, column = divmod(bit, card.BLOCKS_PER_ROW)
-        y = (row + 0.75) * card.BLOCK * scale - top
-        x = (column + 0.5) * card.BLOCK * scale
-        if not 0 <= y < height - 2:
-            return None
-        word = word << 1 | int(plane[int(y) : int(y) + 3, int(x) - 3 : int(x) + 4].mean() > 128)
-    return word
 
 
 def last_plane(root):
@@ -87,7 +71,7 @@ def last_plane(root):
 
 
 def second_row(plane):
-    """The second row of blocks of a card in a 16:9 tile: six bits of the count, then the check; it is shown whole. Whether each is white."""
+    """Brightness of the blocks in the second row of a card that covers a 16:9 tile; the first row is partly cut off."""
     height, width = plane.shape
     scale = width / card.WIDTH
     top = (card.HEIGHT * scale - height) / 2
@@ -193,5 +177,44 @@ def test_a_composition_goes_on_after_the_server_was_killed(tmp_path, media):
         eventually(lambda: state(own, composition) == ["STOPPED", "STOPPED"], 30, "a stopped composition")
         text = (rendition(root) / "playlist.m3u8").read_text(encoding="utf-8")
         assert text.count("#EXT-X-DISCONTINUITY\n") == 1, text
+    finally:
+        own.server.stop()
+
+
+@pytest.mark.timeout(240)
+def test_a_composition_is_published_into_another_stage_by_rtmp(tmp_path, media):
+    port = free_port(socket.SOCK_STREAM)
+    rtmp = ("--rtmp", f"127.0.0.1:{port}")
+    own = Place(tmp_path, *rtmp, name="test_composition_channel").start()
+    try:
+        stage, watched = (own.ivs.create_stage()["stage"]["arn"] for _ in range(2))
+        made = own.ivs.create_ingest_configuration(ingestProtocol="RTMP", insecureIngest=True, stageArn=watched)
+        ingest = made["ingestConfiguration"]
+        channel = stage.replace(":stage/", ":channel/")
+        own.server.stop()
+        settings = tmp_path / "restage.toml"
+        settings.write_text(
+            f'[[channel]]\narn = "{channel}"\nurl = "rtmp://127.0.0.1:{port}/app"\n'
+            f'stream-key = "{ingest["streamKey"]}"\n',
+            encoding="utf-8",
+        )
+        settings.chmod(0o600)
+        own = Place(tmp_path, *rtmp, "--config", str(settings), name="test_composition_channel").start()
+        _, token = own.stages.token(stage)
+        media.publish(token, identity=5, codec="VP8")
+        made = own.ivs.start_composition(stageArn=stage, destinations=[{"channel": {"channelArn": channel}}])
+        composition = made["composition"]
+        eventually(lambda: state(own, composition) == ["ACTIVE", "ACTIVE"], 30, "an active composition")
+        # It publishes with its first key frame.
+        eventually(lambda: own.stages.session(watched), 30, "a session")
+        _, token = own.stages.token(watched)
+        watcher = media.watch(token, ingest["participantId"], codecs=["H264"])
+        eventually(lambda: watcher.hears(5), 30, "the tone of the participant")
+        own.ivs.stop_composition(arn=composition["arn"])
+        eventually(lambda: state(own, composition) == ["STOPPED", "STOPPED"], 30, "a stopped composition")
+        eventually(
+            lambda: own.ivs.get_ingest_configuration(arn=ingest["arn"])["ingestConfiguration"]["state"] == "INACTIVE"
+        )
+        assert ingest["streamKey"] not in "\n".join(own.server.log)
     finally:
         own.server.stop()
