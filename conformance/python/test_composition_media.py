@@ -206,9 +206,11 @@ def test_a_composition_is_published_into_another_stage_by_rtmp(tmp_path, media):
         composition = made["composition"]
         eventually(lambda: state(own, composition) == ["ACTIVE", "ACTIVE"], 30, "an active composition")
         # It publishes with its first key frame.
-        eventually(lambda: own.stages.session(watched), 30, "a session")
+        participant = ingest["participantId"]
+        session = eventually(lambda: own.stages.session(watched), 30, "a session")
+        eventually(lambda: own.stages.participant(watched, participant, session)["published"], 30, "pictures")
         _, token = own.stages.token(watched)
-        watcher = media.watch(token, ingest["participantId"], codecs=["H264"])
+        watcher = media.watch(token, participant, codecs=["H264"])
         eventually(lambda: watcher.hears(5), 30, "the tone of the participant")
         own.ivs.stop_composition(arn=composition["arn"])
         eventually(lambda: state(own, composition) == ["STOPPED", "STOPPED"], 30, "a stopped composition")
