@@ -3,7 +3,7 @@
 import pytest
 
 from suite import showcase
-from suite.world import SESSION_IDLE_S, World
+from suite.world import CHANNELS, SESSION_IDLE_S, World, channel
 from support.media import Media
 from support.server import OUTPUT, Server
 
@@ -15,7 +15,10 @@ def world(tmp_path_factory):
     """The server with its history, after every kind of answer was requested once."""
     (OUTPUT / f"{LOG}.log").unlink(missing_ok=True)
     data = tmp_path_factory.mktemp("model") / "data"
-    server = Server(data, "--session-idle-seconds", str(SESSION_IDLE_S), name=LOG).start()
+    config = data.with_suffix(".toml")
+    config.write_text("".join(channel_text(number) for number in range(CHANNELS)))
+    arguments = ("--config", str(config), "--session-idle-seconds", str(SESSION_IDLE_S))
+    server = Server(data, *arguments, name=LOG).start()
     media = Media()
     try:
         try:
@@ -29,6 +32,11 @@ def world(tmp_path_factory):
     finally:
         media.close()
         server.stop()
+
+
+def channel_text(number):
+    """A channel of the configuration. Nobody listens there."""
+    return f'[[channel]]\narn = "{channel(number)}"\nurl = "rtmp://127.0.0.1:1/live"\nstream-key = "key{number}"\n'
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -55,6 +55,7 @@ def case(spot, rule, value, check):
 
 
 def passes(world, spot, value):
+    value = world.named(spot.shape, value)
     accepted(spot.operation, world.call(spot.operation, spot.request(world, value)))
 
 

@@ -23,8 +23,8 @@ MOST_ALONE = {"Height": 1_620}
 # Members that have a smaller bound when all members of the structure are as large as possible.
 MOST_TOGETHER = {"Video": {"height": 1_080}}
 
-# Structures of which exactly one of these members is there, as the API reference says and the model does not. In a list of
-# them no two have the same.
+# Structures of which exactly one of these members is there, as the API reference says and the model does not. In a list
+# of them no two have the same.
 UNIONS = {"DestinationConfiguration": ("s3", "channel")}
 
 # Structures that have at most one of these members.

@@ -25,6 +25,10 @@ def show(world):
     world.must("CreateParticipantToken", {"stageArn": stage["arn"], **wishes})
     for listed in ({"stageArn": world.past, "maxResults": 1}, {"stageArn": world.past}):
         world.must("ListStageSessions", listed)
+    # One has a grid, the other a picture in a picture.
+    for composition in (world.new_composition(), world.new_composition()):
+        world.must("StopComposition", {"arn": composition})
+        world.must("GetComposition", {"arn": composition})
     # A participant that was refused has a history, although it never joined.
     world.must(
         "ListParticipantEvents",

@@ -218,6 +218,15 @@ class World:
             return MAKERS[shape.name](self)
         return sample(shape)
 
+    def named(self, shape, value):
+        """The same value, in which samples of references inside name what exists."""
+        if shape.type_name == "structure" and isinstance(value, dict):
+            return {name: self.named(shape.members[name], inner) for name, inner in value.items()}
+        if shape.type_name == "list" and isinstance(value, list):
+            return [self.named(shape.member, inner) for inner in value]
+        is_sample = shape.name in service.REFERENCES and shape.name in MAKERS and value == sample(shape)
+        return MAKERS[shape.name](self) if is_sample else value
+
     def disposable_participant(self):
         return self.must("CreateParticipantToken", {"stageArn": self.source})["participantToken"]["participantId"]
 
