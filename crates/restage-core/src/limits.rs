@@ -169,7 +169,8 @@ pub const RECORDINGS_PER_TICK_MAX: usize = 64;
 pub const RECORDING_TEXT_BYTES_MAX: usize = 1_024;
 /// Compositions that one tick takes up, ends or removes; the next tick takes the next ones.
 pub const COMPOSITIONS_PER_TICK_MAX: usize = 64;
-pub use crate::row::COMPOSITION_IDLE_S;
+/// A composition ends when nobody has been publishing for this long, in seconds (IVS user guide, "Server-side composition").
+pub const COMPOSITION_IDLE_S: u32 = 60;
 /// Longest life of a composition, in seconds: 24 hours (service-quotas page of the user guide).
 pub const COMPOSITION_LIFE_S: u32 = 24 * 3_600;
 /// How long a composition can be read after it is STOPPED or FAILED, in seconds (IVS user guide, "Server-side composition").

@@ -22,11 +22,10 @@ mod token;
 use std::collections::BTreeMap;
 
 pub use self::composition::{
-    AspectRatio, COMPOSITION_IDLE_S, COMPOSITION_JOB, Composition, CompositionDestination,
-    CompositionDestinationId, CompositionFailure, CompositionFailureCode, CompositionId,
-    CompositionRecording, CompositionState, CompositionTarget, CompositionThumbnails,
-    DEFAULT_VIDEO, DestinationState, FillMode, GridLayout, Idempotency, LayoutSettings,
-    PipBehavior, PipLayout, PipPosition,
+    AspectRatio, COMPOSITION_JOB, Composition, CompositionDestination, CompositionDestinationId,
+    CompositionFailure, CompositionFailureCode, CompositionId, CompositionRecording,
+    CompositionState, CompositionTarget, CompositionThumbnails, DEFAULT_VIDEO, DestinationState,
+    FillMode, GridLayout, Idempotency, LayoutSettings, PipBehavior, PipLayout, PipPosition,
 };
 pub use self::connection::{Connection, ConnectionKind};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};

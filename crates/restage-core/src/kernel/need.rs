@@ -153,9 +153,11 @@ pub enum Need {
     /// The compositions of the stage that are neither STOPPED nor FAILED, each with its job unless that has ended.
     CompositionsOf(StageId),
     /// For Tick: the first [`COMPOSITIONS_PER_TICK_MAX`](crate::limits::COMPOSITIONS_PER_TICK_MAX) compositions, by id, for
-    /// which there is something to do at this time of the steady clock
-    /// ([`Composition::is_due`](crate::row::Composition::is_due)); each with [`Stage`](Self::Stage) of its own and its job
-    /// unless that has ended. Somebody publishes in a stage whose active session has no `idle_since`.
+    /// which there is something to do at this time of the steady clock: those that are open and have lived long enough, or
+    /// have an `idle_since` although somebody publishes in their stage, or have none although nobody does, or have had one for
+    /// [`COMPOSITION_IDLE_S`](crate::limits::COMPOSITION_IDLE_S); and those whose `gone_at` has come. Each with
+    /// [`Stage`](Self::Stage) of its own and its job unless that has ended. Somebody publishes in a stage whose active
+    /// session has no `idle_since`.
     CompositionsDue(Time),
     /// How many compositions this account has in this Region, and this stage has, that are neither STOPPED nor FAILED:
     /// `World::composition_counts` and `World::stage_composition_counts`. Counts only, no rows.

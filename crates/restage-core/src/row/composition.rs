@@ -13,9 +13,6 @@ pub use self::layout::{
 use super::{EncoderConfigurationId, StorageConfigurationId, Tags};
 use crate::id::{ChannelId, JobId, StageId, Time, text_id};
 
-/// A composition ends when nobody has been publishing for this long, in seconds (IVS user guide, "Server-side composition").
-pub const COMPOSITION_IDLE_S: u32 = 60;
-
 /// The kind of the jobs that compose.
 pub const COMPOSITION_JOB: &str = "composition";
 
@@ -209,20 +206,5 @@ impl Composition {
     pub fn uses_encoder(&self, id: &EncoderConfigurationId) -> bool {
         let mut destinations = self.destinations.iter();
         destinations.any(|row| row.encoder_configuration.as_ref() == Some(id))
-    }
-
-    /// Whether [`Command::Tick`](crate::Command::Tick) has something to do for it at this time of the steady clock, if
-    /// somebody publishes in its stage or nobody does.
-    pub fn is_due(&self, now: Time, has_publisher: bool) -> bool {
-        if self.state.is_final() {
-            return self.gone_at.is_some_and(|at| at <= now);
-        }
-        self.is_open()
-            && (self.lives_until <= now
-                || match self.idle_since {
-                    None => !has_publisher,
-                    Some(_) if has_publisher => true,
-                    Some(since) => since.plus_seconds(COMPOSITION_IDLE_S) <= now,
-                })
     }
 }

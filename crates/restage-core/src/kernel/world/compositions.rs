@@ -3,7 +3,7 @@
 use super::World;
 use crate::arn::ChannelArn;
 use crate::id::{StageId, Time};
-use crate::limits::COMPOSITIONS_PER_TICK_MAX;
+use crate::limits::{COMPOSITION_IDLE_S, COMPOSITIONS_PER_TICK_MAX};
 use crate::row::{Composition, EncoderConfigurationId, StorageConfigurationId};
 
 impl World {
@@ -62,9 +62,25 @@ impl World {
     /// [`COMPOSITIONS_PER_TICK_MAX`].
     pub(crate) fn due_compositions(&self, now: Time) -> Vec<&Composition> {
         let rows = self.compositions.values();
-        rows.filter(|row| row.is_due(now, self.has_publisher(&row.stage)))
+        rows.filter(|row| self.is_due(row, now))
             .take(COMPOSITIONS_PER_TICK_MAX)
             .collect()
+    }
+
+    /// Whether a tick has something to do for a composition: it has lived long enough, its row does not say what is known of
+    /// publishers, nobody has published for long enough, or it ended a while ago.
+    fn is_due(&self, row: &Composition, now: Time) -> bool {
+        if row.state.is_final() {
+            return row.gone_at.is_some_and(|at| at <= now);
+        }
+        let has_publisher = self.has_publisher(&row.stage);
+        row.is_open()
+            && (row.lives_until <= now
+                || match row.idle_since {
+                    None => !has_publisher,
+                    Some(_) if has_publisher => true,
+                    Some(since) => since.plus_seconds(COMPOSITION_IDLE_S) <= now,
+                })
     }
 
     fn live_compositions(&self, wanted: impl Fn(&Composition) -> bool) -> u64 {
