@@ -1,10 +1,13 @@
 """Compositions with boto3, as far as nothing need be composed: what is asked and shown, refusals, tags, pages."""
 
+import json
+import subprocess
+
 import pytest
 
 from support import api
 from support.api import ACCOUNT, REGION, refused
-from support.server import Server
+from support.server import Server, binary, clean_environment
 from support.wait import eventually
 
 
@@ -285,6 +288,50 @@ def test_it_outlives_its_stage(ivs, place, channel):
     ended = over(ivs, made)
     assert (ended["state"], ended["stageArn"]) == ("FAILED", stage)
     assert [one["arn"] for one in ivs.list_compositions(filterByStageArn=stage)["compositions"]] == [made["arn"]]
+
+
+def restage(server, *words, code=0):
+    """Runs `restage compositions`; its answer as JSON, or what it says if it is refused."""
+    access, secret = server.credentials()
+    keys = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret, "AWS_REGION": REGION}
+    output = () if words[0] == "stop" else ("--output", "json")
+    done = subprocess.run(
+        [str(binary()), "compositions", *words, *output, "--endpoint-url", server.url],
+        env=clean_environment(**keys),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stderr if code or words[0] == "stop" else json.loads(done.stdout)
+
+
+def test_the_command_line(server, ivs, channel):
+    place = {
+        "stage": ivs.create_stage(name="composed")["stage"]["arn"],
+        "storage": ivs.create_storage_configuration(s3={"bucketName": "vods"})["storageConfiguration"]["arn"],
+        "encoder": ivs.create_encoder_configuration()["encoderConfiguration"]["arn"],
+    }
+    storage, encoder = api.stage_id(place["storage"]), api.stage_id(place["encoder"])
+    both = ("--channel", api.stage_id(channel), "--storage", storage, "--encoder", encoder)
+    layout = ("--layout", '{"pip": {"pipWidth": 320}}', "--tag", "team=blue")
+    recording = ("--segment-seconds", "4", "--thumbnail-seconds", "9")
+    made = restage(server, "start", "composed", *both, *layout, *recording)["composition"]
+    assert made["layout"] == {"pip": PIP | {"pipWidth": 320}} and made["tags"] == {"team": "blue"}
+    live, vod = (one["configuration"] for one in made["destinations"])
+    assert live["channel"] == {"channelArn": channel, "encoderConfigurationArn": place["encoder"]}
+    assert vod["s3"]["recordingConfiguration"]["hlsConfiguration"] == {"targetSegmentDurationSeconds": 4}
+    assert vod["s3"]["thumbnailConfigurations"][0]["targetIntervalSeconds"] == 9
+    identifier = api.stage_id(made["arn"])
+    assert restage(server, "get", identifier)["composition"]["arn"] == made["arn"]
+    for filters in ((), ("--stage", "composed"), ("--encoder", encoder)):
+        assert made["arn"] in [one["arn"] for one in restage(server, "list", *filters)["compositions"]]
+    assert f"stopped {made['arn']}" in restage(server, "stop", identifier)
+    over(ivs, made)
+    assert "there is no composition" in restage(server, "get", UNKNOWN, code=3)
+    assert "setting channel" in restage(server, "start", "composed", "--channel", "twitch", code=3)
+    restage(server, "start", "composed", code=2)
 
 
 def test_quotas(tmp_path):
