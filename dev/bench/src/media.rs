@@ -74,6 +74,9 @@ async fn measure(
     if args.no_feedback {
         director.without_feedback();
     }
+    if let Some(ms) = args.feedback_interval_ms {
+        director.feedback_every(Duration::from_millis(ms));
+    }
     let scene = director.set_up(topology).await?;
     tokio::task::block_in_place(|| scene.fleet.wait_decodable(&scene.joins, PICTURE_MAX))?;
     tokio::time::sleep(Duration::from_secs(args.warm_up)).await;

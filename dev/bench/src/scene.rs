@@ -83,6 +83,11 @@ impl<'a> Director<'a> {
         self.fleet.without_feedback();
     }
 
+    /// Clients send transport-wide feedback at this interval.
+    pub(crate) fn feedback_every(&mut self, interval: Duration) {
+        self.fleet.feedback_every(interval);
+    }
+
     /// Has everybody recorded who publishes in stages that are made from here on.
     pub(crate) fn record(&mut self) -> anyhow::Result<()> {
         let body = json!({"s3": {"bucketName": BUCKET}});

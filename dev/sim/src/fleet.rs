@@ -77,6 +77,11 @@ impl Fleet {
         self.engine.has_feedback = false;
     }
 
+    /// Clients that subscribe from now on send transport-wide feedback at this interval.
+    pub fn feedback_every(&mut self, interval: Duration) {
+        self.engine.feedback_interval = Some(interval);
+    }
+
     /// The window in which packets are counted.
     pub fn window(&self) -> &Window {
         &self.window

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -30,6 +30,8 @@ pub struct Engine {
     pub others: Vec<Codec>,
     /// Whether transport-wide feedback is offered.
     pub has_feedback: bool,
+    /// How often a receiver of the load generator sends it, at least 50 ms apart; without this the engine decides, 20 times a second.
+    pub feedback_interval: Option<Duration>,
 }
 
 impl Engine {
