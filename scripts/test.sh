@@ -88,6 +88,7 @@ rust_tests() {
 
 forward_cost() {
     python3 scripts/check_forward_cost.py target/debug/examples/forward_path --tapped
+    python3 scripts/check_estimation_cost.py target/debug/examples/estimation
 }
 
 javascript_client() {
@@ -176,7 +177,7 @@ interop_recorded() {
 }
 
 beside rust "Unit and scenario tests: Rust" rust_tests
-beside rust "Cost of a forwarded packet, in instructions" forward_cost
+beside rust "Cost of a forwarded packet and of estimation, in instructions" forward_cost
 beside small "Unit tests: JavaScript client" javascript_client
 beside small "Unit tests: Python, of what the tests are made with" python_suite
 if [ "$SCOPE" = check ]; then

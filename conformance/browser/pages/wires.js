@@ -20,13 +20,16 @@ const SQUARES = 12;
 const [TRIES, RETRY_MS] = [30, 500];
 const SAMPLE_MS = 100;
 
-/** @param {string} url @param {string} token @param {(connection: RTCPeerConnection) => void} prepare */
-async function open(url, token, prepare) {
+/**
+ * @param {string} url @param {string} token @param {(connection: RTCPeerConnection) => void} prepare
+ * @param {(sdp: string) => string} [rewrite] What the server is offered instead.
+ */
+async function open(url, token, prepare, rewrite = sdp => sdp) {
   const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   prepare(connection);
   await connection.setLocalDescription(await connection.createOffer());
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
-  const offer = { method: "POST", headers, body: connection.localDescription?.sdp };
+  const offer = { method: "POST", headers, body: rewrite(connection.localDescription?.sdp ?? "") };
   // A server on a busy machine lets nobody in at times, and a bad network breaks connections.
   const ask = () => fetch(url, offer).catch(() => undefined);
   let answer = await ask();
@@ -120,15 +123,20 @@ function takeDescriptors(transceiver) {
   transceiver.setHeaderExtensionsToNegotiate(all);
 }
 
-/** @param {{ url: string, token: string, takesDescriptors?: boolean }} wishes */
-async function watch({ url, token, takesDescriptors = true }) {
+/** An offer without transport-wide feedback: the header extension and the messages. What is left is REMB. */
+const withRembAlone = (/** @type {string} */ sdp) =>
+  sdp.replaceAll(/^a=(extmap:.*transport-wide-cc|rtcp-fb:\S+ transport-cc).*\r\n/gm, "");
+
+/** @param {{ url: string, token: string, takesDescriptors?: boolean, hasRembAlone?: boolean }} wishes */
+async function watch({ url, token, takesDescriptors = true, hasRembAlone = false }) {
   const media = new MediaStream();
-  const connection = await open(url, token, peer => {
+  const prepare = (/** @type {RTCPeerConnection} */ peer) => {
     peer.addTransceiver("audio", { direction: "recvonly" });
     const video = peer.addTransceiver("video", { direction: "recvonly" });
     if (takesDescriptors) takeDescriptors(video);
     peer.addEventListener("track", ({ track }) => media.addTrack(track));
-  });
+  };
+  const connection = await open(url, token, prepare, hasRembAlone ? withRembAlone : undefined);
   const video = document.createElement("video");
   video.autoplay = true;
   document.body.append(video);

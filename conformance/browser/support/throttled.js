@@ -24,16 +24,17 @@ export class Scene {
   queueMs;
 
   /**
-   * @param {{ codec: string, scalabilityMode?: string, isReplica?: boolean,
-   *   impaired?: Parameters<import("./lab.js").Host["impair"]>[0] }} wishes With a scalability mode there is one layer.
+   * @param {{ codec: string, scalabilityMode?: string, isReplica?: boolean, hasRembAlone?: boolean,
+   *   impaired?: Parameters<import("./lab.js").Host["impair"]>[0] }} wishes With a scalability mode there is one layer. The viewer,
+   *   and not the one beside, may have REMB alone: no transport-wide feedback.
    */
-  static async open({ codec, scalabilityMode, isReplica = false, impaired }) {
+  static async open({ codec, scalabilityMode, isReplica = false, hasRembAlone = false, impaired }) {
     const scene = new Scene();
     scene.lab = await Lab.open();
     scene.server = await Server.start("browser_networks", SERVER_IP, { listens: "0.0.0.0" });
     scene.site = await Site.open({ host: SERVER_IP });
     try {
-      await scene.#fill({ codec, scalabilityMode }, isReplica, impaired);
+      await scene.#fill({ codec, scalabilityMode }, { isReplica, hasRembAlone, impaired });
     } catch (error) {
       await scene.close();
       throw error;
@@ -41,8 +42,11 @@ export class Scene {
     return scene;
   }
 
-  /** @param {{ codec: string, scalabilityMode?: string }} sent @param {boolean} isReplica @param {any} impaired */
-  async #fill(sent, isReplica, impaired) {
+  /**
+   * @param {{ codec: string, scalabilityMode?: string }} sent
+   * @param {{ isReplica: boolean, hasRembAlone: boolean, impaired: any }} watched
+   */
+  async #fill(sent, { isReplica, hasRembAlone, impaired }) {
     const stages = await Stages.of(this.server);
     const base = `http://${SERVER_IP}:${this.server.httpPort}`;
     const source = await stages.create("source");
@@ -64,7 +68,8 @@ export class Scene {
       const viewer = await this.#page(name, name === "viewer" ? impaired : undefined);
       const { token } = await stages.token(watched, { capabilities: ["SUBSCRIBE"] });
       const url = `${base}/whep/${ann.participantId}`;
-      await viewer.page.evaluate(wishes => window.watch(wishes), { url, token });
+      const wishes = { url, token, hasRembAlone: hasRembAlone && name === "viewer" };
+      await viewer.page.evaluate(wishes => window.watch(wishes), wishes);
       this[name] = viewer;
     }
     for (const { page } of [this.viewer, this.beside])

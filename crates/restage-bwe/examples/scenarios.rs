@@ -6,6 +6,8 @@
 mod cases;
 #[path = "../tests/scenarios/measure.rs"]
 mod measure;
+#[path = "../tests/scenarios/remb.rs"]
+mod remb;
 #[path = "../tests/scenarios/report.rs"]
 mod report;
 #[path = "../tests/scenarios/wire.rs"]

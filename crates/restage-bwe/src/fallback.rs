@@ -5,7 +5,8 @@
 //! time later more is *tried*, as much as is desired next; after each try that fails the next one comes later.
 
 use crate::limits::{
-    REMB_AGE_MAX, REPORT_SILENCE_MAX, REPORT_SILENCE_MIN, TRIAL_TIME, TRY_AFTER, TRY_AFTER_MAX,
+    REMB_AGE_MAX, REPORT_SILENCE_MAX, REPORT_SILENCE_MIN, TRIAL_TIME, TRIES_SOON, TRY_AFTER,
+    TRY_AFTER_MAX,
 };
 use crate::records::Micros;
 
@@ -309,7 +310,9 @@ impl Fallback {
             self.failures += 1;
             self.failed = rate;
         }
-        let times = 1 << self.failures.saturating_sub(1).min(16);
+        // A REMB says soon that a try fails; reports say it late, so that each failure costs more.
+        let soon = if self.has_remb(now) { TRIES_SOON } else { 1 };
+        let times = 1 << self.failures.saturating_sub(soon).min(16);
         let (first, most) = (TRY_AFTER.as_micros() as Micros, TRY_AFTER_MAX.as_micros());
         self.rests_until = now + (first * times).min(most as Micros);
         self.calm_at = now + first;

@@ -31,7 +31,10 @@ pub const REPORT_SILENCE_MIN: Duration = Duration::from_millis(7_500);
 pub const REPORT_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// So long after an overload more is tried than has passed then, where a receiver without transport-wide feedback says that all is well;
 pub const TRY_AFTER: Duration = Duration::from_secs(5);
-/// after each try that fails, from the second on, after twice as long, up to this.
+/// where it sends REMB, which soon says that a try fails, so many failures change nothing: a network that is free again after some seconds is
+/// used again within ten.
+pub const TRIES_SOON: u32 = 2;
+/// After each further failure (with reports alone, from the second on) it takes twice as long, up to this.
 pub const TRY_AFTER_MAX: Duration = Duration::from_secs(120);
 /// A try that lasts for this long has not failed.
 pub const TRIAL_TIME: Duration = Duration::from_secs(10);
@@ -98,7 +101,7 @@ pub const CLIMB_GROWTH_UNBOUNDED: f64 = 2.25;
 /// A climbing probe stays at its highest rate until a token bucket would show, at least this long
 pub const CLIMB_HOLD_MIN: Duration = Duration::from_millis(200);
 /// and at most this long.
-pub const CLIMB_HOLD_MAX: Duration = Duration::from_secs(1);
+pub const CLIMB_HOLD_MAX: Duration = Duration::from_secs(2);
 /// Longest climbing probe.
 pub const CLIMB_TIME_MAX: Duration = Duration::from_secs(3);
 /// A climbing probe ends when all that it has sent within this time

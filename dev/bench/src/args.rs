@@ -34,10 +34,10 @@ pub(crate) struct MediaArgs {
     /// Let the clients offer no transport-wide feedback, so that the server estimates nothing
     #[arg(long)]
     pub(crate) no_feedback: bool,
-    /// Let each viewer send its transport-wide feedback no more often than this; Chromium sends it
-    /// every 100 ms, and without this the clients every 50 ms
-    #[arg(long, value_name = "MILLISECONDS", conflicts_with = "no_feedback")]
-    pub(crate) feedback_ms: Option<u64>,
+    /// Milliseconds between two messages of transport-wide feedback of a client; browsers send one
+    /// every 100 ms. Without this the clients' engine decides: about every 50 ms
+    #[arg(long, value_name = "MS", conflicts_with = "no_feedback", value_parser = clap::value_parser!(u64).range(50..=1_000))]
+    pub(crate) feedback_interval_ms: Option<u64>,
     #[command(flatten)]
     pub(crate) binary: Binary,
     /// Further arguments for `serve`, such as --serve-arg=--workers=2

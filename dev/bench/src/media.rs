@@ -74,7 +74,7 @@ async fn measure(
     if args.no_feedback {
         director.without_feedback();
     }
-    if let Some(ms) = args.feedback_ms {
+    if let Some(ms) = args.feedback_interval_ms {
         director.feedback_every(Duration::from_millis(ms));
     }
     let scene = director.set_up(topology).await?;

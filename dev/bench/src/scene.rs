@@ -83,7 +83,7 @@ impl<'a> Director<'a> {
         self.fleet.without_feedback();
     }
 
-    /// Subscribers send transport-wide feedback so often at most.
+    /// Clients send transport-wide feedback at this interval.
     pub(crate) fn feedback_every(&mut self, interval: Duration) {
         self.fleet.feedback_every(interval);
     }

@@ -44,7 +44,7 @@ pub(crate) fn engine(srtp: Srtp) -> anyhow::Result<Engine> {
         certificate: Some(certificate.context("no DTLS certificate")?),
         others: Vec::new(),
         has_feedback: true,
-        feedback_interval: Duration::ZERO,
+        feedback_interval: None,
     })
 }
 
@@ -53,9 +53,6 @@ pub(crate) struct Client {
     pub(crate) socket: mio::net::UdpSocket,
     address: SocketAddr,
     pub(crate) deadline: Instant,
-    /// Once it is connected, the engine's timers are served so often at most; feedback is one of them.
-    timers_every: Duration,
-    timers_at: Instant,
     pub(crate) milestones: Arc<Milestones>,
     window: Arc<Window>,
     is_connected: bool,
@@ -64,6 +61,8 @@ pub(crate) struct Client {
     /// Packets of key frames that are not complete yet, until the first one is.
     key_frames: HashMap<u32, u64>,
     arrived_ns: u64,
+    /// A receiver says at this interval what has come, and when it does so next. Otherwise its engine decides.
+    feedback: Option<(Duration, Instant)>,
 }
 
 /// A publisher's clock and counters.
@@ -78,6 +77,14 @@ struct Publishing {
     needs_key_frame: bool,
     sent: u64,
     sent_audio: u64,
+}
+
+/// What has come of asking an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Polled {
+    Something,
+    Nothing,
+    Failed,
 }
 
 /// A client whose offer was sent.
@@ -133,11 +140,6 @@ impl Client {
             socket: mio::net::UdpSocket::from_std(socket),
             address,
             deadline: now,
-            timers_every: match publishing {
-                Some(_) => Duration::ZERO,
-                None => engine.feedback_interval,
-            },
-            timers_at: now,
             milestones: Arc::default(),
             window,
             is_connected: false,
@@ -145,6 +147,7 @@ impl Client {
             received: Received::default(),
             key_frames: HashMap::new(),
             arrived_ns: 0,
+            feedback: engine.feedback_interval.map(|interval| (interval, now)),
         };
         Ok(Offered { client, offer })
     }
@@ -167,12 +170,24 @@ impl Client {
                 .rtc
                 .handle_input(Input::Receive(now, receive))
                 .is_err()
-                || !self.drain()
             {
+                return false;
+            }
+            let goes_on = match self.waits(now) && is_media(&buffer[..length]) {
+                true => self.step(),
+                false => self.drain(),
+            };
+            if !goes_on {
                 return false;
             }
         }
         true
+    }
+
+    /// Whether what it says is to wait.
+    fn waits(&self, now: Instant) -> bool {
+        let waits = self.feedback.is_some_and(|(_, next)| now < next);
+        waits && self.is_receiving()
     }
 
     fn receive(
@@ -204,39 +219,60 @@ impl Client {
     /// Performs what is due. `false`: the connection has failed.
     pub(crate) fn on_time(&mut self, now: Instant) -> bool {
         let is_sending = self.publish_due(now);
-        if self.deadline <= now {
-            self.timers_at = now;
-        }
         if (is_sending || self.deadline <= now)
             && self.peer.rtc.handle_input(Input::Timeout(now)).is_err()
         {
             return false;
+        }
+        if let Some((interval, next)) = &mut self.feedback {
+            *next = now + *interval;
         }
         self.drain()
     }
 
     fn drain(&mut self) -> bool {
         loop {
-            match self.peer.rtc.poll_output() {
-                Ok(Output::Timeout(at)) => {
-                    self.deadline = match &self.publishing {
-                        Some(publishing) if self.is_connected => {
-                            at.min(publishing.video_at).min(publishing.audio_at)
-                        }
-                        _ if self.is_connected => at.max(self.timers_at + self.timers_every),
-                        _ => at,
-                    };
-                    return self.peer.rtc.is_alive();
-                }
-                Ok(Output::Transmit(transmit)) => {
-                    // A full socket buffer on loopback is loss, which is what is measured.
-                    self.socket
-                        .send_to(&transmit.contents, transmit.destination)
-                        .ok();
-                }
-                Ok(Output::Event(event)) => self.on_event(event),
-                Err(_) => return false,
+            match self.poll() {
+                Polled::Something => {}
+                Polled::Nothing => return self.peer.rtc.is_alive(),
+                Polled::Failed => return false,
             }
+        }
+    }
+
+    /// Takes a packet that has come from the engine. What the engine wants to say comes after that, and is left in it: it puts all that
+    /// there is into one datagram.
+    fn step(&mut self) -> bool {
+        if let Some((_, next)) = self.feedback {
+            self.deadline = self.deadline.min(next);
+        }
+        self.poll() != Polled::Failed
+    }
+
+    fn poll(&mut self) -> Polled {
+        match self.peer.rtc.poll_output() {
+            Ok(Output::Timeout(at)) => {
+                self.deadline = match (&self.publishing, self.feedback) {
+                    (Some(publishing), _) if self.is_connected => {
+                        at.min(publishing.video_at).min(publishing.audio_at)
+                    }
+                    (None, Some((_, next))) if self.is_connected => at.max(next),
+                    _ => at,
+                };
+                Polled::Nothing
+            }
+            Ok(Output::Transmit(transmit)) => {
+                // A full socket buffer on loopback is loss, which is what is measured.
+                self.socket
+                    .send_to(&transmit.contents, transmit.destination)
+                    .ok();
+                Polled::Something
+            }
+            Ok(Output::Event(event)) => {
+                self.on_event(event);
+                Polled::Something
+            }
+            Err(_) => Polled::Failed,
         }
     }
 
@@ -350,6 +386,11 @@ impl Client {
         }
         tally
     }
+}
+
+/// Whether a datagram is an RTP packet, and not RTCP (RFC 5761 §4) or something else (RFC 9443).
+fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
 }
 
 /// The next time of an interval. A generator that is late by more than one interval does not send a burst to catch up.

@@ -77,9 +77,9 @@ impl Fleet {
         self.engine.has_feedback = false;
     }
 
-    /// Clients that subscribe from now on send feedback so often at most.
+    /// Clients that subscribe from now on send transport-wide feedback at this interval.
     pub fn feedback_every(&mut self, interval: Duration) {
-        self.engine.feedback_interval = interval;
+        self.engine.feedback_interval = Some(interval);
     }
 
     /// The window in which packets are counted.

@@ -30,8 +30,8 @@ pub struct Engine {
     pub others: Vec<Codec>,
     /// Whether transport-wide feedback is offered.
     pub has_feedback: bool,
-    /// The least time between two messages of feedback of a client that only receives. The engine's own is 50 ms.
-    pub feedback_interval: Duration,
+    /// How often a receiver of the load generator sends it, at least 50 ms apart; without this the engine decides, 20 times a second.
+    pub feedback_interval: Option<Duration>,
 }
 
 impl Engine {

@@ -103,6 +103,7 @@ pub(crate) fn all() -> Vec<Case> {
     cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &PICTURE)));
     cases.extend([Kind::Reports, Kind::Remb].map(|kind| dipped(kind, &SIMULCAST)));
     cases.extend([Kind::Reports, Kind::Remb].map(narrow));
+    cases.push(throttled_reports(Kind::PictureRemb));
     cases.extend([paused(), throttled()]);
     cases
 }
@@ -326,6 +327,21 @@ pub(crate) fn dipped(kind: Kind, layers: &[u64]) -> Case {
     let largest = layers.last().copied().unwrap_or(0);
     case.fall = Some((s(10), 250_000));
     case.reach = Some((s(20), largest));
+    case
+}
+
+/// The three layers of conformance/browser/pages/wires.js behind 400 kbit/s for twelve seconds, and free again: what
+/// conformance/browser/rigs/networks.js measures of a real viewer.
+pub(crate) fn throttled_reports(kind: Kind) -> Case {
+    let mut path = PathConfig::new(6_000_000, ms(10));
+    path.burst = 10_000;
+    path.capacity.extend([(s(20), 400_000), (s(32), 6_000_000)]);
+    let name = "REMB like libwebrtc's, layers, a dip to 0.4 Mbit/s";
+    let layers = [0, 150_000, 400_000, 1_200_000];
+    let mut case = viewer(name, kind, path, &layers);
+    case.from = s(20);
+    case.to = s(32);
+    case.fall = Some((s(20), 400_000));
     case
 }
 

@@ -3,6 +3,7 @@
 mod cases;
 mod hostile;
 mod measure;
+mod remb;
 mod report;
 mod reports;
 mod wire;

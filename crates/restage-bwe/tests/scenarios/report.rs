@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use restage_sim::network::Random;
 
+use super::remb::Remb;
+
 /// Mean times between two reports: while pictures come, and while only sound does. Each is multiplied by 0.5 to 1.5 (RFC 3550 §6.2).
 const WITH_PICTURES: Duration = Duration::from_secs(1);
 const SOUND_ONLY: Duration = Duration::from_secs(5);
@@ -18,9 +20,6 @@ const RECEIVED_SHARE: f64 = 1.5;
 const HEADROOM: f64 = 10_000.0;
 const REMB_INTERVAL: Duration = Duration::from_secs(1);
 const PICTURE_REMB_INTERVAL: Duration = Duration::from_millis(200);
-/// A REMB of pictures is raised by this at a time, for so long after it was lowered.
-const RAISED: f64 = 1_000.0;
-const RAISED_SLOWLY_FOR: Duration = Duration::from_secs(5);
 const REMB_LOWERED_INTERVAL: Duration = Duration::from_millis(300);
 
 /// What a receiver says about the path.
@@ -29,8 +28,7 @@ pub(crate) enum Kind {
     TransportWide,
     Reports,
     Remb,
-    /// As libwebrtc's: of pictures only, five times a second, raised slowly after it was lowered, and repeated with each report while no
-    /// pictures come.
+    /// As libwebrtc's ([`Remb`]): of pictures only, five times a second, and repeated with each report while no pictures come.
     PictureRemb,
 }
 
@@ -56,7 +54,7 @@ pub(crate) struct Receiver {
     due_at: Duration,
     remb_at: Duration,
     remb: f64,
-    lowered_at: Duration,
+    pictures: Remb,
     window: Vec<(Duration, usize)>,
 }
 
@@ -101,13 +99,11 @@ impl Receiver {
         }
         self.window.retain(|(at, _)| *at + REMB_INTERVAL > now);
         let is_due = now >= self.due_at && self.received > 0;
-        let repeated = (is_due && self.remb > 0.0).then_some(self.remb as u64);
+        let repeated = self.pictures.rate().filter(|_| is_due);
         let remb = match kind {
             Kind::TransportWide | Kind::Reports => None,
-            Kind::Remb => self.estimate(now, longest, REMB_INTERVAL),
-            Kind::PictureRemb => self
-                .estimate(now, longest, PICTURE_REMB_INTERVAL)
-                .or(repeated),
+            Kind::Remb => self.estimate(now, longest, kind),
+            Kind::PictureRemb => self.estimate(now, longest, kind).or(repeated),
         };
         if !is_due && remb.is_none() {
             return None;
@@ -138,7 +134,11 @@ impl Receiver {
         })
     }
 
-    fn estimate(&mut self, now: Duration, longest: Duration, usual: Duration) -> Option<u64> {
+    fn estimate(&mut self, now: Duration, longest: Duration, kind: Kind) -> Option<u64> {
+        let usual = match kind {
+            Kind::PictureRemb => PICTURE_REMB_INTERVAL,
+            _ => REMB_INTERVAL,
+        };
         let received: usize = self.window.iter().map(|(_, bytes)| bytes).sum();
         let received = received as f64 * 8.0;
         let is_over = longest > QUEUE;
@@ -152,16 +152,15 @@ impl Receiver {
         }
         let elapsed = (now - self.remb_at).as_secs_f64();
         self.remb_at = now;
+        if kind == Kind::PictureRemb {
+            self.pictures.update(now, received, is_over);
+            return self.pictures.rate();
+        }
         if self.remb == 0.0 {
             self.remb = received;
         }
-        let is_slow = usual == PICTURE_REMB_INTERVAL && now < self.lowered_at + RAISED_SLOWLY_FOR;
-        if is_over {
-            self.lowered_at = now;
-        }
         self.remb = match is_over {
             true => self.remb.min(received * LOWERED),
-            false if is_slow && self.lowered_at > Duration::ZERO => self.remb + RAISED,
             false => {
                 let most = received * RECEIVED_SHARE + HEADROOM;
                 (self.remb * GROWTH.powf(elapsed)).min(most.max(self.remb))

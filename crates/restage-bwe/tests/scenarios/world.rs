@@ -25,7 +25,13 @@ const STEP_NEED: f64 = 1.15;
 const STEP_PROVEN_AFTER: Duration = Duration::from_secs(1);
 const STEP_INTERVAL: Duration = Duration::from_secs(3);
 const STEP_INTERVAL_GROWTH: f64 = 1.5;
+/// How long a layer that does not fit stays while what is sent passes.
+const KEEP_CLEAR_FOR: Duration = Duration::from_secs(3);
 const STEP_TRIAL: Duration = Duration::from_secs(10);
+/// The smallest layer is paused when this share of it has not fitted for so long, and sooner if there is no other.
+const PAUSE_BELOW: f64 = 0.9;
+const PAUSE_AFTER: Duration = Duration::from_secs(2);
+const PAUSE_ONLY_AFTER: Duration = Duration::from_millis(200);
 /// How often shares are read and series are written.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -123,9 +129,38 @@ struct Shown {
     raised: Option<Duration>,
     room_since: Option<Duration>,
     interval: Duration,
+    /// The layer that was lost again, and when: it comes again no sooner than after the interval.
+    failed: Option<(usize, Duration)>,
+    /// The estimator finds out by tries.
+    is_tried: bool,
+    tight_since: Option<Duration>,
+    unfit_since: Option<Duration>,
 }
 
 impl Shown {
+    /// The layer that is kept for now when only `fits` fit, of so many; `is_clear`: what is sent passes.
+    fn kept(&mut self, now: Duration, fits: usize, layers: usize, is_clear: bool) -> usize {
+        if fits >= self.layer {
+            self.unfit_since = None;
+        } else {
+            let since = *self.unfit_since.get_or_insert(now);
+            if is_clear && now < since + KEEP_CLEAR_FOR {
+                self.tight_since = None;
+                return self.layer;
+            }
+        }
+        if fits > 0 || self.layer == 0 {
+            self.tight_since = None;
+            return fits;
+        }
+        let since = *self.tight_since.get_or_insert(now);
+        let pause_after = match layers {
+            2 => PAUSE_ONLY_AFTER,
+            _ => PAUSE_AFTER,
+        };
+        usize::from(now < since + pause_after)
+    }
+
     /// Goes down at once, and up when there was room for long enough. `fits` and `well` are the largest layer for which there is
     /// room, and room to spare. True: it has changed.
     fn turn(&mut self, now: Duration, fits: usize, well: usize) -> bool {
@@ -136,13 +171,17 @@ impl Shown {
         }
         let before = self.layer;
         if fits < self.layer {
-            if self.raised.take().is_some() {
+            // Without transport-wide feedback the estimator itself rests after each failure.
+            if self.raised.take().is_some() && !self.is_tried {
                 self.interval = self.interval.mul_f64(STEP_INTERVAL_GROWTH);
+                self.failed = Some((self.layer, now));
             }
             self.layer = fits;
         } else if well > self.layer {
             let since = *self.room_since.get_or_insert(now);
-            let may = self.changed.is_none_or(|at| now >= at + self.interval);
+            let rests = |(layer, at)| self.layer + 1 >= layer && now < at + self.interval;
+            let may = self.changed.is_none_or(|at| now >= at + STEP_INTERVAL)
+                && !self.failed.is_some_and(rests);
             if may && now >= since + STEP_PROVEN_AFTER {
                 self.layer += 1;
                 self.raised = Some(now);
@@ -154,6 +193,7 @@ impl Shown {
         if is_changed {
             self.changed = Some(now);
             self.room_since = None;
+            self.unfit_since = None;
         }
         is_changed
     }
@@ -256,7 +296,10 @@ impl World {
                 id: None,
                 random: Random::new(seeds.next_u64()),
                 picture: 0,
-                shown: Shown::default(),
+                shown: Shown {
+                    is_tried: world.setting.kind != Kind::TransportWide,
+                    ..Shown::default()
+                },
                 timer: None,
                 arrived: Vec::new(),
                 reported: 0,
@@ -388,8 +431,12 @@ impl World {
             Source::Layers(layers) => {
                 let fits =
                     |share: f64| layers.iter().rposition(|rate| *rate as f64 * share <= room);
-                let (now_fits, well) = (fits(1.0).unwrap_or(0), fits(STEP_NEED).unwrap_or(0));
-                let is_changed = flow.shown.turn(now, now_fits, well);
+                let (present, well) = (fits(1.0).unwrap_or(0), fits(STEP_NEED).unwrap_or(0));
+                let least = fits(PAUSE_BELOW).unwrap_or(0).min(1);
+                let fits = present.max(least);
+                let is_clear = flow.estimator.is_clear();
+                let kept = flow.shown.kept(now, fits, layers.len(), is_clear);
+                let is_changed = flow.shown.turn(now, kept, well);
                 let rate = layers[flow.shown.layer];
                 if is_changed {
                     flow.trace.steps.push((now, rate + audio as u64));

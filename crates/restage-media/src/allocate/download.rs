@@ -167,6 +167,7 @@ impl Place {
                 && self.couple(now, &mut network.coupling, estimator, priority);
             news.estimate = Some(Estimate {
                 is_coupled,
+                is_tried: !estimator.has_feedback(),
                 bits_per_s: estimator.estimate(),
                 is_overused: estimator.usage() == Usage::Overuse,
                 is_jammed: is_jammed(estimator),

@@ -1,8 +1,8 @@
 //! When a flow goes to another level.
 //!
 //! It goes down at once, but while what is sent passes ([`KEEP_CLEAR_FOR`]). It goes up when there has been room for the higher level for [`STEP_PROVEN_AFTER`], and not before
-//! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and the
-//! next one comes after a longer time. The smallest layer is paused only when it has not fitted for a while: [`PAUSE_AFTER`](crate::limits::PAUSE_AFTER), or less.
+//! [`STEP_INTERVAL_MIN`] after its last change; only a flow that has never had to go down need not wait that long. If the larger layer cannot be kept for [`STEP_TRIAL`], the step has failed, and that
+//! level comes again after a longer time. The smallest layer is paused only when it has not fitted for a while: [`PAUSE_AFTER`](crate::limits::PAUSE_AFTER), or less.
 
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,13 @@ pub(super) struct Steps {
     tight_since: Option<Instant>,
     /// Since when there is no room for the present level.
     unfit_since: Option<Instant>,
-    /// When the level was raised, until that has failed or not.
-    raised_at: Option<Instant>,
-    /// Shortest time from a change to a higher level.
+    /// When the level was raised and to which first one above, until that has failed or not.
+    raised: Option<(Instant, usize)>,
+    /// When that failed last: from this level on nothing comes again for the interval.
+    failed: Option<(Instant, usize)>,
     interval: Duration,
+    /// What is known of the network is found out by tries, after whose failures there are pauses anyway.
+    is_tried: bool,
     /// The network has made it go down before.
     has_fallen: bool,
 }
@@ -43,8 +46,10 @@ impl Steps {
             room_since: None,
             tight_since: None,
             unfit_since: None,
-            raised_at: None,
+            raised: None,
+            failed: None,
             interval: STEP_INTERVAL_MIN,
+            is_tried: false,
             has_fallen: false,
         }
     }
@@ -57,7 +62,7 @@ impl Steps {
     pub(super) fn set(&mut self, level: usize) {
         if level != self.level {
             self.level = level;
-            self.raised_at = None;
+            self.raised = None;
             self.room_since = None;
             self.tight_since = None;
             self.unfit_since = None;
@@ -67,6 +72,13 @@ impl Steps {
     /// The subscriber wishes for something else: the next step need not wait for the time since the last one.
     pub(super) fn hurry(&mut self) {
         self.changed_at = None;
+        self.failed = None;
+    }
+
+    /// Says whether the estimate comes from tries, as without transport-wide feedback: then a step that fails makes the next one wait no
+    /// longer, because the estimate has no room for it before the next try.
+    pub(super) fn set_tried(&mut self, is_tried: bool) {
+        self.is_tried = is_tried;
     }
 
     /// Whether the present level stays although only `kept` levels fit by the estimate: what is sent passes (`is_clear`), and that has not
@@ -87,8 +99,9 @@ impl Steps {
     /// Only `kept` of the present levels fit. At least so many are kept all the same, and one until none has fitted for the time
     /// `pause_after`.
     pub(super) fn keep(&mut self, now: Instant, kept: usize, least: usize, pause_after: Duration) {
-        if self.raised_at.is_some_and(|at| now >= at + STEP_TRIAL) {
-            self.raised_at = None;
+        if self.raised.is_some_and(|(at, _)| now >= at + STEP_TRIAL) {
+            self.raised = None;
+            self.failed = None;
             self.interval = STEP_INTERVAL_MIN;
         }
         if kept > 0 || self.level == 0 {
@@ -109,9 +122,10 @@ impl Steps {
             return;
         }
         self.has_fallen = true;
-        if self.raised_at.take().is_some() {
+        if let Some((_, failed)) = self.raised.take().filter(|_| !self.is_tried) {
             let longer = self.interval * STEP_INTERVAL_GROWTH_PERCENT / 100;
             self.interval = longer.min(STEP_INTERVAL_MAX);
+            self.failed = Some((now, failed));
         }
         self.change(now, level);
     }
@@ -124,14 +138,23 @@ impl Steps {
         self.unfit_since = None;
     }
 
-    /// Whether the time since the last change permits a step up.
-    pub(super) fn may_rise(&self, now: Instant) -> bool {
-        self.changed_at.is_none_or(|at| now >= at + self.interval)
+    /// Up to which level a step to `goal` may go, by the time since the last change and since a failure.
+    pub(super) fn reach(&self, now: Instant, goal: usize) -> usize {
+        if self
+            .changed_at
+            .is_some_and(|at| now < at + STEP_INTERVAL_MIN)
+        {
+            return self.level;
+        }
+        match self.failed {
+            Some((at, level)) if now < at + self.interval => goal.min(level - 1).max(self.level),
+            _ => goal,
+        }
     }
 
     /// Whether the level was raised a short time ago, so that it may turn out to be too much.
     pub(super) fn is_on_trial(&self) -> bool {
-        self.raised_at.is_some()
+        self.raised.is_some()
     }
 
     /// There is room for `goal` levels now; `is_calm` is false while the network is overloaded, when nothing is raised. Returns the
@@ -146,14 +169,15 @@ impl Steps {
         }
         self.room = self.room.min(goal);
         let since = *self.room_since.get_or_insert(now);
-        let may_rise = is_calm && now >= since + STEP_PROVEN_AFTER && self.may_rise(now);
-        may_rise.then_some(self.room)
+        let level = self.reach(now, self.room);
+        let may_rise = is_calm && now >= since + STEP_PROVEN_AFTER && level > self.level;
+        may_rise.then_some(level)
     }
 
     /// Raises the level to this one.
     pub(super) fn rise(&mut self, now: Instant, level: usize) {
+        self.raised = Some((now, self.level + 1));
         self.change(now, level);
-        self.raised_at = Some(now);
         if !self.has_fallen {
             self.changed_at = None;
         }
@@ -162,7 +186,7 @@ impl Steps {
     /// Makes room for another flow that has the right to it: this is no failure.
     pub(super) fn give_way(&mut self, now: Instant, level: usize) {
         if level < self.level {
-            self.raised_at = None;
+            self.raised = None;
             self.change(now, level);
         }
     }
@@ -265,6 +289,40 @@ mod tests {
         }
         assert_eq!(waits[..4], [4_500, 6_800, 10_200, 15_200]);
         assert_eq!(waits[13], 120_000);
+    }
+
+    #[test]
+    fn levels_below_the_one_that_failed_and_above_it_do_not_wait_longer() {
+        let mut rig = Rig::new(1);
+        rig.until(3, 3, 3);
+        rig.turn(2, 2, true);
+        let since = rig.ms;
+        // From level 2 to 1, which is no failure: level 2 comes as soon as ever.
+        rig.turn(1, 1, true);
+        assert_eq!(rig.until(2, 3, 3) + 100, 3_000);
+        rig.until(3, 3, 3);
+        assert_eq!(
+            rig.ms - since,
+            6_100,
+            "the time since the failure has passed"
+        );
+        rig.turn(2, 2, true);
+        assert_eq!(
+            rig.until(3, 3, 3) + 100,
+            6_800,
+            "the next failure counts on"
+        );
+    }
+
+    #[test]
+    fn where_the_estimate_comes_from_tries_a_failure_makes_nothing_wait_longer() {
+        let mut rig = Rig::new(1);
+        rig.steps.set_tried(true);
+        rig.until(2, 2, 2);
+        for _ in 0..5 {
+            rig.turn(1, 1, true);
+            assert_eq!(rig.until(2, 2, 2) + 100, 3_000);
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Estimate {
     pub(crate) bits_per_s: u64,
     /// It is part of the sum of coupled rates.
     pub(crate) is_coupled: bool,
+    /// It is found out by tries: the receiver sends no transport-wide feedback.
+    pub(crate) is_tried: bool,
     /// Queues are growing at the moment.
     pub(crate) is_overused: bool,
     /// Packets wait in a long queue ([`JAM_QUEUE`](crate::limits::JAM_QUEUE)).
@@ -212,6 +214,8 @@ impl Row {
         let was_shared = self.is_shared();
         let wanted_before = self.wanted;
         self.estimate = news.estimate;
+        self.steps
+            .set_tried(news.estimate.is_some_and(|estimate| estimate.is_tried));
         self.audio = news.audio;
         let is_another_wish = self.wish != *news.wish;
         if is_another_wish {
@@ -314,8 +318,8 @@ impl Row {
         for above in level..next {
             demand.costs[above] = self.need(above).unwrap_or_default();
         }
-        let may_rise = self.steps.may_rise(now + STEP_PROVEN_AFTER);
-        demand.levels = if may_rise { next } else { level }.min(self.wanted);
+        let reach = self.steps.reach(now + STEP_PROVEN_AFTER, next);
+        demand.levels = reach.min(self.wanted);
         match self.is_shared() {
             true => demand,
             false => self.demand(demand.costs, 0),
@@ -427,10 +431,9 @@ impl Row {
     /// The rate that the network has to be shown to carry for the next step, or for the present one.
     fn desired(&self, now: Instant) -> u64 {
         let level = self.steps.level();
-        let next = match level < self.wanted && self.steps.may_rise(now + STEP_INTERVAL_MIN) {
-            true => self.need(levels::next_whole(&self.levels, level).min(self.wanted) - 1),
-            false => None,
-        };
+        let next = levels::next_whole(&self.levels, level).min(self.wanted);
+        let reach = self.steps.reach(now + STEP_INTERVAL_MIN, next);
+        let next = (reach > level).then(|| self.need(reach - 1)).flatten();
         let present = || {
             let level = self.levels.get(level.checked_sub(1)?)?;
             Some(level.peak_bits_per_s)

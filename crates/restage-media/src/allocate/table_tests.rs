@@ -106,6 +106,7 @@ impl Rig {
             let estimate = Estimate {
                 bits_per_s: flow.kbit * KBIT,
                 is_coupled: flow.kbit == 0,
+                is_tried: false,
                 is_overused: self.is_overused,
                 is_jammed: self.is_jammed,
                 is_clear: self.is_clear,

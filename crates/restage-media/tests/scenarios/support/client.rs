@@ -433,7 +433,7 @@ fn engine(now: Instant, srtp: Srtp, codecs: &[Codec]) -> Rtc {
         certificate: None,
         others: codecs.to_vec(),
         has_feedback: true,
-        feedback_interval: Duration::ZERO,
+        feedback_interval: None,
     };
     let extensions = codecs.contains(&Codec::Av1).then(descriptor::extension);
     engine.build_with(now, extensions.into_iter().collect())
