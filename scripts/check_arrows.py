@@ -22,6 +22,7 @@ ARROWS = {
     "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
+    "restage-compose": ("restage-picture",),
     "restage-core": (),
     "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),

@@ -1,0 +1,30 @@
+//! Bounds of a composition: inputs, sizes, queues, times.
+
+/// Inputs of a composition. More than the service's quota of publishers in a stage, for servers with open limits.
+pub const INPUTS_MAX: usize = 24;
+/// Tiles of a picture: of more persons the first are shown.
+pub const TILES_MAX: usize = INPUTS_MAX;
+/// Pictures of different sizes or rates that one composition makes.
+pub const RENDITIONS_MAX: usize = 2;
+/// Bytes of a message between server and child, without the four of its length.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a person's name; what is beyond is cut off.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Bytes of the text that says why a person has no picture.
+pub const REASON_BYTES_MAX: usize = 256;
+/// Bytes of an Opus packet: the longest that RFC 6716 §3.4 allows in one packet of 120 ms.
+pub const OPUS_BYTES_MAX: usize = 6 * 1_275 + 7;
+/// Width and height of what a composition makes, at least: one sample of colour.
+pub const RENDITION_SIDE_MIN: u32 = 2;
+/// Width and height of what a composition makes, at most.
+pub const RENDITION_SIDE_MAX: u32 = 1_920;
+/// Pixels of what a composition makes: 1,920 by 1,080.
+pub const RENDITION_PIXELS_MAX: u32 = 1_920 * 1_080;
+/// Thousandths of pictures per second.
+pub const FRAMERATE_MILLI_MIN: u32 = 1_000;
+/// Thousandths of pictures per second.
+pub const FRAMERATE_MILLI_MAX: u32 = 60_000;
+/// Bits per second of what a composition makes.
+pub const BITRATE_MIN: u32 = 1;
+/// Bits per second of what a composition makes.
+pub const BITRATE_MAX: u32 = 8_500_000;
