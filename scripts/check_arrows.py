@@ -22,7 +22,7 @@ ARROWS = {
     "restage-audio": (),
     "restage-bwe": (),
     "restage-codec": (),
-    "restage-compose": ("restage-picture",),
+    "restage-compose": ("restage-codec", "restage-picture"),
     "restage-core": (),
     "restage-picture": ("restage-codec",),
     "restage-record": ("restage-codec",),

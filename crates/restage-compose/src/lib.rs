@@ -6,4 +6,5 @@
 
 pub mod layout;
 pub mod limits;
+pub mod picture;
 pub mod protocol;

@@ -26,7 +26,7 @@ impl Messages {
     /// # Errors
     ///
     /// A length is 0 or over [`FRAME_BYTES_MAX`]. The stream is lost then.
-    pub fn next(&mut self) -> Result<Option<Bytes>, ProtocolError> {
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, ProtocolError> {
         let Some(head) = self.bytes.first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };

@@ -122,7 +122,7 @@ fn messages_are_read_as_they_were_written_however_the_stream_is_cut() {
         let (mut messages, mut found) = (Messages::default(), Vec::new());
         for bytes in to_child.chunks(step) {
             messages.take(bytes);
-            while let Some(message) = messages.next().unwrap() {
+            while let Some(message) = messages.next_message().unwrap() {
                 found.push(ToChild::parse(&message).unwrap());
             }
         }
@@ -130,7 +130,7 @@ fn messages_are_read_as_they_were_written_however_the_stream_is_cut() {
         let (mut messages, mut found) = (Messages::default(), Vec::new());
         for bytes in from_child.chunks(step) {
             messages.take(bytes);
-            while let Some(message) = messages.next().unwrap() {
+            while let Some(message) = messages.next_message().unwrap() {
                 found.push(FromChild::parse(&message).unwrap());
             }
         }
@@ -142,10 +142,16 @@ fn messages_are_read_as_they_were_written_however_the_stream_is_cut() {
 fn lengths_have_a_bound() {
     let mut messages = Messages::default();
     messages.take(&(FRAME_BYTES_MAX as u32 + 1).to_be_bytes());
-    assert!(matches!(messages.next(), Err(ProtocolError::Length(_))));
+    assert!(matches!(
+        messages.next_message(),
+        Err(ProtocolError::Length(_))
+    ));
     let mut messages = Messages::default();
     messages.take(&[0; 4]);
-    assert!(matches!(messages.next(), Err(ProtocolError::Length(0))));
+    assert!(matches!(
+        messages.next_message(),
+        Err(ProtocolError::Length(0))
+    ));
     let mut out = vec![1];
     let long = FromChild::Opus {
         at_us: 0,
@@ -194,7 +200,8 @@ fn what_is_out_of_bounds_is_refused_on_both_sides() {
     .unwrap();
     let mut messages = Messages::default();
     messages.take(&out);
-    let ToChild::Scene { persons } = ToChild::parse(&messages.next().unwrap().unwrap()).unwrap()
+    let ToChild::Scene { persons } =
+        ToChild::parse(&messages.next_message().unwrap().unwrap()).unwrap()
     else {
         panic!("not a scene");
     };

@@ -134,7 +134,7 @@ impl Setup {
         )?;
         for rendition in &self.renditions {
             let sides = RENDITION_SIDE_MIN..=RENDITION_SIDE_MAX;
-            let is_side = |side: u32| sides.contains(&side) && side % 2 == 0;
+            let is_side = |side: u32| sides.contains(&side) && side.is_multiple_of(2);
             bound(is_side(rendition.width), "width")?;
             bound(is_side(rendition.height), "height")?;
             let pixels = rendition.width * rendition.height;
