@@ -4,6 +4,8 @@
 //! are the messages of [`protocol`]; where each person is shown is decided by [`layout`].
 #![deny(missing_docs)]
 
+pub mod decode;
+pub mod encode;
 pub mod layout;
 pub mod limits;
 pub mod picture;

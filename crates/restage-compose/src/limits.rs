@@ -14,8 +14,8 @@ pub const NAME_BYTES_MAX: usize = 256;
 pub const REASON_BYTES_MAX: usize = 256;
 /// Bytes of an Opus packet: the longest that RFC 6716 §3.4 allows in one packet of 120 ms.
 pub const OPUS_BYTES_MAX: usize = 6 * 1_275 + 7;
-/// Width and height of what a composition makes, at least: one sample of colour.
-pub const RENDITION_SIDE_MIN: u32 = 2;
+/// Width and height of what a composition makes, at least: what the encoder takes.
+pub const RENDITION_SIDE_MIN: u32 = 16;
 /// Width and height of what a composition makes, at most.
 pub const RENDITION_SIDE_MAX: u32 = 1_920;
 /// Pixels of what a composition makes: 1,920 by 1,080.
@@ -28,3 +28,9 @@ pub const FRAMERATE_MILLI_MAX: u32 = 60_000;
 pub const BITRATE_MIN: u32 = 1;
 /// Bits per second of what a composition makes.
 pub const BITRATE_MAX: u32 = 8_500_000;
+/// Pixels of a picture that is decoded: 1,920 by 1,080. Who sends larger ones is heard and not seen.
+pub const SOURCE_PIXELS_MAX: u64 = 1_920 * 1_080;
+/// Width and height of a picture that is decoded.
+pub const SOURCE_SIDE_MAX: u32 = 1_920;
+/// Microseconds from one key frame of a rendition to the next. The targets of segments are whole multiples of it.
+pub const KEY_FRAME_INTERVAL_US: u64 = 2_000_000;

@@ -82,9 +82,9 @@ pub struct Setup {
 /// A picture that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rendition {
-    /// Pixels of a row: even, 2 to 1,920.
+    /// Pixels of a row: even, 16 to 1,920.
     pub width: u32,
-    /// Rows: even, 2 to 1,920. At most 2,073,600 pixels in all.
+    /// Rows: even, 16 to 1,920. At most 2,073,600 pixels in all.
     pub height: u32,
     /// Thousandths of pictures per second, 1,000 to 60,000.
     pub framerate_milli: u32,
