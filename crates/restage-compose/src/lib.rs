@@ -10,3 +10,4 @@ pub mod layout;
 pub mod limits;
 pub mod picture;
 pub mod protocol;
+pub mod sound;

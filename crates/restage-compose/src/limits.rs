@@ -34,3 +34,5 @@ pub const SOURCE_PIXELS_MAX: u64 = 1_920 * 1_080;
 pub const SOURCE_SIDE_MAX: u32 = 1_920;
 /// Microseconds from one key frame of a rendition to the next. The targets of segments are whole multiples of it.
 pub const KEY_FRAME_INTERVAL_US: u64 = 2_000_000;
+/// Microseconds by which pictures and sound are behind the clock, so that what comes late or in bursts is there when it is wanted.
+pub const DELAY_US: u64 = 120_000;
