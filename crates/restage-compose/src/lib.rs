@@ -6,6 +6,7 @@
 
 pub mod decode;
 pub mod encode;
+pub mod engine;
 pub mod layout;
 pub mod limits;
 pub mod picture;

@@ -36,3 +36,21 @@ pub const SOURCE_SIDE_MAX: u32 = 1_920;
 pub const KEY_FRAME_INTERVAL_US: u64 = 2_000_000;
 /// Microseconds by which pictures and sound are behind the clock, so that what comes late or in bursts is there when it is wanted.
 pub const DELAY_US: u64 = 120_000;
+/// Microseconds after which a person whose pictures have stopped is shown without one.
+pub const PICTURE_OLD_US: u64 = 5_000_000;
+/// Pictures of an input that wait for their time. They are encoded: a few seconds of 60 a second.
+pub const QUEUED_PICTURES_MAX: usize = 240;
+/// Bytes of an input's pictures that wait for their time.
+pub const QUEUED_BYTES_MAX: usize = 8 << 20;
+/// Microseconds between two requests for a key frame of an input.
+pub const KEY_FRAME_REQUEST_US: u64 = 1_000_000;
+/// Microseconds between a key frame of a rendition and the next one that somebody may have by asking.
+pub const KEY_FRAME_SPACING_US: u64 = 300_000;
+/// Ticks in a row that take longer than there is time before every second picture is left out.
+pub const OVER_BUDGET_TICKS: u32 = 3;
+/// Microseconds during which all ticks must take less than [`ROOM_PERCENT`] of their time before every picture is made again.
+pub const ROOM_US: u64 = 2_000_000;
+/// Part of the time between two pictures, in percent.
+pub const ROOM_PERCENT: u64 = 80;
+/// Microseconds between two figures of health.
+pub const HEALTH_US: u64 = 1_000_000;
