@@ -43,7 +43,7 @@ ARROWS = {
     # It is published by itself and shares no code with the server.
     "restage-client": (),
     "restage": (
-        *("restage-api", "restage-client", "restage-codec", "restage-core"),
+        *("restage-api", "restage-client", "restage-codec", "restage-compose", "restage-core"),
         *("restage-node", "restage-picture", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.

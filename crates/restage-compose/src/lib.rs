@@ -4,6 +4,7 @@
 //! are the messages of [`protocol`]; where each person is shown is decided by [`layout`].
 #![deny(missing_docs)]
 
+pub mod child;
 pub mod decode;
 pub mod encode;
 pub mod engine;

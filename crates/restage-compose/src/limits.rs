@@ -1,5 +1,7 @@
 //! Bounds of a composition: inputs, sizes, queues, times.
 
+use restage_picture::sandbox::Limits;
+
 /// Inputs of a composition. More than the service's quota of publishers in a stage, for servers with open limits.
 pub const INPUTS_MAX: usize = 24;
 /// Tiles of a picture: of more persons the first are shown.
@@ -54,3 +56,19 @@ pub const ROOM_US: u64 = 2_000_000;
 pub const ROOM_PERCENT: u64 = 80;
 /// Microseconds between two figures of health.
 pub const HEALTH_US: u64 = 1_000_000;
+
+/// Memory that a child may map beside what it has when it starts: [`INPUTS_MAX`] decoders of 1080p with 16 reference pictures, what waits to be
+/// decoded, and two encoders.
+pub const CHILD_MEMORY_MAX: u64 = 2 << 30;
+/// How much less of the processor a child gets than the server, where both want it: 0 to 19.
+pub const CHILD_NICENESS: i32 = 5;
+/// What a child may have and do. It lives as long as its composition.
+pub const CHILD_LIMITS: Limits = Limits {
+    memory: CHILD_MEMORY_MAX,
+    cpu_seconds: None,
+    may_wait: true,
+};
+/// Bytes that wait for the server to read them. A child that has more ends: nobody reads.
+pub const OUT_BYTES_MAX: usize = 16 << 20;
+/// Bytes that are read before the clock is looked at again.
+pub const READ_BYTES_MAX: usize = 1 << 20;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::limits::CHILD_NICENESS;
+use crate::limits::{CHILD_NICENESS, THUMBNAIL_LIMITS};
 use crate::protocol::{Answer, Request};
 use crate::{sandbox, thumbnail};
 
@@ -60,9 +60,9 @@ fn answer(needs_sandbox: bool) -> ExitCode {
     // Less is a courtesy, not a protection.
     let _ = rustix::process::nice(CHILD_NICENESS);
     let entered = match needs_sandbox {
-        true => sandbox::enter(),
+        true => sandbox::enter(&THUMBNAIL_LIMITS),
         false => {
-            sandbox::enter_what_is_there();
+            sandbox::enter_what_is_there(&THUMBNAIL_LIMITS);
             Ok(())
         }
     };
@@ -85,7 +85,7 @@ fn answer(needs_sandbox: bool) -> ExitCode {
 
 /// Prints what came of each trial. The exit code says whether all were prevented.
 fn check() -> ExitCode {
-    let trials = match sandbox::check::run() {
+    let trials = match sandbox::check::run(&THUMBNAIL_LIMITS) {
         Ok(trials) => trials,
         Err(missing) => {
             return print(&format!("FAIL {missing}\n"), ExitCode::FAILURE);

@@ -100,10 +100,13 @@ enum Command {
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // A child of the server: it has nothing to do with the commands, and nothing may have started before it locks itself in.
-    if let [_, name, rest @ ..] = arguments.as_slice()
-        && name == restage_picture::child::COMMAND
-    {
-        return restage_picture::child::run(rest);
+    if let [_, name, rest @ ..] = arguments.as_slice() {
+        if name == restage_picture::child::COMMAND {
+            return restage_picture::child::run(rest);
+        }
+        if name == restage_compose::child::COMMAND {
+            return restage_compose::child::run(rest);
+        }
     }
     let format = match cmd::serve::wants_json(&arguments) {
         true => LogFormat::Json,

@@ -36,7 +36,7 @@ enum Engine {
     #[default]
     None,
     H264(h264::Decoder),
-    Vp8(vp8::Decoder),
+    Vp8(Box<vp8::Decoder>),
 }
 
 impl VideoDecoder {
@@ -85,7 +85,7 @@ impl VideoDecoder {
             }
             self.engine = match codec {
                 Codec::H264 => Engine::H264(h264::Decoder::new()?),
-                Codec::Vp8 => Engine::Vp8(vp8::Decoder::default()),
+                Codec::Vp8 => Engine::Vp8(Box::default()),
             };
         }
         // Planes are kept from picture to picture, unless one was turned into another size.

@@ -319,7 +319,7 @@ impl Engine {
 
 /// What is seen of a person at a tick.
 fn content<'a>(person: &'a Person, state: &'a VideoInput, due_us: u64) -> Content<'a> {
-    let why = person.why_no_picture.as_deref().or(state.reason());
+    let why = person.why_no_picture.as_deref().or_else(|| state.reason());
     let picture = state.picture();
     let is_fresh = state
         .shown_at_us()
@@ -334,7 +334,7 @@ fn content<'a>(person: &'a Person, state: &'a VideoInput, due_us: u64) -> Conten
         }
         _ => Content::Placeholder {
             name: &person.name,
-            text: why.or(person.is_muted.then_some(MUTED)),
+            text: why.or_else(|| person.is_muted.then_some(MUTED)),
             size,
         },
     }

@@ -21,6 +21,15 @@ impl Messages {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether a message is complete, or the stream is lost.
+    pub fn has_message(&self) -> bool {
+        let Some(head) = self.bytes.first_chunk::<LENGTH_BYTES>() else {
+            return false;
+        };
+        let length = usize::try_from(u32::from_be_bytes(*head)).unwrap_or(usize::MAX);
+        length > FRAME_BYTES_MAX || self.bytes.len() - LENGTH_BYTES >= length
+    }
+
     /// The next complete message: its kind and its payload.
     ///
     /// # Errors

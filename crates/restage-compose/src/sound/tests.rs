@@ -83,7 +83,7 @@ fn a_tone_comes_after_the_delay_and_without_a_click() {
 #[test]
 fn lost_packets_are_concealed() {
     let packets = tone(200.0, 100, 0.5);
-    let is_lost = |number: u64| number > 20 && number % 10 == 0;
+    let is_lost = |number: u64| number > 20 && number.is_multiple_of(10);
     let (left, mut mixer) = heard(
         &packets,
         100,

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::{Missing, Part, descriptors, enter_part};
-use crate::limits::{CHILD_ENVIRONMENT, CHILD_MEMORY_MAX};
+use super::{Limits, Missing, Part, descriptors, enter_part};
+use crate::limits::CHILD_ENVIRONMENT;
 
 /// A file that every Linux has, and one that every process may open.
 const FILES: [&str; 2] = ["/etc/passwd", "/proc/self/maps"];
@@ -55,9 +55,9 @@ impl fmt::Display for Trial {
 /// # Errors
 ///
 /// A part is not there.
-pub fn run() -> Result<Vec<Trial>, Missing> {
+pub fn run(limits: &Limits) -> Result<Vec<Trial>, Missing> {
     let mut trials = Vec::new();
-    enter_part(Part::Descriptors)?;
+    enter_part(Part::Descriptors, limits)?;
     let mut variables = std::env::vars_os().filter(|(name, _)| name != CHILD_ENVIRONMENT.0);
     trials.push(Trial::new(
         Part::Descriptors,
@@ -71,21 +71,21 @@ pub fn run() -> Result<Vec<Trial>, Missing> {
         "a descriptor of the server",
         open.and_then(found),
     ));
-    enter_part(Part::Resources)?;
+    enter_part(Part::Resources, limits)?;
     trials.push(Trial::new(
         Part::Resources,
         "much memory",
-        reserve(CHILD_MEMORY_MAX),
+        reserve(limits.memory),
     ));
     trials.push(Trial::new(
         Part::Resources,
         "two more descriptors",
         duplicate(),
     ));
-    enter_part(Part::Landlock)?;
+    enter_part(Part::Landlock, limits)?;
     trials.extend(FILES.map(|file| Trial::new(Part::Landlock, file, File::open(file))));
     let parent = rustix::process::getppid();
-    enter_part(Part::Seccomp)?;
+    enter_part(Part::Seccomp, limits)?;
     trials.extend(calls(parent));
     Ok(trials)
 }

@@ -56,6 +56,17 @@ impl Part {
     }
 }
 
+/// How much a process may have, and what it may do besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory that it may map beside what it has when it enters.
+    pub memory: u64,
+    /// Seconds of processor time; `None` for a process that lives as long as it is needed.
+    pub cpu_seconds: Option<u64>,
+    /// It may wait for standard input and output (`poll`), because it talks for as long as it lives.
+    pub may_wait: bool,
+}
+
 /// A part that is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is not available here: {reason}", part.name())]
@@ -71,24 +82,26 @@ pub struct Missing {
 /// # Errors
 ///
 /// A part is not there. Those before it hold.
-pub fn enter() -> Result<(), Missing> {
-    Part::ALL.into_iter().try_for_each(enter_part)
+pub fn enter(limits: &Limits) -> Result<(), Missing> {
+    Part::ALL
+        .into_iter()
+        .try_for_each(|part| enter_part(part, limits))
 }
 
 /// Enters the parts that are there, and leaves out the others.
-pub fn enter_what_is_there() {
+pub fn enter_what_is_there(limits: &Limits) {
     for part in Part::ALL {
         // A part that is missing is what the caller has accepted.
-        let _ = enter_part(part);
+        let _ = enter_part(part, limits);
     }
 }
 
-fn enter_part(part: Part) -> Result<(), Missing> {
+fn enter_part(part: Part, limits: &Limits) -> Result<(), Missing> {
     let entered = match part {
         Part::Descriptors => descriptors::close().map_err(|error| error.to_string()),
         Part::Landlock => landlock::enter(),
-        Part::Resources => resources::limit(),
-        Part::Seccomp => seccomp::enter(),
+        Part::Resources => resources::limit(limits),
+        Part::Seccomp => seccomp::enter(limits.may_wait),
     };
     entered.map_err(|reason| Missing { part, reason })
 }

@@ -4,21 +4,22 @@ use std::fs;
 
 use nix::sys::resource::{Resource, setrlimit};
 
-use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX};
+use super::Limits;
 
 /// Standard input, output and error, and the ruleset of Landlock while it is made.
 const DESCRIPTORS_MAX: u64 = 4;
 
-pub(super) fn limit() -> Result<(), String> {
+pub(super) fn limit(limits: &Limits) -> Result<(), String> {
     let mapped = mapped().ok_or("the size of this process cannot be read in /proc/self/statm")?;
-    for (resource, most) in [
-        (Resource::RLIMIT_AS, mapped.saturating_add(CHILD_MEMORY_MAX)),
-        (Resource::RLIMIT_CPU, CHILD_CPU_SECONDS_MAX),
+    let time = limits.cpu_seconds.map(|most| (Resource::RLIMIT_CPU, most));
+    let others = [
+        (Resource::RLIMIT_AS, mapped.saturating_add(limits.memory)),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
         (Resource::RLIMIT_FSIZE, 0),
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NPROC, 0),
-    ] {
+    ];
+    for (resource, most) in others.into_iter().chain(time) {
         setrlimit(resource, most, most).map_err(|error| format!("{resource:?}: {error}"))?;
     }
     Ok(())

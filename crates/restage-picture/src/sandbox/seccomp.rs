@@ -28,18 +28,26 @@ const ANY: [i64; 17] = [
     libc::SYS_gettid,
     libc::SYS_membarrier,
 ];
+/// What waits for standard input and output. `poll` is `ppoll` where the kernel has no other.
+#[cfg(target_arch = "x86_64")]
+const WAIT: &[i64] = &[libc::SYS_poll, libc::SYS_ppoll];
+#[cfg(not(target_arch = "x86_64"))]
+const WAIT: &[i64] = &[libc::SYS_ppoll];
 /// Index of the argument that says how memory may be used, in `mmap` and `mprotect`.
 const PROTECTION: u8 = 2;
 
 /// Other calls fail with EPERM: libraries go on without what they asked for, and a program error ends the process anyway.
-pub(super) fn enter() -> Result<(), String> {
-    let program = program().map_err(|error| error.to_string())?;
+pub(super) fn enter(may_wait: bool) -> Result<(), String> {
+    let program = program(may_wait).map_err(|error| error.to_string())?;
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())
 }
 
-fn program() -> Result<BpfProgram, BackendError> {
+fn program(may_wait: bool) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     rules.extend(ANY.map(|call| (call, Vec::new())));
+    if may_wait {
+        rules.extend(WAIT.iter().map(|call| (*call, Vec::new())));
+    }
     rules.insert(libc::SYS_read, vec![on(libc::STDIN_FILENO)?]);
     rules.insert(libc::SYS_write, vec![on(libc::STDOUT_FILENO)?]);
     rules.insert(libc::SYS_mmap, vec![not_executable()?]);
