@@ -52,6 +52,9 @@ impl VideoInput {
         if let Some(last) = self.queue.back() {
             unit.at_us = unit.at_us.max(last.at_us);
         }
+        if unit.is_key {
+            self.lacks_key_frame = false;
+        }
         self.queued_bytes += unit.bytes.len();
         self.queue.push_back(unit);
         if self.queue.len() > QUEUED_PICTURES_MAX || self.queued_bytes > QUEUED_BYTES_MAX {

@@ -235,18 +235,18 @@ fn different_shapes_cover_their_tiles() {
 #[test]
 fn the_featured_person_is_contained() {
     let tiles = [
-        // 4:3 in 1280 by 540: 720 by 540.
+        // 4:3 in 1280 by 538: 717⅓ by 538.
         Expected {
             input: 0,
             source: (640, 480),
             crop: (0.0, 0.0, 640.0, 480.0),
-            place: (280, 0, 720, 540),
+            place: (280, 0, 718, 538),
         },
         Expected {
             input: 1,
             source: (320, 180),
-            crop: (0.0, 0.0, 318.0, 178.0),
-            place: (480, 542, 318, 178),
+            crop: (0.0, 0.0, 320.0, 180.0),
+            place: (480, 540, 320, 180),
         },
     ];
     let feature =

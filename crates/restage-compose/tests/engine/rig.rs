@@ -1,8 +1,5 @@
 //! A composition whose clock is turned by the test, and persons who send real streams into it.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use bytes::Bytes;
 use restage_compose::decode::VideoDecoder;
 use restage_compose::encode::VideoEncoder;
@@ -14,15 +11,15 @@ use restage_compose::protocol::{
 };
 
 /// When compositions begin.
-pub const START_US: u64 = 10_000_000;
+pub(crate) const START_US: u64 = 10_000_000;
 /// Pictures of 30 a second.
-pub const FRAME_US: u64 = 33_333;
+pub(crate) const FRAME_US: u64 = 33_333;
 
-pub fn size(width: u32, height: u32) -> Size {
+pub(crate) fn size(width: u32, height: u32) -> Size {
     Size { width, height }
 }
 
-pub fn rendition(width: u32, height: u32) -> Rendition {
+pub(crate) fn rendition(width: u32, height: u32) -> Rendition {
     Rendition {
         width,
         height,
@@ -31,11 +28,11 @@ pub fn rendition(width: u32, height: u32) -> Rendition {
     }
 }
 
-pub fn grid() -> Layout {
+pub(crate) fn grid() -> Layout {
     Layout::Grid(Grid::default())
 }
 
-pub fn person(input: u32) -> Person {
+pub(crate) fn person(input: u32) -> Person {
     Person {
         input,
         name: format!("Person {input}"),
@@ -50,11 +47,11 @@ pub fn person(input: u32) -> Person {
 }
 
 /// One light all over, by which a person is known.
-pub fn light_of(input: u32) -> u8 {
+pub(crate) fn light_of(input: u32) -> u8 {
     60 + (input as u8 % 8) * 20
 }
 
-pub fn plain(size: Size, light: u8) -> Frame {
+pub(crate) fn plain(size: Size, light: u8) -> Frame {
     let mut frame = Frame::new(size);
     let Size { width, height } = size;
     let whole = Rect {
@@ -68,16 +65,16 @@ pub fn plain(size: Size, light: u8) -> Frame {
 }
 
 /// Sends H.264 of 30 pictures a second.
-pub struct Sender {
-    pub input: u32,
-    pub size: Size,
-    pub encoder: VideoEncoder,
-    pub number: u64,
-    pub wants_key: bool,
+pub(crate) struct Sender {
+    pub(crate) input: u32,
+    pub(crate) size: Size,
+    pub(crate) encoder: VideoEncoder,
+    pub(crate) number: u64,
+    pub(crate) wants_key: bool,
 }
 
 impl Sender {
-    pub fn new(input: u32, size: Size) -> Self {
+    pub(crate) fn new(input: u32, size: Size) -> Self {
         Self {
             input,
             size,
@@ -87,7 +84,7 @@ impl Sender {
         }
     }
 
-    pub fn picture(&mut self, at_us: u64, picture: &Frame) -> ToChild {
+    pub(crate) fn picture(&mut self, at_us: u64, picture: &Frame) -> ToChild {
         let is_key = std::mem::take(&mut self.wants_key);
         let encoded = self
             .encoder
@@ -106,7 +103,7 @@ impl Sender {
     }
 
     /// The next picture in the person's light.
-    pub fn plain(&mut self, at_us: u64) -> ToChild {
+    pub(crate) fn plain(&mut self, at_us: u64) -> ToChild {
         let picture = plain(self.size, light_of(self.input));
         self.picture(at_us, &picture)
     }
@@ -114,29 +111,26 @@ impl Sender {
 
 /// A picture of the composition.
 #[derive(Debug, Clone)]
-pub struct Made {
-    pub rendition: u8,
-    pub at_us: u64,
-    pub is_key: bool,
-    pub bytes: Bytes,
+pub(crate) struct Made {
+    pub(crate) rendition: u8,
+    pub(crate) at_us: u64,
+    pub(crate) is_key: bool,
+    pub(crate) bytes: Bytes,
 }
 
-pub struct Rig {
-    pub engine: Engine,
-    pub now_us: u64,
-    /// What the stopwatch shows.
-    pub stopwatch: Rc<Cell<u64>>,
-    pub made: Vec<Made>,
-    pub opus: Vec<(u64, Bytes)>,
-    pub shown: Vec<(u64, Vec<ShownTile>)>,
-    pub asked: Vec<u32>,
-    pub refused: Vec<(u32, String)>,
-    pub health: Vec<Health>,
+pub(crate) struct Rig {
+    pub(crate) engine: Engine,
+    pub(crate) now_us: u64,
+    pub(crate) made: Vec<Made>,
+    pub(crate) opus: Vec<(u64, Bytes)>,
+    pub(crate) shown: Vec<(u64, Vec<ShownTile>)>,
+    pub(crate) asked: Vec<u32>,
+    pub(crate) refused: Vec<(u32, String)>,
+    pub(crate) health: Vec<Health>,
 }
 
 impl Rig {
-    pub fn new(layout: Layout, renditions: Vec<Rendition>) -> Self {
-        let stopwatch = Rc::new(Cell::new(0));
+    pub(crate) fn new(layout: Layout, renditions: Vec<Rendition>) -> Self {
         let setup = Setup {
             now_us: START_US,
             layout,
@@ -146,12 +140,11 @@ impl Rig {
                 aac: false,
             },
         };
-        let shown = Rc::clone(&stopwatch);
-        let engine = Engine::new(setup, Box::new(move || shown.get()), None).unwrap();
+        // Nothing takes any time.
+        let engine = Engine::new(setup, Box::new(|| 0), None).unwrap();
         Self {
             engine,
             now_us: START_US,
-            stopwatch,
             made: Vec::new(),
             opus: Vec::new(),
             shown: Vec::new(),
@@ -161,13 +154,13 @@ impl Rig {
         }
     }
 
-    pub fn scene(&mut self, persons: &[Person]) {
+    pub(crate) fn scene(&mut self, persons: &[Person]) {
         let persons = persons.to_vec();
         self.engine.take(ToChild::Scene { persons });
     }
 
     /// Makes what is due now.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.engine.tick(self.now_us).unwrap();
         while let Some(message) = self.engine.poll() {
             match message {
@@ -193,7 +186,7 @@ impl Rig {
     }
 
     /// Runs to this moment, with a tick whenever one is due.
-    pub fn run_to(&mut self, until_us: u64) {
+    pub(crate) fn run_to(&mut self, until_us: u64) {
         while self.engine.due_us() <= until_us {
             self.now_us = self.now_us.max(self.engine.due_us());
             self.tick();
@@ -202,7 +195,7 @@ impl Rig {
     }
 
     /// Lets everybody send plain pictures for a while.
-    pub fn send(&mut self, senders: &mut [Sender], for_us: u64) {
+    pub(crate) fn send(&mut self, senders: &mut [Sender], for_us: u64) {
         let until_us = self.now_us + for_us;
         while self.now_us < until_us {
             for sender in senders.iter_mut() {
@@ -213,12 +206,12 @@ impl Rig {
         }
     }
 
-    pub fn last_shown(&self) -> &[ShownTile] {
+    pub(crate) fn last_shown(&self) -> &[ShownTile] {
         &self.shown.last().unwrap().1
     }
 
     /// The pictures of a rendition, decoded.
-    pub fn decoded(&self, rendition: u8) -> Vec<(u64, Frame)> {
+    pub(crate) fn decoded(&self, rendition: u8) -> Vec<(u64, Frame)> {
         let mut decoder = VideoDecoder::default();
         let of_it = self.made.iter().filter(|made| made.rendition == rendition);
         of_it
@@ -232,12 +225,12 @@ impl Rig {
 }
 
 /// The light in the middle of a part.
-pub fn light_in(frame: &Frame, rect: Rect) -> u8 {
+pub(crate) fn light_in(frame: &Frame, rect: Rect) -> u8 {
     let (x, y) = (rect.x + rect.width / 2, rect.y + rect.height / 2);
     frame.plane(0)[(y * frame.size().width + x) as usize]
 }
 
-pub fn rect_of(tile: &ShownTile) -> Rect {
+pub(crate) fn rect_of(tile: &ShownTile) -> Rect {
     Rect {
         x: tile.x,
         y: tile.y,
