@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::limits::{CHILD_NICENESS, THUMBNAIL_LIMITS};
+use crate::limits::{CHILD_CPU_SECONDS_MAX, CHILD_MEMORY_MAX, CHILD_NICENESS};
 use crate::protocol::{Answer, Request};
+use crate::sandbox::Limits;
 use crate::{sandbox, thumbnail};
 
 /// The name by which the server's program is told to be a child.
@@ -15,6 +16,12 @@ pub const WITHOUT_SANDBOX: &str = "--without-sandbox";
 /// The argument by which a child tries out its sandbox instead, and prints a line for each trial.
 pub const CHECK: &str = "--check";
 
+/// What a child may have and do.
+const LIMITS: Limits = Limits {
+    memory: CHILD_MEMORY_MAX,
+    cpu_seconds: Some(CHILD_CPU_SECONDS_MAX),
+    may_wait: false,
+};
 /// Exit code for wrong arguments.
 const USAGE: u8 = 2;
 
@@ -60,9 +67,9 @@ fn answer(needs_sandbox: bool) -> ExitCode {
     // Less is a courtesy, not a protection.
     let _ = rustix::process::nice(CHILD_NICENESS);
     let entered = match needs_sandbox {
-        true => sandbox::enter(&THUMBNAIL_LIMITS),
+        true => sandbox::enter(&LIMITS),
         false => {
-            sandbox::enter_what_is_there(&THUMBNAIL_LIMITS);
+            sandbox::enter_what_is_there(&LIMITS);
             Ok(())
         }
     };
@@ -85,7 +92,7 @@ fn answer(needs_sandbox: bool) -> ExitCode {
 
 /// Prints what came of each trial. The exit code says whether all were prevented.
 fn check() -> ExitCode {
-    let trials = match sandbox::check::run(&THUMBNAIL_LIMITS) {
+    let trials = match sandbox::check::run(&LIMITS) {
         Ok(trials) => trials,
         Err(missing) => {
             return print(&format!("FAIL {missing}\n"), ExitCode::FAILURE);

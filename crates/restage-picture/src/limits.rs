@@ -1,7 +1,5 @@
 //! Bounds of one picture, in pixels, bytes, seconds and memory.
 
-use crate::sandbox::Limits;
-
 /// Bytes of a key frame with its parameter sets.
 pub const KEY_FRAME_BYTES_MAX: usize = 4 << 20;
 /// Width and height of a picture that is decoded.
@@ -19,12 +17,6 @@ pub const JPEG_QUALITY: u8 = 80;
 pub const CHILD_MEMORY_MAX: u64 = 512 << 20;
 /// Processor time of a child, in seconds. The largest picture takes a tenth.
 pub const CHILD_CPU_SECONDS_MAX: u64 = 5;
-/// Limits of a child that makes a thumbnail.
-pub const THUMBNAIL_LIMITS: Limits = Limits {
-    memory: CHILD_MEMORY_MAX,
-    cpu_seconds: Some(CHILD_CPU_SECONDS_MAX),
-    may_wait: false,
-};
 /// How much less of the processor a child gets than the server, where both want it: 0 to 19.
 pub const CHILD_NICENESS: i32 = 10;
 /// All that is in a child's environment: the allocator reserves no address space in advance. What it had reserved, a child could use
