@@ -26,6 +26,11 @@ impl Budget {
         }
     }
 
+    /// The time between two pictures.
+    pub(super) fn interval_us(&self) -> u64 {
+        self.interval_us
+    }
+
     pub(super) fn spend(&mut self, us: u64) {
         self.spent_us += us;
     }

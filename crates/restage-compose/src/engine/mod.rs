@@ -1,7 +1,8 @@
 //! The heart of a composition: messages and the time go in, pictures, sound and news come out.
 //!
 //! It has no clock. [`Engine::tick`] is called when [`Engine::due_us`] has come, or as soon after it as possible, and never waits for an
-//! input: each tile has the newest picture whose time is [`DELAY_US`](crate::limits::DELAY_US) or more before the tick. Pictures of inputs
+//! input: each tile has the newest picture whose time was [`DELAY_US`](crate::limits::DELAY_US) before the tick, or will have been
+//! before half a tick has passed, so that pictures are on either side of the sound by the same. Pictures of inputs
 //! wait encoded and are decoded when their time has come, so that an input takes the memory of one picture; those that nobody sees are
 //! not decoded. Whoever joins, leaves or changes is at the next tick where the layout puts them.
 //!
@@ -217,7 +218,9 @@ impl Engine {
     fn advance(&mut self, due_us: u64, now_us: u64) {
         let start = (self.stopwatch)();
         self.arrange();
-        let until_us = due_us.saturating_sub(DELAY_US);
+        // The nearest tick, not the one after: pictures would be half a tick behind the sound in the mean.
+        let half_us = (self.budget.interval_us() / 2).min(HALF_TICK_MAX_US);
+        let until_us = (due_us + half_us).saturating_sub(DELAY_US);
         for (input, state) in &mut self.inputs {
             let is_seen = self.renditions[0].has_tile(*input);
             let news = match is_seen {
@@ -340,5 +343,7 @@ fn content<'a>(person: &'a Person, state: &'a VideoInput, due_us: u64) -> Conten
     }
 }
 
+/// How much before its time a picture is seen, at most, so that slow renditions are not far ahead of the sound.
+const HALF_TICK_MAX_US: u64 = 20_000;
 /// What is written below the name of a person who is neither seen nor heard.
 const MUTED: &str = "muted";

@@ -126,11 +126,11 @@ fn pictures_and_sound_are_within_one_picture_of_each_other() {
     for parts in [0, 300, -300] {
         let (white, loud) = run(20, parts);
         assert_in_step(&white, &loud, 18);
-        // A picture waits for the delay, and for the next tick.
+        // A picture waits for the delay, and for the tick that is nearest.
         for (second, white) in white.iter().enumerate() {
             let sent_us = START_US as i64 + (second as i64 + 1) * (1_000_000 + parts);
             let after_us = *white as i64 - sent_us;
-            assert!((120_000..=160_000).contains(&after_us), "{after_us}");
+            assert!((100_000..=140_000).contains(&after_us), "{after_us}");
         }
     }
 }
@@ -162,9 +162,15 @@ fn after_an_hour_they_still_are_and_memory_is_flat() {
         }
         let (white, loud) = claps(&rig);
         assert!(white.len() >= 58, "{minute}");
-        for (white, loud) in white.iter().zip(&loud) {
-            let apart = (*loud as i64 - 13_000) - *white as i64;
-            assert!(apart.abs() <= FRAME_US as i64, "{white} {loud}");
+        // Those at the ends may have lost their other half.
+        for white in &white[1..white.len() - 1] {
+            let apart = loud
+                .iter()
+                .map(|loud| (*loud as i64 - 13_000 - *white as i64).abs());
+            assert!(
+                apart.min() <= Some(FRAME_US as i64),
+                "{minute}: {white} {loud:?}"
+            );
         }
         // What is looked at next begins with a key frame.
         rig.engine.take(ToChild::KeyFrame { rendition: 0 });
