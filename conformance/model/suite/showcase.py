@@ -1,5 +1,7 @@
 """Answers as cases: requests that show as many members as possible, then one case for each line of the ledger."""
 
+from support.wait import eventually
+
 from . import answers, service
 from .case import Case, Mismatch, accepted
 
@@ -27,8 +29,7 @@ def show(world):
         world.must("ListStageSessions", listed)
     # One has a grid, the other a picture in a picture.
     for composition in (world.new_composition(), world.new_composition()):
-        world.must("StopComposition", {"arn": composition})
-        world.must("GetComposition", {"arn": composition})
+        follow(world, {"arn": composition})
     # A participant that was refused has a history, although it never joined.
     world.must(
         "ListParticipantEvents",
@@ -37,6 +38,14 @@ def show(world):
     for arn in (world.source, world.destination):
         world.must("GetStage", {"arn": arn})
         world.must("UpdateStage", {"arn": arn})
+
+
+def follow(world, composition):
+    """Reads a composition when something has arrived at one of its destinations, and when it has ended."""
+    read = lambda: world.must("GetComposition", composition)["composition"]  # noqa: E731
+    eventually(lambda: any("startTime" in one for one in read()["destinations"]), 30, "something composed")
+    world.must("StopComposition", composition)
+    eventually(lambda: "endTime" in read(), 60, "its end")
 
 
 def cases(operation):

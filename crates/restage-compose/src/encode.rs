@@ -43,7 +43,7 @@ impl Encoder {
             .background_detection(true)
             .skip_frames(false)
             .num_threads(1)
-            .vui(VuiConfig::bt709());
+            .vui(VuiConfig::bt601());
         let h264 = H264::with_api_config(OpenH264API::from_source(), config).ok()?;
         Some(Self {
             h264,

@@ -6,7 +6,7 @@ use crate::aac::layout::{LINES, SHORT_LINES, Sequence, WINDOWS};
 const ATTACK_RATIO: f32 = 10.0;
 /// Mean energy of a sample below which nothing is an attack, with full scale at 1: about −60 dB.
 const ATTACK_FLOOR: f32 = 1e-6;
-/// How much of the energy before remains in memory from one part to the next.
+/// The part of the energy before that remains in memory from one part to the next.
 const MEMORY: f32 = 0.7;
 /// The pole of the filter that takes the low tones away, whose waves would look like attacks.
 const LOW_TONES: f32 = 0.85;

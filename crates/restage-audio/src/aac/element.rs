@@ -56,7 +56,7 @@ pub(super) fn join(layout: &Layout, left: &mut Channel, right: &mut Channel) -> 
     is_joint
 }
 
-/// What a band needs, in a unit of bits for each of its lines.
+/// The need of a band, in a unit of bits for each of its lines.
 fn need(energy: f32, allowed: f32) -> f32 {
     (energy / allowed).max(1.0).log2()
 }

@@ -1,4 +1,4 @@
-//! How much error a band may have until it is heard.
+//! The error that a band may have before it is heard.
 //!
 //! The model is the simple one that 3GPP TS 26.403 §5.4 describes: a part of the band's own energy, spread to its neighbours as the ear
 //! does it, not below the noise of 16-bit samples or far below the loudest band, and not far above what it was a moment before.
@@ -7,7 +7,7 @@ use crate::aac::layout::{Band, Layout, Sequence};
 
 /// Error that a band's own energy hides: 29 dB below it.
 const SELF_MASKING: f32 = 0.001_259;
-/// How fast masking falls off, per Bark: towards higher frequencies 15 dB, towards lower ones 30 dB.
+/// Masking falls off so fast, per Bark: towards higher frequencies 15 dB, towards lower ones 30 dB.
 const FALL_UPWARDS: f32 = 1.5;
 /// In powers of ten.
 const FALL_DOWNWARDS: f32 = 3.0;

@@ -1,4 +1,4 @@
-//! How the lines of an access unit are arranged: windows, groups of windows, bands.
+//! The arrangement of the lines of an access unit: windows, groups of windows, bands.
 
 /// Lines of an access unit, of one channel.
 pub(super) const LINES: usize = 1_024;

@@ -48,7 +48,7 @@ pub struct AacEncoder {
     reservoir: Reservoir,
 }
 
-/// What is kept of one channel.
+/// The state of one channel.
 struct State {
     /// The newest three blocks: two that are encoded, and one that only warns of attacks.
     samples: Vec<f32>,

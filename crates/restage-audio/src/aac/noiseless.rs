@@ -152,7 +152,7 @@ fn escape_bits(value: u32) -> u32 {
     }
 }
 
-/// What each book would need for a band. Bands without a value have book 0 and no other, because only then no scale factor is written.
+/// The bits that each book would need for a band. Bands without a value have book 0 and no other, because only then no scale factor is written.
 fn costs(values: &[i32]) -> [u32; BOOKS] {
     let most = values.iter().map(|value| value.abs()).max().unwrap_or(0);
     let mut costs = [NEVER; BOOKS];
@@ -186,7 +186,7 @@ struct Section {
     bands: usize,
 }
 
-/// How the values of one channel are written, and in how many bits.
+/// The way in which the values of one channel are written, and its bits.
 #[derive(Debug)]
 pub(super) struct Plan {
     sections: Vec<Section>,
@@ -302,7 +302,7 @@ impl Plan {
     }
 }
 
-/// Whether a band has a value, and so a scale factor.
+/// True where a band has a value, and so a scale factor.
 pub(super) fn has_value(values: &[i32]) -> bool {
     values.iter().any(|value| *value != 0)
 }

@@ -7,7 +7,7 @@ use crate::aac::noiseless::{SCALE_STEP_MAX, VALUE_MAX, has_value};
 const SCALE_ONE: i32 = 100;
 /// Scale factors are 0 to this.
 const SCALE_MAX: i32 = 255;
-/// What is added before the fraction is cut off: a bit less than a half, because small values are the more frequent ones.
+/// Added before the fraction is cut off: a bit less than a half, because small values are the more frequent ones.
 const ROUNDING: f32 = 0.405_4;
 /// Times by which the bands may be gone through until all differences are small. Each time makes values only larger.
 const ROUNDS: usize = 3;

@@ -1,4 +1,4 @@
-//! How many bits an access unit may have, and what error that means.
+//! The bits that an access unit may have, and the error that follows.
 
 use crate::aac::element::{self, Channel, Coded};
 use crate::aac::layout::{LINES, Layout, Sequence};
@@ -153,7 +153,7 @@ impl<'a> Attempt<'a> {
         self.channels.iter().map(code).collect()
     }
 
-    /// What error a band has at a step; `None` leaves it out.
+    /// The error of a band at a step; `None` leaves it out.
     fn allowed(&self, step: usize, band: usize, allowed: f32, energy: f32) -> Option<f32> {
         if energy <= allowed {
             return None;

@@ -1,6 +1,7 @@
 //! Pictures: brightness and colour in three planes, as decoders give them and encoders take them (I420).
 //!
-//! Nothing here converts colours: all that is composed is taken for BT.709 with a limited range, as cameras in browsers send it.
+//! Nothing here converts colours: all that is composed is taken for BT.601 with a limited range, as browsers
+//! send their cameras without saying so. A stream that says otherwise is shown with slightly wrong colours.
 
 mod draw;
 mod placeholder;

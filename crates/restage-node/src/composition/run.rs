@@ -48,6 +48,8 @@ pub(super) struct Run {
     child: Option<Child>,
     /// When the compositor said something last.
     heard_at: Instant,
+    /// The compositor has missed a message that it must not miss.
+    is_deaf: bool,
     /// When the compositor has ended, lately.
     ended_at: Vec<Instant>,
     restart_at: Instant,
@@ -100,6 +102,7 @@ impl Run {
             outputs: Vec::new(),
             child: None,
             heard_at: Instant::now(),
+            is_deaf: false,
             ended_at: Vec::new(),
             restart_at: Instant::now(),
             reports,
@@ -201,6 +204,9 @@ impl Run {
 
     /// Has a compositor, and starts it again where it has ended or hangs.
     async fn keep_compositor(&mut self) -> Result<(), String> {
+        if self.child.is_some() && self.is_deaf {
+            self.lose_compositor("it does not read any more").await;
+        }
         if self.child.is_some() && self.heard_at.elapsed() > SILENCE_MAX {
             self.lose_compositor("it says nothing any more").await;
         }
@@ -216,6 +222,7 @@ impl Run {
             ));
         }
         self.heard_at = Instant::now();
+        self.is_deaf = false;
         match Child::start(self.compositions.program(), self.compositions.sandbox()) {
             Ok(child) => {
                 self.child = Some(child);
@@ -253,11 +260,7 @@ impl Run {
         if let Some(child) = &self.child
             && !child.tell(message)
         {
-            // It does not read.
-            self.heard_at = self
-                .heard_at
-                .checked_sub(SILENCE_MAX)
-                .unwrap_or(self.heard_at);
+            self.is_deaf = true;
         }
     }
 
