@@ -58,7 +58,7 @@ def bob(server):
 
 @pytest.fixture(scope="module")
 def hers(ann, media_loop):
-    """Ann's resources: two stages, a public key, three configurations, a publisher, a replica of it."""
+    """Ann's resources: two stages, a public key, three configurations, a publisher, a replica of it, a composition."""
     stages = api.Stages(ann)
     source, destination = stages.create("source"), stages.create("destination")
     participant, token = stages.token(source)
@@ -74,8 +74,16 @@ def hers(ann, media_loop):
         "ingest": ann.create_ingest_configuration(ingestProtocol="RTMPS")["ingestConfiguration"]["arn"],
         "storage": ann.create_storage_configuration(s3=BUCKET)["storageConfiguration"]["arn"],
     }
+    started = ann.start_composition(stageArn=source, destinations=[bucket(made["storage"], made["encoder"])])
+    made["composition"] = started["composition"]["arn"]
     yield made
+    ann.stop_composition(arn=made["composition"])
     media_loop.close_peers()
+
+
+def bucket(storage, encoder):
+    """A destination of a composition."""
+    return {"s3": {"storageConfigurationArn": storage, "encoderConfigurationArns": [encoder]}}
 
 
 # Each operation as another account would call it on Ann's resources, and the code of the answer. An operation that
@@ -173,6 +181,15 @@ WALK = {
     "DeleteIngestConfiguration": denied(
         lambda bob, hers: bob.delete_ingest_configuration(arn=hers["ingest"], force=True), DENIED
     ),
+    "StartComposition": denied(
+        lambda bob, hers: bob.start_composition(
+            stageArn=hers["stage"], destinations=[bucket(hers["storage"], hers["encoder"])]
+        ),
+        DENIED,
+    ),
+    "GetComposition": denied(lambda bob, hers: bob.get_composition(arn=hers["composition"]), DENIED),
+    "ListCompositions": shows_nothing(lambda bob, hers: bob.list_compositions(maxResults=100)),
+    "StopComposition": denied(lambda bob, hers: bob.stop_composition(arn=hers["composition"]), DENIED),
     # These three model no AccessDeniedException.
     "TagResource": denied(lambda bob, hers: bob.tag_resource(resourceArn=hers["stage"], tags={"a": "b"}), UNKNOWN),
     "UntagResource": denied(lambda bob, hers: bob.untag_resource(resourceArn=hers["key"], tagKeys=["a"]), UNKNOWN),
@@ -209,6 +226,14 @@ def test_writing_ones_own_account_into_her_arn_does_not_help(bob, hers, operatio
     """The ARN then names something of Bob's that is not there."""
     forged = {name: value.replace(ANN, BOB) for name, value in hers.items()}
     assert refusal_of(WALK[operation][0], bob, forged) in (UNKNOWN, INVALID)
+
+
+def test_a_composition_uses_nobody_elses_configurations(bob, hers):
+    own_storage = bob.create_storage_configuration(s3=BUCKET)["storageConfiguration"]["arn"]
+    own_encoder = bob.create_encoder_configuration()["encoderConfiguration"]["arn"]
+    for storage, encoder in ((hers["storage"], own_encoder), (own_storage, hers["encoder"])):
+        call = lambda: bob.start_composition(stageArn=own(bob), destinations=[bucket(storage, encoder)])  # noqa: B023, E731
+        assert refusal_of(call) == DENIED
 
 
 def test_hers_is_as_it_was(ann, hers):

@@ -355,7 +355,7 @@ def test_a_channel_that_cannot_work_stops_the_start(tmp_path):
     with pytest.raises(AssertionError) as caught:
         Server(tmp_path / "data", "--config", str(config), name="test_compositions_start").start()
     said = str(caught.value)
-    assert "channel, entry 1: url must begin with rtmp://" in said
+    assert "channel, entry 1: url: the URL must begin with rtmp://" in said
     assert "hunter2" not in said
 
 

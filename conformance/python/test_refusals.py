@@ -174,7 +174,7 @@ def test_an_absent_member_is_named(server, method, member):
 def test_an_operation_that_is_not_there_yet_says_so(server):
     ivs = api.client(server, checked=False)
     with refused("UnknownOperationException", 404):
-        ivs.revoke_connection_token()
+        ivs.revoke_connection_token(tokenId="one")
 
 
 def test_limits_of_aws_stop_the_sixth_replication(tmp_path, media):
