@@ -184,10 +184,15 @@ impl Client {
         true
     }
 
-    /// Whether what it says is to wait.
+    /// Whether what it says is to wait. It is not before the first picture is whole: what it has to say and to tell at the beginning would
+    /// hold packets back in the engine.
     fn waits(&self, now: Instant) -> bool {
         let waits = self.feedback.is_some_and(|(_, next)| now < next);
-        waits && self.is_receiving()
+        waits && self.is_receiving() && self.has_picture()
+    }
+
+    fn has_picture(&self) -> bool {
+        self.milestones.decodable_ns.load(Ordering::Relaxed) != 0
     }
 
     fn receive(
@@ -256,7 +261,9 @@ impl Client {
                     (Some(publishing), _) if self.is_connected => {
                         at.min(publishing.video_at).min(publishing.audio_at)
                     }
-                    (None, Some((_, next))) if self.is_connected => at.max(next),
+                    (None, Some((_, next))) if self.is_connected && self.has_picture() => {
+                        at.max(next)
+                    }
                     _ => at,
                 };
                 Polled::Nothing
@@ -299,7 +306,7 @@ impl Client {
     }
 
     fn on_packet(&mut self, stamp: &Stamp) {
-        if stamp.is_key && self.milestones.decodable_ns.load(Ordering::Relaxed) == 0 {
+        if stamp.is_key && !self.has_picture() {
             let got = self.key_frames.entry(stamp.frame).or_default();
             *got |= 1 << (stamp.index % 64);
             if got.count_ones() == u32::from(stamp.count) {

@@ -52,6 +52,11 @@ impl Output {
         }
     }
 
+    /// A bucket's recording that takes what is composed.
+    pub(super) fn records(&self) -> bool {
+        matches!(&self.way, Way::Bucket(recording) if !recording.is_away())
+    }
+
     /// Takes a packet of Opus, which recordings have.
     pub(super) fn opus(&mut self, at_us: u64, bytes: &Bytes) {
         if let Way::Bucket(recording) = &mut self.way {
@@ -94,6 +99,7 @@ impl Output {
 fn of_recording(news: CompositeNews) -> News {
     match news {
         CompositeNews::Started => News::Arrives,
+        CompositeNews::Waits(reason) => News::Waits(reason),
         CompositeNews::Failed(code, reason) => News::Failed(CompositionFailure {
             code: match code {
                 RecordingFailureCode::ResourceNotFound => CompositionFailureCode::ResourceNotFound,

@@ -32,6 +32,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How often a compositor that ends is started again within [`RESTARTS_WITHIN`].
 const RESTARTS_MAX: usize = 3;
 const RESTARTS_WITHIN: Duration = Duration::from_secs(600);
+/// Time between two key frames that destinations ask for.
+const KEY_FRAMES_APART: Duration = Duration::from_millis(500);
 /// Time before a compositor is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(200);
 
@@ -46,6 +48,8 @@ pub(super) struct Run {
     renditions: Vec<Rendition>,
     outputs: Vec<Output>,
     child: Option<Child>,
+    /// When a key frame of an encoding was asked for last.
+    asked_at: BTreeMap<u8, Instant>,
     /// When the compositor said something last.
     heard_at: Instant,
     /// The compositor has missed a message that it must not miss.
@@ -101,6 +105,7 @@ impl Run {
             renditions,
             outputs: Vec::new(),
             child: None,
+            asked_at: BTreeMap::new(),
             heard_at: Instant::now(),
             is_deaf: false,
             ended_at: Vec::new(),
@@ -128,6 +133,7 @@ impl Run {
                         destination,
                         thumbnails: storage.map(|kept| kept.thumbnails()).unwrap_or_default(),
                         thumbnail_interval_s: storage.map_or(0, |kept| kept.thumbnail_interval_s()),
+                        may_have_begun: self.context.generation() > 1,
                     },
                 )))
             }
@@ -349,14 +355,25 @@ impl Run {
         {
             needs_key_frame |= !output.picture(at_us, is_key, bytes);
             // A bucket has what came after the compositor was started again.
-            if is_key && output.told == Told::Reconnecting && matches!(output.way, Way::Bucket(_)) {
+            if is_key && output.told == Told::Reconnecting && output.records() {
                 output.told = Told::Started;
                 self.reports.started(&output.id);
             }
         }
         if needs_key_frame {
-            self.tell(&ToChild::KeyFrame { rendition });
+            self.ask_key_frame(rendition);
         }
+    }
+
+    /// Asks the compositor for a key frame. One that a slow destination cannot take must not make every picture of the other one so large.
+    fn ask_key_frame(&mut self, rendition: u8) {
+        let now = Instant::now();
+        let asked_at = self.asked_at.get(&rendition);
+        if asked_at.is_some_and(|at| now < *at + KEY_FRAMES_APART) {
+            return;
+        }
+        self.asked_at.insert(rendition, now);
+        self.tell(&ToChild::KeyFrame { rendition });
     }
 
     fn on_output(&mut self, place: usize, news: News) {
@@ -374,7 +391,8 @@ impl Run {
                     reason,
                     "a destination does not take what is composed"
                 );
-                if output.told == Told::Started {
+                // Also what an earlier start has said to be there.
+                if output.told != Told::Reconnecting {
                     output.told = Told::Reconnecting;
                     self.reports.reconnecting(&output.id);
                 }

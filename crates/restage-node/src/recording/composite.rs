@@ -3,35 +3,34 @@
 //! A task of its own, so that a slow disk holds neither the composition nor its other destination up. It ends when it is told to, and the
 //! uploader brings the rest to the bucket, as with recordings of participants.
 
+mod open;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use restage_core::row::RecordingFailureCode;
 use restage_media::Codec;
-use restage_record::journal::{Failure, Journal};
+use restage_record::journal::Failure;
 use restage_record::{
     Anchor, EncodingId, MediaTypes, Packet, RecorderConfig, Resumed, SenderReport,
     ThumbnailSchedule, ThumbnailStorage, document,
 };
-use restage_storage::{BucketError, Destination, SpoolError};
+use restage_storage::{Destination, SpoolError};
 use restage_store::system::clock;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Recordings;
 use super::capture::{Capture, Work};
 use super::files::Files;
-use super::run::{Wanted, code_of};
 use super::thumbnails::Thumbnails;
 use crate::control::Control;
 
 /// How often media becomes segments, and what is due is done.
 const BEAT: Duration = Duration::from_millis(100);
-/// Time between two attempts to open the spool while an earlier start still writes.
-const SPOOL_RETRY: Duration = Duration::from_millis(500);
 /// Pictures and pieces of sound that wait for the task: some seconds of them.
 const WAITING_MAX: usize = 1_024;
 /// Their bytes: eight seconds of the highest rate that an encoder configuration has.
@@ -50,6 +49,8 @@ pub(crate) struct CompositeTask {
     pub(crate) thumbnails: ThumbnailStorage,
     /// How long thumbnails should be apart, in seconds.
     pub(crate) thumbnail_interval_s: u32,
+    /// An earlier start may have recorded something. Such a recording waits for a spool that is missing; others fail.
+    pub(crate) may_have_begun: bool,
 }
 
 /// What a recording of a composition says of itself.
@@ -57,6 +58,8 @@ pub(crate) struct CompositeTask {
 pub(crate) enum CompositeNews {
     /// Its first media is in the spool.
     Started,
+    /// Nothing is recorded until the spool is back, which has what an earlier start has recorded.
+    Waits(String),
     /// It is over: it cannot begin, or the spool refuses more.
     Failed(RecordingFailureCode, String),
 }
@@ -84,6 +87,16 @@ enum Input {
     Interrupted,
 }
 
+impl Input {
+    /// Bytes of its media.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Picture { bytes, .. } | Self::Sound { bytes, .. } => bytes.len(),
+            Self::Interrupted => 0,
+        }
+    }
+}
+
 /// A recording of a composition. Dropped, it pauses.
 #[derive(Debug)]
 pub(crate) struct CompositeRecording {
@@ -91,6 +104,8 @@ pub(crate) struct CompositeRecording {
     waiting_bytes: Arc<AtomicUsize>,
     /// Something did not fit: nothing more is taken until the next key frame.
     awaits_key_frame: bool,
+    /// The spool is missing: nothing is taken.
+    is_away: Arc<AtomicBool>,
     news: mpsc::UnboundedReceiver<CompositeNews>,
     ending: watch::Sender<Option<Ending>>,
     task: JoinHandle<()>,
@@ -103,9 +118,11 @@ impl Recordings {
         let (said, news) = mpsc::unbounded_channel();
         let (ending, order) = watch::channel(None);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let is_away = Arc::new(AtomicBool::new(false));
         let parts = Parts {
             inputs: received,
             waiting_bytes: Arc::clone(&waiting_bytes),
+            is_away: Arc::clone(&is_away),
             said,
             order,
         };
@@ -113,6 +130,7 @@ impl Recordings {
             inputs,
             waiting_bytes,
             awaits_key_frame: true,
+            is_away,
             news,
             ending,
             task: tokio::spawn(run(self.clone(), task, parts)),
@@ -124,6 +142,10 @@ impl CompositeRecording {
     /// Takes a picture: H.264 as a byte stream (Annex B), with its time by the media plane's clock. It never waits; what does not fit is left
     /// out up to the next key frame. `false`: a key frame is needed.
     pub(crate) fn picture(&mut self, at_us: u64, is_key: bool, bytes: &Bytes) -> bool {
+        if self.is_away() {
+            self.awaits_key_frame = true;
+            return true;
+        }
         if self.awaits_key_frame && !is_key {
             return false;
         }
@@ -138,11 +160,19 @@ impl CompositeRecording {
 
     /// Takes a packet of Opus.
     pub(crate) fn sound(&self, at_us: u64, bytes: &Bytes) {
+        if self.is_away() {
+            return;
+        }
         let input = Input::Sound {
             at_us,
             bytes: bytes.clone(),
         };
         self.put(input, bytes.len());
+    }
+
+    /// The spool is missing: nothing is recorded until it is back.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
     }
 
     /// What follows comes from another start of the compositor.
@@ -187,6 +217,7 @@ impl CompositeRecording {
 struct Parts {
     inputs: mpsc::Receiver<Input>,
     waiting_bytes: Arc<AtomicUsize>,
+    is_away: Arc<AtomicBool>,
     said: mpsc::UnboundedSender<CompositeNews>,
     order: watch::Receiver<Option<Ending>>,
 }
@@ -221,7 +252,8 @@ async fn run(recordings: Recordings, task: CompositeTask, parts: Parts) {
     let said = parts.said.clone();
     let id = task.id.clone();
     let failed = match Run::open(recordings.clone(), control, task.clone(), parts).await {
-        Ok(mut run) => match run.record().await {
+        Ok(None) => return,
+        Ok(Some(mut run)) => match run.record().await {
             Ok(()) => return,
             Err(failed) => {
                 run.break_off(&failed).await;
@@ -241,18 +273,22 @@ async fn run(recordings: Recordings, task: CompositeTask, parts: Parts) {
 }
 
 impl Run {
+    /// `None`: it was told to end before there was anything to record to.
     async fn open(
         recordings: Recordings,
         control: Control,
         task: CompositeTask,
         mut parts: Parts,
-    ) -> Result<Self, Failed> {
+    ) -> Result<Option<Self>, Failed> {
         let anchors = &recordings.inner.anchors;
         let anchor = anchors.of_session(&task.composition, || Anchor {
             steady_us: control.media().now_us(),
             utc_us: clock::now().0,
         });
-        let (files, journal) = resume_or_begin(&recordings, &task, &mut parts).await?;
+        let Some((files, journal)) = open::resume_or_begin(&recordings, &task, &mut parts).await?
+        else {
+            return Ok(None);
+        };
         let has_begun = journal.started_us().is_some();
         let resumed = has_begun.then(|| Resumed::from(&journal));
         let schedule = ThumbnailSchedule::new(task.thumbnails, task.thumbnail_interval_s, &journal);
@@ -282,7 +318,7 @@ impl Run {
                 document: None,
             });
         }
-        Ok(run)
+        Ok(Some(run))
     }
 
     async fn record(&mut self) -> Result<(), Failed> {
@@ -331,27 +367,25 @@ impl Run {
 
     fn take(&mut self, input: Input) {
         let now_us = self.control.media().now_us();
-        let bytes = match input {
+        let size = input.bytes();
+        match input {
             Input::Picture {
                 at_us,
                 is_key,
                 bytes,
             } => {
                 self.picture((at_us, now_us), is_key, &bytes);
-                bytes.len()
             }
             Input::Sound { at_us, bytes } => {
                 let packet = self.packet((SOUND, Codec::Opus), (at_us, now_us), &bytes);
                 self.capture.push(now_us, packet);
-                bytes.len()
             }
             Input::Interrupted => {
                 self.capture.source_gone(now_us);
                 self.pictures = EncodingId(self.pictures.0 + 1);
-                0
             }
-        };
-        self.parts.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        self.parts.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
     }
 
     /// Each NAL unit is a payload (RFC 6184 §5.6), of whatever size: no network is in between.
@@ -430,53 +464,6 @@ impl Run {
 
 fn ticks(at_us: u64, rate: u32) -> u64 {
     (u128::from(at_us) * u128::from(rate) / 1_000_000) as u64
-}
-
-/// What an earlier start has written, or a new folder of the spool once the bucket has said that it can be written.
-async fn resume_or_begin(
-    recordings: &Recordings,
-    task: &CompositeTask,
-    parts: &mut Parts,
-) -> Result<(Files, Journal), Failed> {
-    let restored = recordings
-        .restore(&task.id, task.destination.clone())
-        .await?;
-    if restored && let Some(writer) = recordings.resume(&task.id)? {
-        let journal = writer.journal();
-        let files = Files::new(writer, recordings.inner.figures.clone());
-        return Ok((files, journal));
-    }
-    check(recordings, &task.destination).await?;
-    loop {
-        match recordings.open_spool(&task.id, &task.destination).await {
-            Ok(files) => return Ok((files, Journal::default())),
-            Err(SpoolError::Busy) => {}
-            Err(error) => return Err(error.into()),
-        }
-        tokio::select! {
-            () = sleep_until(Instant::now() + SPOOL_RETRY) => {}
-            _ = ordered(&mut parts.order) => return Err(SpoolError::Busy.into()),
-        }
-    }
-}
-
-/// Asks the bucket. What does not answer may be back before the spool is full.
-async fn check(recordings: &Recordings, destination: &Destination) -> Result<(), Failed> {
-    let error = match recordings.check(destination).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error,
-        Err(error) => BucketError::Unavailable(error.to_string()),
-    };
-    match code_of(&error) {
-        Wanted::Impossible(code) => Err(Failed(code, error.to_string())),
-        Wanted::Later => {
-            tracing::warn!(
-                bucket = destination.bucket, %error,
-                "a bucket does not accept what is composed; it is kept in the spool meanwhile"
-            );
-            Ok(())
-        }
-    }
 }
 
 async fn ordered(order: &mut watch::Receiver<Option<Ending>>) -> Ending {

@@ -26,6 +26,17 @@ pub(crate) fn of_recording(id: &str) -> Option<(&str, &str)> {
     id.split_once('-')
 }
 
+/// The recordings of compositions that are not wholly in their buckets, by their ids in the spool; those alone that have begun.
+pub(crate) fn unfinished(rows: &[Composition]) -> impl Iterator<Item = String> {
+    rows.iter().flat_map(|row| {
+        let begun = row
+            .destinations
+            .iter()
+            .filter(|one| one.is_unfinished() && one.started_at.is_some());
+        begun.map(|one| recording_id(row.id.as_str(), one.id.as_str()))
+    })
+}
+
 /// Where the recording of a composition's destination goes, by its row; `None`: there is none.
 pub(crate) fn destination_of_composition(
     row: &Composition,

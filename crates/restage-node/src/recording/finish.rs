@@ -14,7 +14,8 @@ use restage_storage::{
 use restage_store::system::clock;
 use tokio::task::spawn_blocking;
 
-use super::composites::{destination_of_composition, of_recording};
+use super::composites::{destination_of_composition, of_recording, unfinished};
+use super::files::Files;
 use super::spec::destination_of;
 use super::{Recordings, Uploading};
 use crate::control::{Control, Failure as ControlFailure};
@@ -46,14 +47,18 @@ impl Recordings {
     pub fn serve(&self, parts: &mut Parts) {
         let recordings = self.clone();
         parts.spawn("bringing recordings to their buckets", async move {
-            if recordings.spool().is_none() {
+            let was_missing = recordings.spool().is_none();
+            if was_missing {
                 recordings.await_spool().await;
-                let waiting = recordings.clone();
-                tokio::spawn(async move { waiting.finish_waiting().await });
             }
             let uploading = recordings.uploading().take();
-            let forgotten = recordings.clone();
-            tokio::spawn(async move { forgotten.finish_forgotten().await });
+            let left = recordings.clone();
+            tokio::spawn(async move {
+                if was_missing {
+                    left.finish_waiting().await;
+                }
+                left.finish_forgotten().await;
+            });
             match uploading {
                 Some(Uploading(running)) => running.await,
                 None => std::future::pending().await,
@@ -75,6 +80,19 @@ impl Recordings {
                 tracing::warn!(%error, "it is not known which recordings have waited for the spool")
             }
         }
+        match control.store().all_compositions().await {
+            Ok(rows) => {
+                for id in unfinished(&rows) {
+                    if let Err(error) = self.end_composite(&control, &id).await {
+                        tracing::warn!(%error, id, "a recording of a composition cannot be ended as it should");
+                    }
+                    self.finish_composite_without_job(&control, &id).await;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "it is not known which compositions have waited for the spool")
+            }
+        }
     }
 
     /// Completes what is in the spool and has no job that would go on with it, as after a database was restored from a backup.
@@ -90,6 +108,29 @@ impl Recordings {
                 self.finish_composite_without_job(&control, &id).await;
             }
         }
+    }
+
+    /// Ends the recording of a composition that was stopped while the spool was missing: nobody else has said that it is over.
+    async fn end_composite(&self, control: &Control, id: &str) -> Result<(), SpoolError> {
+        let Some((composition, _)) = of_recording(id) else {
+            return Ok(());
+        };
+        let job = CompositionId::new(composition).job();
+        let is_live = match control.store().get_job(&job).await {
+            Ok(job) => job.is_some_and(|job| job.is_live()),
+            // It may be.
+            Err(_) => true,
+        };
+        let Some(writer) = (match is_live {
+            true => None,
+            false => self.resume(id)?,
+        }) else {
+            return Ok(());
+        };
+        let ended_us = writer.journal().end_us().unwrap_or_else(|| clock::now().0);
+        Files::new(writer, self.inner.figures.clone())
+            .end(ended_us, None)
+            .await
     }
 
     async fn finish_composite_without_job(&self, control: &Control, id: &str) {

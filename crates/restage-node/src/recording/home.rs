@@ -14,7 +14,7 @@ use restage_storage::{Spool, SpoolBounds, SpoolError, SpoolLock, SpoolLook};
 use restage_store::system::{clock, files, ids};
 use restage_store::{Store, StoreError};
 
-use super::Recordings;
+use super::{Recordings, composites};
 
 /// How often a missing spool is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -155,7 +155,8 @@ impl Recordings {
     async fn absent(&self, store: &Store, home: &SpoolHome) -> Result<usize, SpoolHomeError> {
         let rows = store.unfinished_recordings().await?.into_iter();
         let begun = rows.filter(|row| row.started_at.is_some());
-        let begun = begun.map(|row| row.id.to_string()).collect();
+        let mut begun: BTreeSet<String> = begun.map(|row| row.id.to_string()).collect();
+        begun.extend(composites::unfinished(&store.all_compositions().await?));
         let found = look(&home.path).map_err(|source| SpoolError::of_folder(&home.path, source))?;
         Ok(missing(&Mark::read(&home.mark), &found, &begun))
     }

@@ -175,7 +175,7 @@ impl CompositionDestination {
     }
 
     /// Whether there is something of it to be brought to its bucket, as far as the rows know.
-    pub(crate) const fn is_unfinished(&self) -> bool {
+    pub const fn is_unfinished(&self) -> bool {
         self.target.recording().is_some() && self.duration_ms.is_none()
     }
 }
