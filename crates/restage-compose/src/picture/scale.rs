@@ -1,7 +1,8 @@
 //! Brings pictures into tiles: scaled, cut, between bars.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::{BLACK, Plane, Yuv};
 use crate::layout::{FillMode, Rect};
@@ -10,7 +11,6 @@ use crate::layout::{FillMode, Rect};
 #[derive(Default)]
 pub(crate) struct Painter {
     resizer: Resizer,
-    scaled: Vec<u8>,
 }
 
 /// The part of a picture that is shown, and the part of the tile where it is; luma pixels.
@@ -93,40 +93,31 @@ impl Painter {
             copy(&source.samples, canvas, to);
             return;
         }
-        self.scaled.clear();
-        self.scaled.resize(width * height, 0);
-        if self.scale(source, from, (width, height)).is_some() {
-            let scaled = std::mem::take(&mut self.scaled);
-            copy(&scaled, canvas, [left, top, width, height]);
-            self.scaled = scaled;
-        }
-    }
-
-    /// `None`: the part is empty.
-    fn scale(
-        &mut self,
-        source: &Plane,
-        from: [f64; 4],
-        (width, height): (usize, usize),
-    ) -> Option<()> {
-        let [left, top, wide, high] = from;
+        let size = |plane: &Plane| (plane.width as u32, plane.height as u32);
+        let (source_width, source_height) = size(source);
+        let (canvas_width, canvas_height) = size(canvas);
         let (most_wide, most_high) = (source.width as f64, source.height as f64);
-        // Colour of pictures with an odd side has half a pixel more than is said.
-        let (wide, high) = (wide.min(most_wide - left), high.min(most_high - top));
-        let view = ImageRef::new(
-            source.width as u32,
-            source.height as u32,
-            &source.samples,
-            PixelType::U8,
-        )
-        .ok()?;
-        let mut scaled =
-            Image::from_slice_u8(width as u32, height as u32, &mut self.scaled, PixelType::U8)
-                .ok()?;
+        // Half of an odd side is less than the plane has; what remains of a division must not be more.
+        let seen_wide = from[2].min(most_wide - from[0]);
+        let seen_high = from[3].min(most_high - from[1]);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .crop(left, top, wide, high);
-        self.resizer.resize(&view, &mut scaled, &options).ok()
+            .use_alpha(false)
+            .crop(from[0], from[1], seen_wide, seen_high);
+        let source = TypedImageRef::<U8>::from_buffer(source_width, source_height, &source.samples);
+        let whole = TypedImage::<U8>::from_buffer(canvas_width, canvas_height, &mut canvas.samples);
+        if let (Ok(source), Ok(whole)) = (source, whole)
+            && let Ok(mut part) = TypedCroppedImageMut::new(
+                whole,
+                left as u32,
+                top as u32,
+                width as u32,
+                height as u32,
+            )
+        {
+            // An empty part of a picture leaves the canvas as it is.
+            let _ = self.resizer.resize_typed(&source, &mut part, &options);
+        }
     }
 }
 
