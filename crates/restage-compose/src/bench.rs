@@ -153,14 +153,16 @@ impl Bench {
             let mut clock = || now_us + spent(began);
             let inputs = 0..self.pictures.len() as u32;
             for input in inputs.clone() {
-                let message = self.picture(input, number as usize, now_us);
-                message.map(|message| engine.take(message, &mut clock));
+                if let Some(message) = self.picture(input, number as usize, now_us) {
+                    engine.take(message, &mut clock);
+                }
             }
             while sent_sound * 20_000 < number * FRAME_US {
                 for input in inputs.clone() {
                     let at_us = BEGIN_US + sent_sound * 20_000;
-                    let message = self.packet(input, sent_sound as usize, at_us);
-                    message.map(|message| engine.take(message, &mut clock));
+                    if let Some(message) = self.packet(input, sent_sound as usize, at_us) {
+                        engine.take(message, &mut clock);
+                    }
                 }
                 sent_sound += 1;
             }

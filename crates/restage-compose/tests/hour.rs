@@ -123,6 +123,9 @@ fn beeps(channel: usize) -> Vec<Bytes> {
     all[50..].to_vec()
 }
 
+/// First and last sample of a frame of sound that is loud, in each channel.
+type Onsets = [Option<(usize, usize)>; 2];
+
 /// When each participant began to flash and to beep.
 #[derive(Default)]
 struct Seen {
@@ -131,7 +134,7 @@ struct Seen {
     is_white: [bool; 2],
     loud_us: [u64; 2],
     /// Places of the samples of each frame of sound that began to be loud; they come before the frame's time is known.
-    onsets: Rc<RefCell<Vec<[Option<(usize, usize)>; 2]>>>,
+    onsets: Rc<RefCell<Vec<Onsets>>>,
     next_sound_us: Option<u64>,
     pictures: u64,
 }
@@ -168,7 +171,7 @@ impl Seen {
 }
 
 /// First and last loud sample of each channel.
-fn onsets(samples: &[f32]) -> [Option<(usize, usize)>; 2] {
+fn onsets(samples: &[f32]) -> Onsets {
     [0, 1].map(|channel| {
         let level = |at: &usize| samples[at * 2 + channel].abs() > LOUD;
         let count = samples.len() / 2;

@@ -157,8 +157,8 @@ fn pips() -> Vec<Sheet> {
     let sized = pip(|pip| {
         pip.pip_position = PipPosition::TopRight;
         pip.pip_offset = 20;
-        pip.pip_width = Some(160);
-        pip.pip_height = Some(160);
+        pip.pip_width = Some(120);
+        pip.pip_height = Some(120);
     });
     let dynamic = pip(|pip| pip.pip_behavior = PipBehavior::Dynamic);
     vec![
