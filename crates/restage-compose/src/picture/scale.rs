@@ -7,7 +7,7 @@ use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use super::{BLACK, Plane, Yuv};
 use crate::layout::{FillMode, Rect};
 
-/// Pixels by which a picture may be larger or smaller than its place without being scaled: it is cut at its edges instead. Scaling is most of the
+/// Pixels by which a picture may be larger than its place without being scaled: it is cut at its edges instead. Scaling is most of the
 /// work of drawing, and layers of simulcast are often but for the gaps as large as their tiles.
 const CUT_MAX: f64 = 4.0;
 
