@@ -253,9 +253,7 @@ fn a_compositor_composes_one_picture_in_its_sandbox_and_says_what_is_missing() {
         (libc::SYS_landlock_create_ruleset, Part::Landlock),
         (libc::SYS_seccomp, Part::Seccomp),
     ] {
-        let checked = without(call, || {
-            block_on(restage_node::composition::check(RESTAGE))
-        });
+        let checked = without(call, || block_on(restage_node::composition::check(RESTAGE)));
         let failed = checked.unwrap_err();
         assert!(failed.starts_with(part.name()), "{failed}");
     }
