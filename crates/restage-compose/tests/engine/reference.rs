@@ -38,6 +38,21 @@ impl Reference {
         }
     }
 
+    /// Where a tile has bars, it covers what is below it.
+    fn blacken(&mut self, (left, top, width, height): (u32, u32, u32, u32)) {
+        for plane in 0..3 {
+            let part = if plane == 0 { 1 } else { 2 };
+            let own_width = sides(self.size, plane).0;
+            let [left, top, width, height] =
+                [left, top, width, height].map(|at| at as usize / part);
+            for row in top..top + height {
+                let start = row * own_width + left;
+                let black = if plane == 0 { 16.0 } else { 128.0 };
+                self.planes[plane][start..start + width].fill(black);
+            }
+        }
+    }
+
     /// Draws a part of a picture to a place: each sample is the mean of its surroundings, weighted by a triangle that is as wide as two
     /// pixels of whichever is coarser.
     fn draw(&mut self, from: &Self, crop: Part, place: Place) {
@@ -187,6 +202,7 @@ fn compare(layout: Layout, change: impl Fn(&mut [Person]), expected: &[Expected]
     let (rig, sent) = composed(layout.clone(), &change, expected, draw);
     let mut reference = Reference::black(SIZE);
     for (expected, sent) in expected.iter().zip(&sent) {
+        reference.blacken(expected.tile);
         reference.draw(&Reference::of(sent), expected.crop, expected.place);
     }
     let found = reference.psnr(rig.newest());
@@ -210,12 +226,21 @@ fn edges(layout: Layout, change: impl Fn(&mut [Person]), expected: &[Expected]) 
         Picture::plain(expected.source.0, expected.source.1, [light, 128, 128])
     };
     let (rig, _) = composed(layout, change, expected, white);
-    let owner = |x: usize, y: usize| {
-        let mut owners = expected.iter().rev();
-        owners.find(|expected| {
-            let (left, top, width, height) = expected.place;
+    let light = |x: usize, y: usize| {
+        let is_in = |(left, top, width, height): Place| {
             (left..left + width).contains(&x) && (top..top + height).contains(&y)
-        })
+        };
+        let of_tile = |(left, top, width, height): (u32, u32, u32, u32)| {
+            let [left, top, width, height] = [left, top, width, height].map(|at| at as usize);
+            (left, top, width, height)
+        };
+        let mut tiles = expected.iter().rev();
+        let owner = tiles.find(|expected| is_in(of_tile(expected.tile)));
+        match owner.filter(|expected| is_in(expected.place)) {
+            None => 16,
+            Some(Expected { input: 0, .. }) => 220_u8,
+            Some(_) => 130,
+        }
     };
     for expected in expected {
         let (left, top, width, height) = expected.place;
@@ -227,11 +252,7 @@ fn edges(layout: Layout, change: impl Fn(&mut [Person]), expected: &[Expected]) 
                 if x >= SIZE.0 || y >= SIZE.1 {
                     continue;
                 }
-                let wanted = match owner(x, y).map(|expected| expected.input) {
-                    None => 16,
-                    Some(0) => 220,
-                    Some(_) => 130,
-                };
+                let wanted = light(x, y);
                 let found = rig.newest().light(x as u32, y as u32);
                 assert!(found.abs_diff(wanted) <= 24, "{x} {y}: {found} {wanted}");
             }
@@ -335,6 +356,26 @@ fn an_overlay_that_covers_its_corner() {
     let tiles = [
         Expected::covering(0, (640, 480), (0, 0, 1_280, 720)),
         Expected::covering(1, (360, 640), (0, 0, 400, 200)),
+    ];
+    let choose = |persons: &mut [Person]| persons[1].is_pip = true;
+    compare(Layout::Pip(pip), choose, &tiles);
+}
+
+#[test]
+fn an_overlay_with_bars() {
+    let pip = Pip {
+        pip_width: Some(400),
+        pip_height: Some(200),
+        pip_position: restage_compose::layout::PipPosition::BottomLeft,
+        pip_offset: 40,
+        video_fill_mode: FillMode::Contain,
+        ..Pip::default()
+    };
+    let tiles = [
+        // 4:3 in 1280 by 720: 960 by 720.
+        Expected::whole(0, (640, 480), (0, 0, 1_280, 720)).within((160, 0, 960, 720)),
+        // 9:16 in 400 by 200: 112 by 200.
+        Expected::whole(1, (360, 640), (40, 480, 400, 200)).within((184, 480, 112, 200)),
     ];
     let choose = |persons: &mut [Person]| persons[1].is_pip = true;
     compare(Layout::Pip(pip), choose, &tiles);
