@@ -1,4 +1,4 @@
-//! For the measurement of what composing costs (`examples/compose_cost.rs`), and for nothing else.
+//! For measurements of what composing costs (`examples/compose_cost.rs`, `examples/joins.rs`), and for nothing else.
 
 use bytes::Bytes;
 use opus::{Application, Channels};
@@ -58,6 +58,29 @@ impl Bench {
     /// Lines of the participants' pictures.
     pub fn lines(&self) -> u32 {
         self.lines
+    }
+
+    /// A picture of a participant; `None` after its last one.
+    pub fn picture(&self, input: u32, number: usize, at_us: u64) -> Option<ToChild> {
+        let (is_key, bytes) = self.pictures.get(input as usize)?.get(number)?.clone();
+        Some(ToChild::Picture {
+            input,
+            at_us,
+            codec: VideoCodec::H264,
+            is_key,
+            quarter_turns: 0,
+            bytes,
+        })
+    }
+
+    /// A packet of a participant, 20 ms after the one before; `None` after its last one.
+    pub fn packet(&self, input: u32, number: usize, at_us: u64) -> Option<ToChild> {
+        Some(ToChild::Sound {
+            input,
+            at_us,
+            timestamp: number as u64 * 960,
+            bytes: self.sound.get(number)?.clone(),
+        })
     }
 
     /// The participants' pictures as byte streams.
@@ -128,27 +151,18 @@ impl Bench {
             // The clock goes on while the engine works, and jumps to the next picture afterwards.
             let began = std::time::Instant::now();
             let mut clock = || now_us + spent(began);
-            for (input, pictures) in self.pictures.iter().enumerate() {
-                let (is_key, bytes) = pictures[number as usize].clone();
-                let message = ToChild::Picture {
-                    input: input as u32,
-                    at_us: now_us,
-                    codec: VideoCodec::H264,
-                    is_key,
-                    quarter_turns: 0,
-                    bytes,
-                };
-                engine.take(message, &mut clock);
+            let inputs = 0..self.pictures.len() as u32;
+            for input in inputs.clone() {
+                if let Some(message) = self.picture(input, number as usize, now_us) {
+                    engine.take(message, &mut clock);
+                }
             }
             while sent_sound * 20_000 < number * FRAME_US {
-                for input in 0..self.pictures.len() {
-                    let message = ToChild::Sound {
-                        input: input as u32,
-                        at_us: BEGIN_US + sent_sound * 20_000,
-                        timestamp: sent_sound * 960,
-                        bytes: self.sound[sent_sound as usize].clone(),
-                    };
-                    engine.take(message, &mut clock);
+                for input in inputs.clone() {
+                    let at_us = BEGIN_US + sent_sound * 20_000;
+                    if let Some(message) = self.packet(input, sent_sound as usize, at_us) {
+                        engine.take(message, &mut clock);
+                    }
                 }
                 sent_sound += 1;
             }

@@ -18,6 +18,8 @@ mod decode;
 mod encode;
 mod engine;
 pub mod layout;
+#[doc(hidden)]
+pub mod offline;
 mod picture;
 pub mod protocol;
 mod sound;

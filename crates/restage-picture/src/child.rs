@@ -86,7 +86,7 @@ fn answer(needs_sandbox: bool) -> ExitCode {
 
 /// Prints what came of each trial. The exit code says whether all were prevented.
 fn check() -> ExitCode {
-    let trials = match sandbox::check::run() {
+    let trials = match sandbox::check::run(&Needs::OF_A_PICTURE) {
         Ok(trials) => trials,
         Err(missing) => {
             return print(&format!("FAIL {missing}\n"), ExitCode::FAILURE);

@@ -1,5 +1,6 @@
 //! Checks this machine. Each check gives one finding: a sentence, with advice if something is wrong.
 
+mod composition;
 mod database;
 mod http;
 mod machine;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use restage_node::media::worker_port;
 use serde::Serialize;
 
+pub use self::composition::examine_composition;
 pub use self::database::examine_database;
 use self::http::{http_port, srtp};
 use self::machine::{clock, data_dir, secrets};

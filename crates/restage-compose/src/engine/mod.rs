@@ -1,7 +1,7 @@
 //! The heart of the process that composes: what comes in, what is due, what goes out. It has no clock of its own.
 //!
-//! Pictures are due at fixed times, whatever participants do: each tile shows the newest picture that was captured [`DELAY_US`] before, and a picture
-//! that is late is shown when it comes. Nobody is waited for, so nobody who comes or leaves holds anything up. Sound has the same delay, so it is in
+//! Pictures are due at fixed times, whatever participants do: each tile shows the picture that was captured [`DELAY_US`] before, give or take half of
+//! the time that a picture lasts, and a picture that is late is shown when it comes. Nobody is waited for, so nobody who comes or leaves holds anything up. Sound has the same delay, so it is in
 //! step.
 
 mod rendition;
@@ -24,6 +24,19 @@ const SOUND_BEHIND_MAX_US: u64 = 500_000;
 const HEALTH_US: u64 = 1_000_000;
 /// Messages that wait to be polled; the caller polls after each call.
 const OUT_MAX: usize = 4_096;
+
+/// What an engine holds. Everything has a bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Decoded pictures that wait for their time.
+    pub pictures: usize,
+    /// Packets of Opus that wait for theirs.
+    pub packets: usize,
+    /// Samples of both channels that are decoded or on their way to an encoder.
+    pub samples: usize,
+    /// Messages that wait to be polled.
+    pub messages: usize,
+}
 
 /// Composes.
 pub(crate) struct Engine {
@@ -164,6 +177,17 @@ impl Engine {
     /// How it does.
     pub(crate) fn spent(&self) -> Health {
         self.health
+    }
+
+    /// What it holds.
+    pub(crate) fn held(&self) -> Held {
+        let (packets, samples) = self.mixer.held();
+        Held {
+            pictures: self.views.values().map(View::waiting).sum(),
+            packets,
+            samples,
+            messages: self.out.len(),
+        }
     }
 
     /// The next message.

@@ -103,8 +103,9 @@ impl Output {
             return;
         }
         let shown_us = due_us.saturating_sub(DELAY_US);
+        // The nearest before or after: a picture is half of one's time away from its sound at most.
         for view in views.values_mut() {
-            view.advance(shown_us, due_us);
+            view.advance(shown_us + lasts_us / 2, due_us);
         }
         self.compose(layout, persons, views);
         self.tell(views, out);

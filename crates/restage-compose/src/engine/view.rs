@@ -77,10 +77,9 @@ impl View {
             Ok(None) if was_waiting && !is_key => Err(None),
             Ok(None) => Ok(()),
             Err(DecodeError::Damaged) => Err(Some(Said::NeedKeyFrame)),
-            Err(DecodeError::TooLarge(width, height)) => {
+            Err(DecodeError::CannotShow(reason)) => {
                 self.waiting.clear();
                 self.current = None;
-                let reason = format!("{width}x{height} is more than 1080p");
                 let is_news = self.refusal.as_ref() != Some(&reason);
                 self.refusal = Some(reason.clone());
                 Err(is_news.then_some(Said::CannotShow(reason)))
@@ -113,6 +112,11 @@ impl View {
     pub(super) fn size(&self) -> Option<(u32, u32)> {
         let picture = self.current.as_ref()?;
         Some((picture.width, picture.height))
+    }
+
+    /// How many pictures wait for their time.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Why its pictures are not shown.

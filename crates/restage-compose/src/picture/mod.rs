@@ -1,12 +1,14 @@
 //! Pictures: brightness and colour in three planes, as decoders give them and encoders take them (I420).
 //!
-//! Nothing here converts colours: all that is composed is taken for BT.601 with a limited range, as browsers
-//! send their cameras without saying so. A stream that says otherwise is shown with slightly wrong colours.
+//! All colours are those of BT.601 with a limited range, as browsers send their cameras without saying so. A stream that says otherwise is
+//! converted when it is decoded.
 
+mod conversion;
 mod draw;
 mod placeholder;
 mod scale;
 
+pub(crate) use self::conversion::Conversion;
 pub(crate) use self::placeholder::placeholder;
 pub(crate) use self::scale::Painter;
 use openh264::formats::YUVSource;

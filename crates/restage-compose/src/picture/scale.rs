@@ -1,16 +1,20 @@
 //! Brings pictures into tiles: scaled, cut, between bars.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImageMut, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::{BLACK, Plane, Yuv};
 use crate::layout::{FillMode, Rect};
+
+/// Pixels by which a picture may be larger than its place without being scaled: it is cut at its edges instead. Scaling is most of the
+/// work of drawing, and layers of simulcast are often but for the gaps as large as their tiles.
+const CUT_MAX: f64 = 4.0;
 
 /// Scales pictures into a canvas. One that is kept saves allocations.
 #[derive(Default)]
 pub(crate) struct Painter {
     resizer: Resizer,
-    scaled: Vec<u8>,
 }
 
 /// The part of a picture that is shown, and the part of the tile where it is; luma pixels.
@@ -68,65 +72,74 @@ impl Fit {
     }
 }
 
+impl Fit {
+    /// Whether the picture is cut and not scaled.
+    fn is_cut(&self, source: (u32, u32)) -> bool {
+        let is_near = |seen: f64, wanted: u32, whole: u32| {
+            (seen - f64::from(wanted)).abs() <= CUT_MAX && whole >= wanted
+        };
+        let [_, _, wide, high] = self.from;
+        is_near(wide, self.to.width, source.0) && is_near(high, self.to.height, source.1)
+    }
+}
+
+/// Where a row or column of samples begins that is as long as wanted, in the middle of what is to be seen.
+fn middle(from: f64, seen: f64, wanted: usize, whole: usize) -> usize {
+    let start = (from + (seen - wanted as f64) / 2.0).round().max(0.0) as usize;
+    start.min(whole.saturating_sub(wanted))
+}
+
 impl Painter {
     /// Draws a picture into a part of the canvas. What does not lie inside is left out.
     pub(crate) fn draw(&mut self, source: &Yuv, canvas: &mut Yuv, rect: Rect, fill: FillMode) {
         if source.width == 0 || source.height == 0 || !is_inside(rect, canvas) {
             return;
         }
-        let fit = Fit::of((source.width, source.height), rect, fill);
+        let size = (source.width, source.height);
+        let fit = Fit::of(size, rect, fill);
         if fit.to != rect {
             clear(canvas, rect);
         }
+        let is_cut = fit.is_cut(size);
         for place in 0..3 {
-            let divisor = if place == 0 { 1.0 } else { 2.0 };
-            let from = fit.from.map(|at| at / divisor);
+            let (from, canvas) = (&source.planes[place], &mut canvas.planes[place]);
             let to = part(fit.to, place);
-            self.plane(&source.planes[place], from, &mut canvas.planes[place], to);
+            let divisor = if place == 0 { 1.0 } else { 2.0 };
+            let seen = fit.from.map(|at| at / divisor);
+            match is_cut {
+                true => copy(from, seen, canvas, to),
+                false => self.scale(from, seen, canvas, to),
+            }
         }
     }
 
-    fn plane(&mut self, source: &Plane, from: [f64; 4], canvas: &mut Plane, to: [usize; 4]) {
+    fn scale(&mut self, source: &Plane, from: [f64; 4], canvas: &mut Plane, to: [usize; 4]) {
         let [left, top, width, height] = to;
-        let is_whole = from[0] == 0.0 && from[1] == 0.0;
-        if is_whole && (width, height) == (source.width, source.height) {
-            copy(&source.samples, canvas, to);
-            return;
-        }
-        self.scaled.clear();
-        self.scaled.resize(width * height, 0);
-        if self.scale(source, from, (width, height)).is_some() {
-            let scaled = std::mem::take(&mut self.scaled);
-            copy(&scaled, canvas, [left, top, width, height]);
-            self.scaled = scaled;
-        }
-    }
-
-    /// `None`: the part is empty.
-    fn scale(
-        &mut self,
-        source: &Plane,
-        from: [f64; 4],
-        (width, height): (usize, usize),
-    ) -> Option<()> {
-        let [left, top, wide, high] = from;
+        let size = |plane: &Plane| (plane.width as u32, plane.height as u32);
+        let (source_width, source_height) = size(source);
+        let (canvas_width, canvas_height) = size(canvas);
         let (most_wide, most_high) = (source.width as f64, source.height as f64);
-        // Colour of pictures with an odd side has half a pixel more than is said.
-        let (wide, high) = (wide.min(most_wide - left), high.min(most_high - top));
-        let view = ImageRef::new(
-            source.width as u32,
-            source.height as u32,
-            &source.samples,
-            PixelType::U8,
-        )
-        .ok()?;
-        let mut scaled =
-            Image::from_slice_u8(width as u32, height as u32, &mut self.scaled, PixelType::U8)
-                .ok()?;
+        // Half of an odd side is less than the plane has; what remains of a division must not be more.
+        let seen_wide = from[2].min(most_wide - from[0]);
+        let seen_high = from[3].min(most_high - from[1]);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-            .crop(left, top, wide, high);
-        self.resizer.resize(&view, &mut scaled, &options).ok()
+            .use_alpha(false)
+            .crop(from[0], from[1], seen_wide, seen_high);
+        let source = TypedImageRef::<U8>::from_buffer(source_width, source_height, &source.samples);
+        let whole = TypedImage::<U8>::from_buffer(canvas_width, canvas_height, &mut canvas.samples);
+        if let (Ok(source), Ok(whole)) = (source, whole)
+            && let Ok(mut part) = TypedCroppedImageMut::new(
+                whole,
+                left as u32,
+                top as u32,
+                width as u32,
+                height as u32,
+            )
+        {
+            // An empty part of a picture leaves the canvas as it is.
+            let _ = self.resizer.resize_typed(&source, &mut part, &options);
+        }
     }
 }
 
@@ -154,11 +167,22 @@ pub(crate) fn clear(canvas: &mut Yuv, rect: Rect) {
     }
 }
 
-fn copy(samples: &[u8], canvas: &mut Plane, [left, top, width, height]: [usize; 4]) {
+/// Copies the middle of what is to be seen of a plane to a part of the canvas.
+fn copy(
+    source: &Plane,
+    [from_left, from_top, wide, high]: [f64; 4],
+    canvas: &mut Plane,
+    [left, top, width, height]: [usize; 4],
+) {
+    let from_left = middle(from_left, wide, width, source.width);
+    let from_top = middle(from_top, high, height, source.height);
     let rows = canvas.samples.chunks_exact_mut(canvas.width.max(1));
-    let lines = samples.chunks_exact(width.max(1));
-    for (row, line) in rows.skip(top).take(height).zip(lines) {
-        row[left..left + width].copy_from_slice(line);
+    let lines = source.samples.chunks_exact(source.width.max(1));
+    for (row, line) in rows.skip(top).take(height).zip(lines.skip(from_top)) {
+        let line = line.get(from_left..from_left + width);
+        if let (Some(row), Some(line)) = (row.get_mut(left..left + width), line) {
+            row.copy_from_slice(line);
+        }
     }
 }
 
@@ -196,6 +220,42 @@ mod tests {
         let contained = fit(FillMode::Contain);
         assert_eq!(contained.from, [0.0, 0.0, 400.0, 400.0]);
         assert_eq!(contained.to, rect(60, 20, 100, 100));
+    }
+
+    #[test]
+    fn pictures_that_nearly_fit_are_cut_and_not_scaled() {
+        let tile = rect(0, 0, 638, 358);
+        let is_cut = |source: (u32, u32), fill| Fit::of(source, tile, fill).is_cut(source);
+        for (source, fill) in [
+            ((640, 360), FillMode::Cover),
+            ((640, 360), FillMode::Contain),
+            ((642, 362), FillMode::Fill),
+            ((638, 358), FillMode::Cover),
+        ] {
+            assert!(is_cut(source, fill), "{source:?} {fill:?}");
+        }
+        // Too large, too small, and of another shape.
+        for source in [(656, 368), (636, 358), (640, 480), (320, 180)] {
+            assert!(!is_cut(source, FillMode::Fill), "{source:?}");
+        }
+        // Each sample keeps its value, and colour its place.
+        let mut source = Yuv::black(44, 24);
+        for plane in &mut source.planes {
+            for (at, sample) in plane.samples.iter_mut().enumerate() {
+                *sample = (at % 251) as u8;
+            }
+        }
+        let mut canvas = Yuv::black(60, 40);
+        Painter::default().draw(&source, &mut canvas, rect(10, 4, 40, 20), FillMode::Fill);
+        let [light, blue, _] = &canvas.planes;
+        assert_eq!(light.samples[4 * 60 + 10], (2 * 44 + 2) as u8);
+        assert_eq!(light.samples[23 * 60 + 49], ((21 * 44 + 41) % 251) as u8);
+        assert_eq!(blue.samples[2 * 30 + 5], 22 + 1);
+        assert_eq!(blue.samples[11 * 30 + 24], 10 * 22 + 20);
+        assert_eq!(
+            (light.samples[4 * 60 + 9], blue.samples[2 * 30 + 4]),
+            (16, 128)
+        );
     }
 
     #[test]

@@ -106,6 +106,13 @@ impl Mixer {
         }
     }
 
+    /// Packets and samples that it holds.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let voices = self.voices.values().map(Voice::held);
+        let waiting = self.aac.as_ref().map_or(0, |aac| aac.waiting.len());
+        voices.fold((0, waiting), |sum, held| (sum.0 + held.0, sum.1 + held.1))
+    }
+
     /// Mixes what belongs to the 20 ms from `at_us` on.
     pub(crate) fn mix(&mut self, at_us: u64, mut give: impl FnMut(FromChild)) {
         let from = samples_at(at_us);

@@ -84,6 +84,11 @@ impl Voice {
         }
     }
 
+    /// Packets that wait, and samples that are decoded.
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.pending.len(), self.ready.len())
+    }
+
     /// Adds the samples from `from` on to `mix`.
     pub(super) fn mix(&mut self, from: i64, mix: &mut [Sample]) {
         if self.ready.is_empty() || self.at < from - RATE as i64 {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use restage_compose::child::{CHILD_ENVIRONMENT, COMMAND, WITHOUT_SANDBOX};
+use restage_compose::child::{CHECK, CHILD_ENVIRONMENT, COMMAND, WITHOUT_SANDBOX};
 use restage_compose::protocol::{FRAME_BYTES_MAX, FromChild, LENGTH_BYTES, ToChild};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -32,6 +32,24 @@ const MESSAGES_BYTES_MAX: usize = 8 << 20;
 const NEWS_MAX: usize = 64;
 /// Time for a child that was told to stop.
 const STOP_MAX: Duration = Duration::from_secs(3);
+
+/// Starts a child that tries out its sandbox, and composes one picture with sound.
+///
+/// # Errors
+///
+/// What is missing.
+pub(super) async fn check(program: &Path) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command
+        .args([COMMAND, CHECK])
+        .env_clear()
+        .env(CHILD_ENVIRONMENT.0, CHILD_ENVIRONMENT.1)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    crate::thumbnails::check(command).await
+}
 
 /// A child. Dropped, it is killed.
 pub(super) struct Child {

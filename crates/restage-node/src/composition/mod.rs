@@ -32,6 +32,15 @@ use crate::jobs::{JobContext, Runner, Running};
 use crate::recording::{Recordings, recording_id};
 use crate::thumbnails::Sandbox;
 
+/// Whether `program`, which is `restage`, can compose on this machine: a child of it enters its sandbox and composes one picture with sound.
+///
+/// # Errors
+///
+/// What is missing.
+pub async fn check(program: impl AsRef<Path>) -> Result<(), String> {
+    child::check(program.as_ref()).await
+}
+
 /// Composes stages. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Compositions {

@@ -3,10 +3,17 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use restage_picture::protocol::{ANSWER_BYTES_MAX, Answer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Child;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Time for a child that checks its sandbox.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+/// Bytes of what such a child prints.
+const CHECK_BYTES_MAX: usize = 16 << 10;
 
 /// Gives the child its request and reads its answer; waits until it has ended. The error says in a few words what it did instead.
 pub(super) async fn exchange(
@@ -46,6 +53,27 @@ pub(super) async fn output(child: &mut Child, most: usize) -> io::Result<(ExitSt
         return Err(io::Error::other("it wrote more than an answer"));
     }
     Ok((child.wait().await?, bytes))
+}
+
+/// Starts a child that tries out what it needs and prints a line for each trial.
+///
+/// # Errors
+///
+/// What does not hold, or why it cannot be tried.
+pub(crate) async fn check(mut command: Command) -> Result<(), String> {
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("the process that checks it could not be started: {error}"))?;
+    let (status, lines) = timeout(CHECK_TIME_MAX, output(&mut child, CHECK_BYTES_MAX))
+        .await
+        .map_err(|_| "the process that checks it does not end".to_owned())?
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    let lines = String::from_utf8_lossy(&lines);
+    let failed = lines.lines().find_map(|line| line.strip_prefix("FAIL "));
+    Err(failed.map_or_else(|| ended(status), str::to_owned))
 }
 
 /// How a process ended.

@@ -8,7 +8,7 @@ mod exchange;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::exchange::ended;
+pub(crate) use self::exchange::{check, ended};
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -33,10 +33,6 @@ pub const CHILDREN_MAX: usize = 2;
 pub const WAITING_BYTES_MAX: usize = 32 << 20;
 /// Time for one picture from the start of its child. A child that takes longer is killed.
 pub const PICTURE_TIME_MAX: Duration = Duration::from_secs(10);
-/// Time for a child that checks its sandbox.
-const CHECK_TIME_MAX: Duration = Duration::from_secs(10);
-/// Bytes of what such a child prints.
-const CHECK_BYTES_MAX: usize = 16 << 10;
 
 /// Whether pictures are decoded where the sandbox is not complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,20 +205,7 @@ impl Thumbnailer {
     pub async fn check(&self) -> Result<(), String> {
         let mut command = self.command();
         command.arg(CHECK);
-        let mut child = command
-            .spawn()
-            .map_err(|error| ThumbnailError::NotStarted(error).to_string())?;
-        let output = exchange::output(&mut child, CHECK_BYTES_MAX);
-        let (status, lines) = timeout(CHECK_TIME_MAX, output)
-            .await
-            .map_err(|_| "the process that checks it does not end".to_owned())?
-            .map_err(|error| error.to_string())?;
-        if status.success() {
-            return Ok(());
-        }
-        let lines = String::from_utf8_lossy(&lines);
-        let failed = lines.lines().find_map(|line| line.strip_prefix("FAIL "));
-        Err(failed.map_or_else(|| ended(status), str::to_owned))
+        check(command).await
     }
 
     /// A child without the server's environment, in which secrets may be.

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use restage_node::thumbnails::THIS_PROGRAM;
-use restage_server::doctor::{Finding, Verdict, examine, examine_database, examine_thumbnails};
+use restage_server::doctor::{
+    Finding, Verdict, examine, examine_composition, examine_database, examine_thumbnails,
+};
 
 use super::serve;
 use crate::output::{self, Format};
@@ -11,7 +13,7 @@ use crate::output::{self, Format};
 /// Checks whether this machine can run the server with the settings of `serve`.
 ///
 /// Ports free, candidates reachable,
-/// clock, data directory, PostgreSQL, UDP buffers, GSO, the sandbox of thumbnails. Exit code 1 if something does not work.
+/// clock, data directory, PostgreSQL, UDP buffers, GSO, the sandboxes of thumbnails and compositions. Exit code 1 if something does not work.
 #[derive(clap::Args)]
 #[group(id = "doctor")]
 pub(crate) struct Args {
@@ -30,6 +32,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .build()?;
     findings.extend(runtime.block_on(examine_database(&config)));
     findings.push(runtime.block_on(examine_thumbnails(&config, THIS_PROGRAM)));
+    findings.push(runtime.block_on(examine_composition(&config, THIS_PROGRAM)));
     match args.output {
         Format::Text => findings.iter().try_for_each(print)?,
         Format::Json => output::json(&findings)?,

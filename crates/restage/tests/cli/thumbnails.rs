@@ -207,13 +207,54 @@ fn a_server_that_is_gone_leaves_no_child() {
 }
 
 #[test]
-fn doctor_says_that_the_sandbox_holds() {
+fn doctor_says_that_the_sandboxes_hold() {
     let home = tempfile::tempdir().unwrap();
-    let mut command = restage(home.path());
-    let arguments = ["doctor", "--output", "json", "--http", "127.0.0.1:0"];
-    let output = command.args(arguments).output().unwrap();
-    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let all = findings.as_array().unwrap();
-    let finding = all.iter().find(|finding| finding["check"] == "thumbnails");
-    assert_eq!(finding.unwrap()["verdict"], "ok", "{findings:#}");
+    let doctor = |format: &[&str]| {
+        let mut command = restage(home.path());
+        let command = command.args(["doctor", "--http", "127.0.0.1:0"]);
+        command.args(format).output().unwrap().stdout
+    };
+    let findings: serde_json::Value =
+        serde_json::from_slice(&doctor(&["--output", "json"])).unwrap();
+    let text = String::from_utf8(doctor(&[])).unwrap();
+    for check in ["thumbnails", "composition"] {
+        let all = findings.as_array().unwrap();
+        let finding = all.iter().find(|finding| finding["check"] == check);
+        assert_eq!(finding.unwrap()["verdict"], "ok", "{findings:#}");
+        let line = format!("ok    {check:<15} ");
+        assert!(text.lines().any(|found| found.starts_with(&line)), "{text}");
+    }
+}
+
+#[test]
+fn a_compositor_composes_one_picture_in_its_sandbox_and_says_what_is_missing() {
+    let program = || {
+        let mut command = Command::new(RESTAGE);
+        command
+            .env_clear()
+            .env(CHILD_ENVIRONMENT.0, CHILD_ENVIRONMENT.1);
+        command
+    };
+    let check = |mut command: Command| {
+        let arguments = [restage_compose::child::COMMAND, CHECK];
+        let output = command.args(arguments).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        (lines, output.status.success())
+    };
+    let (lines, is_well) = check(program());
+    assert!(is_well, "{lines}");
+    let (made, held): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with("made "));
+    assert_eq!((made.len(), held.len()), (1, 13), "{lines}");
+    assert!(held.iter().all(|line| line.starts_with("held ")), "{lines}");
+    let home = tempfile::tempdir().unwrap();
+    let (lines, is_well) = check(restage(home.path()));
+    assert!(!is_well && lines.starts_with("FAIL descriptors: an environment"));
+    for (call, part) in [
+        (libc::SYS_landlock_create_ruleset, Part::Landlock),
+        (libc::SYS_seccomp, Part::Seccomp),
+    ] {
+        let checked = without(call, || block_on(restage_node::composition::check(RESTAGE)));
+        let failed = checked.unwrap_err();
+        assert!(failed.starts_with(part.name()), "{failed}");
+    }
 }

@@ -3,6 +3,8 @@
 //! It has one thread, which waits for the socket until the next picture or piece of sound is due. Before it reads anything it gives up what
 //! the sandbox of restage-picture takes away.
 
+mod check;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -20,6 +22,8 @@ use crate::protocol::{FRAME_BYTES_MAX, FromChild, LENGTH_BYTES, ToChild};
 pub const COMMAND: &str = "internal-compose";
 /// The argument by which a child goes on where parts of the sandbox are missing.
 pub const WITHOUT_SANDBOX: &str = restage_picture::child::WITHOUT_SANDBOX;
+/// The argument by which a child tries out its sandbox and composes one picture, and prints a line for each trial.
+pub const CHECK: &str = restage_picture::child::CHECK;
 /// All that is in a child's environment.
 pub const CHILD_ENVIRONMENT: (&str, &str) = restage_picture::limits::CHILD_ENVIRONMENT;
 
@@ -31,49 +35,76 @@ const NICENESS: i32 = 5;
 const OUT_BYTES_MAX: usize = 16 << 20;
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 << 10;
+/// What a child needs of what the sandbox takes away.
+const NEEDS: Needs = Needs {
+    memory: MEMORY_MAX,
+    cpu_seconds: None,
+    waits: true,
+};
 /// Exit code for wrong arguments.
 const USAGE: u8 = 2;
 
+/// What a child is told to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Task {
+    Compose { needs_sandbox: bool },
+    Check,
+}
+
+impl Task {
+    fn of(arguments: &[OsString]) -> Option<Self> {
+        let texts: Vec<_> = arguments.iter().map(|text| text.to_str()).collect();
+        match texts.as_slice() {
+            [] => Some(Self::Compose {
+                needs_sandbox: true,
+            }),
+            [Some(WITHOUT_SANDBOX)] => Some(Self::Compose {
+                needs_sandbox: false,
+            }),
+            [Some(CHECK)] => Some(Self::Check),
+            _ => None,
+        }
+    }
+}
+
 /// Does what the arguments after [`COMMAND`] say. The process must have one thread, and ends afterwards.
 pub fn run(arguments: &[OsString]) -> ExitCode {
-    let texts: Vec<_> = arguments.iter().map(|text| text.to_str()).collect();
-    let needs_sandbox = match texts.as_slice() {
-        [] => true,
-        [Some(WITHOUT_SANDBOX)] => false,
-        _ => {
-            eprintln!("`{COMMAND}` is for the server alone; it takes nothing or {WITHOUT_SANDBOX}");
+    let outcome = match Task::of(arguments) {
+        Some(Task::Compose { needs_sandbox }) => compose(needs_sandbox),
+        Some(Task::Check) => return check::run(),
+        None => {
+            eprintln!(
+                "`{COMMAND}` is for the server alone; it takes nothing, {CHECK} or {WITHOUT_SANDBOX}"
+            );
             return ExitCode::from(USAGE);
         }
     };
-    // Less is a courtesy, not a protection.
-    let _ = rustix::process::nice(NICENESS);
-    let mut wire = Wire::default();
-    let outcome = Wire::prepare().and_then(|()| {
-        let needs = Needs {
-            memory: MEMORY_MAX,
-            cpu_seconds: None,
-            waits: true,
-        };
-        let entered = match needs_sandbox {
-            true => sandbox::enter(&needs),
-            false => {
-                sandbox::enter_what_is_there(&needs);
-                Ok(())
-            }
-        };
-        match entered {
-            Ok(()) => serve(&mut wire),
-            Err(missing) => {
-                let part = missing.part.name().to_owned();
-                wire.put(&FromChild::NoSandbox { part })?;
-                wire.flush()
-            }
-        }
-    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         // The server is gone, or is none.
         Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn compose(needs_sandbox: bool) -> io::Result<()> {
+    // Less is a courtesy, not a protection.
+    let _ = rustix::process::nice(NICENESS);
+    let mut wire = Wire::default();
+    Wire::prepare()?;
+    let entered = match needs_sandbox {
+        true => sandbox::enter(&NEEDS),
+        false => {
+            sandbox::enter_what_is_there(&NEEDS);
+            Ok(())
+        }
+    };
+    match entered {
+        Ok(()) => serve(&mut wire),
+        Err(missing) => {
+            let part = missing.part.name().to_owned();
+            wire.put(&FromChild::NoSandbox { part })?;
+            wire.flush()
+        }
     }
 }
 
@@ -237,5 +268,24 @@ impl Wire {
             self.write()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments() {
+        let task = |arguments: &[&str]| {
+            let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+            Task::of(&arguments)
+        };
+        let compose = |needs_sandbox| Some(Task::Compose { needs_sandbox });
+        assert_eq!(task(&[]), compose(true));
+        assert_eq!(task(&[WITHOUT_SANDBOX]), compose(false));
+        assert_eq!(task(&[CHECK]), Some(Task::Check));
+        assert_eq!(task(&[CHECK, WITHOUT_SANDBOX]), None);
+        assert_eq!(task(&["--help"]), None);
     }
 }
