@@ -73,8 +73,15 @@ function layout() {
     videoFillMode: read("start-fill") || undefined,
   };
   if (!isPip) return { grid: { ...common, videoAspectRatio: read("start-shape") } };
+  const presenter = attribute("start-over");
+  if (!presenter) {
+    throw new Misfit(
+      "start-over",
+      "Without it nobody is over the others: name an attribute of participants.",
+    );
+  }
   const over = {
-    pipParticipantAttribute: attribute("start-over"),
+    pipParticipantAttribute: presenter,
     pipPosition: read("start-position"),
     pipBehavior: byId("start-dynamic").checked ? "DYNAMIC" : "STATIC",
     pipOffset: number("start-offset", 0),
