@@ -152,8 +152,15 @@ test("a composition is started on the page, shows each participant at its place,
   await facts.getByText(/^[\d.]+ of 15$/).waitFor();
   assert.match(await facts.innerText(), /Participants\n3\n/);
   assert.match(await page.locator("#composed-sentence").innerText(), /pictures a second/);
-  assert.match(await row(page, arn).innerText(), /bucket composed-vods, .*composite/);
+  assert.match(await row(page, arn).innerText(), /bucket composed-vods\s+ACTIVE\s+\S+\/composite\s/);
+  assert.match(await row(page, arn).innerText(), /grid, 16:9 · gap 2/);
   assert.match(await row(page, arn).innerText(), /640×360 · 15 pictures a second · 600 kbit\/s/);
+
+  await page.screenshot({ path: join(OUTPUT, "compositions-names.png"), fullPage: true });
+  await page.setViewportSize(PHONE);
+  await assertFits(page);
+  await page.screenshot({ path: join(OUTPUT, "compositions-names-phone.png"), fullPage: true });
+  await page.setViewportSize(DESKTOP);
 
   // Who stops the video is shown by name, and says so.
   await ann.page.evaluate('window.setMuted("video", true)');
@@ -204,7 +211,10 @@ test("a compositor that dies is said to have been restarted, and why; what is re
   const { page, problems } = await open();
   await shows(page, eve.participantId, "PICTURE");
   await shows(page, fay.participantId, "PICTURE");
-  assert.match(await row(page, arn).innerText(), /PiP, top left/);
+  assert.match(
+    await row(page, arn).innerText(),
+    /PiP, top left · fill mode cover · gap 0 · over the others by presenter/,
+  );
   assert.match(await row(page, arn).innerText(), /show: evening/);
   const tiles = Object.values(await readTiles(page)).sort((a, b) => a.z - b.z);
   assert.ok(near(tiles[1].x, 10) && near(tiles[1].y, 10), JSON.stringify(tiles));

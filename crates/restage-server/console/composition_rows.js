@@ -17,6 +17,8 @@ import { make, makeButton } from "./names.js";
 
 const KILO = 1000;
 const MEGA = 1_000_000;
+/** The shapes of pictures in a grid, in words. @type {Record<string, string>} */
+const SHAPES = { AUTO: "shapes as they are sent", VIDEO: "16:9", SQUARE: "square", PORTRAIT: "3:4" };
 
 /** @param {Item} item */
 export const isOpen = ({ summary: { state } }) => state === "STARTING" || state === "ACTIVE";
@@ -40,9 +42,8 @@ export function describeVideo({ width, height, framerate, bitrate }) {
  */
 export function describeLayout({ grid, pip }) {
   const settings = pip ?? grid ?? {};
-  const parts = [
-    pip ? `PiP, ${word(settings.pipPosition)}` : `grid, shape ${word(settings.videoAspectRatio)}`,
-  ];
+  const shape = SHAPES[`${settings.videoAspectRatio}`] ?? word(settings.videoAspectRatio);
+  const parts = [pip ? `PiP, ${word(settings.pipPosition)}` : `grid, ${shape}`];
   if (settings.videoFillMode) parts.push(`fill mode ${word(settings.videoFillMode)}`);
   parts.push(`gap ${settings.gridGap}`);
   if (settings.featuredParticipantAttribute)
@@ -80,11 +81,12 @@ function destinations({ summary, got, told }) {
     const where = known?.channelArn
       ? `channel ${idOf(known.channelArn)}`
       : known?.bucket
-        ? `bucket ${known.bucket}, ${known.prefix}`
+        ? `bucket ${known.bucket}`
         : id;
-    const made = make("li", "destination", make("p", "destination-name", name || "", badge(state)));
+    const label = name ? `${name}: ${where}` : where;
+    const made = make("li", "destination", make("p", "destination-name", label, badge(state)));
     made.dataset.destination = id;
-    made.append(make("p", "recording-detail", where));
+    if (known?.prefix) made.append(make("p", "recording-detail", known.prefix));
     const encoder = channel?.encoderConfigurationArn ?? s3?.encoderConfigurationArns[0];
     const by = got ? (encoder ? `encoder ${idOf(encoder)}` : "encoder: defaults") : "";
     const how = [by, known ? describeVideo(known.video) : ""].filter(Boolean).join(" · ");
