@@ -137,7 +137,7 @@ function ofInputs({ encodings, health }) {
   const tiles = encodings[0]?.tiles ?? [];
   const named = tiles.filter(({ shows }) => shows === "NAME").length;
   const rate = encodings[0]?.picturesPerSecond ?? 0;
-  const who = named > 0 ? `; ${named} of ${counted(tiles.length, "tile")} show a name only` : "";
+  const who = named > 0 ? `; a name only in ${named} of ${counted(tiles.length, "tile")}` : "";
   const late = recent.lateTicks > 0 ? `${recent.lateTicks} late` : "none late";
   return say("ok", `Fine: ${round(rate)} pictures a second, ${late}${who}.`);
 }

@@ -25,7 +25,7 @@ pub struct CompositionStatus {
     pub composing: Option<Duration>,
     /// How the compositor does, since it started last.
     pub health: Health,
-    /// How it did lately; `None` in its first second.
+    /// How it did lately; `None` in its first seconds.
     pub recent: Option<RecentHealth>,
     /// How often the compositor was started again.
     pub restarts: u64,
@@ -40,7 +40,7 @@ pub struct CompositionEncoding {
     pub rendition: Rendition,
     /// What it shows.
     pub tiles: Vec<CompositionTile>,
-    /// Pictures a second that it had lately; `None` in the first second.
+    /// Pictures a second that it had lately; `None` in the first seconds.
     pub pictures_per_s: Option<f64>,
 }
 
@@ -112,7 +112,7 @@ struct Live {
 }
 
 impl Live {
-    fn status(&self) -> CompositionStatus {
+    fn status(&self, now: Instant) -> CompositionStatus {
         let encodings = self.renditions.iter().enumerate();
         let encodings = encodings.map(|(place, rendition)| CompositionEncoding {
             rendition: *rendition,
@@ -122,13 +122,13 @@ impl Live {
         let last_restart = self.last_restart.as_ref();
         CompositionStatus {
             encodings: encodings.collect(),
-            composing: self.composing_since.map(|since| since.elapsed()),
+            composing: self.composing_since.map(|since| now.duration_since(since)),
             health: self.health,
             recent: self.samples.recent(),
             restarts: self.restarts,
             last_restart: last_restart.map(|(reason, at)| CompositorRestart {
                 reason: reason.clone(),
-                ago: at.elapsed(),
+                ago: now.duration_since(*at),
             }),
         }
     }
@@ -140,7 +140,11 @@ impl Statuses {
     }
 
     pub(super) fn get(&self, composition: &str) -> Option<CompositionStatus> {
-        self.all().get(composition).map(Live::status)
+        self.get_at(composition, Instant::now())
+    }
+
+    fn get_at(&self, composition: &str, now: Instant) -> Option<CompositionStatus> {
+        self.all().get(composition).map(|live| live.status(now))
     }
 
     /// The sum of what compositors do.
@@ -192,15 +196,23 @@ impl Status {
 
     /// The compositor composes.
     pub(super) fn composes(&self) {
-        self.change(|live| live.composing_since = Some(Instant::now()));
+        self.composes_at(Instant::now());
+    }
+
+    fn composes_at(&self, now: Instant) {
+        self.change(|live| live.composing_since = Some(now));
     }
 
     /// The compositor has ended, and another one is started.
     pub(super) fn restarted(&mut self, reason: &str) {
+        self.restarted_at(reason, Instant::now());
+    }
+
+    fn restarted_at(&mut self, reason: &str, now: Instant) {
         self.shown.iter_mut().for_each(Vec::clear);
         self.change(|live| {
             live.restarts += 1;
-            live.last_restart = Some((clip(reason), Instant::now()));
+            live.last_restart = Some((clip(reason), now));
             live.composing_since = None;
             live.tiles.clear();
             live.pictures.fill(0);
@@ -210,9 +222,12 @@ impl Status {
     }
 
     pub(super) fn health(&self, health: Health) {
+        self.health_at(health, Instant::now());
+    }
+
+    fn health_at(&self, health: Health, now: Instant) {
         self.change(|live| {
             live.health = health;
-            let now = Instant::now();
             live.samples.push(now, health, live.pictures.clone());
         });
     }
@@ -367,32 +382,35 @@ mod tests {
         assert_eq!(statuses.get("c"), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_restart_has_its_reason_and_begins_all_counts_again() {
+    #[test]
+    fn a_restart_has_its_reason_and_begins_all_counts_again() {
         let statuses = Statuses::default();
         let mut status = statuses.begin("c", &[RENDITION]);
-        assert_eq!(statuses.get("c").unwrap().composing, None);
-        status.composes();
-        for second in 0..3 {
-            status.health(Health {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let at = |seconds| statuses.get_at("c", after(seconds)).unwrap();
+        assert_eq!(at(0).composing, None);
+        status.composes_at(began);
+        for second in 0..4 {
+            let health = Health {
                 ticks: 30 * second,
                 inputs: 2,
                 ..Health::default()
-            });
+            };
+            status.health_at(health, after(second));
             (0..30).for_each(|_| status.picture(0));
-            tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let now = statuses.get("c").unwrap();
-        assert_eq!(now.composing, Some(Duration::from_secs(3)));
+        status.picture(7);
+        let now = at(4);
+        assert_eq!(now.composing, Some(Duration::from_secs(4)));
         assert_eq!(now.encodings[0].pictures_per_s, Some(30.0));
         let recent = now.recent.unwrap();
-        assert_eq!((recent.lasted.as_secs(), recent.health.ticks), (2, 60));
+        assert_eq!((recent.lasted.as_secs(), recent.health.ticks), (3, 90));
         assert_eq!((now.restarts, now.last_restart), (0, None));
-        status.restarted("it has ended (signal 9 ended it)");
-        tokio::time::advance(Duration::from_secs(5)).await;
-        let now = statuses.get("c").unwrap();
+        status.restarted_at("it has ended: signal 9 ended it", after(4));
+        let now = at(9);
         let restart = now.last_restart.unwrap();
-        assert_eq!(restart.reason, "it has ended (signal 9 ended it)");
+        assert_eq!(restart.reason, "it has ended: signal 9 ended it");
         assert_eq!((restart.ago.as_secs(), now.restarts), (5, 1));
         assert_eq!((now.composing, now.recent), (None, None));
         assert_eq!(now.encodings[0].pictures_per_s, None);

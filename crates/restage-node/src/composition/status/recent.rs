@@ -1,6 +1,7 @@
 //! What a compositor did in the last seconds, from what it says once a second.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use restage_compose::protocol::Health;
 use tokio::time::Instant;
@@ -9,6 +10,8 @@ use super::RecentHealth;
 
 /// Samples that are kept: ten seconds lie between the first and the last.
 const SAMPLES_MAX: usize = 11;
+/// Less time than this between the first and the last says little: what is late in one second is made up for in the next.
+const LASTED_MIN: Duration = Duration::from_secs(3);
 
 /// What was counted at some moments.
 #[derive(Debug, Default)]
@@ -34,10 +37,10 @@ impl Samples {
         });
     }
 
-    /// The first and the last one, if time lies between them.
+    /// The first and the last one, if [`LASTED_MIN`] lies between them.
     fn ends(&self) -> Option<(&Sample, &Sample)> {
         let (first, last) = (self.0.front()?, self.0.back()?);
-        (last.at > first.at).then_some((first, last))
+        (last.at.duration_since(first.at) >= LASTED_MIN).then_some((first, last))
     }
 
     pub(super) fn recent(&self) -> Option<RecentHealth> {
@@ -70,16 +73,17 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn only_the_last_ten_seconds_count() {
+    #[test]
+    fn only_the_last_ten_seconds_count() {
         let mut samples = Samples::default();
         let began = Instant::now();
+        samples.push(began, Health::default(), vec![0]);
+        samples.push(began + Duration::from_secs(2), Health::default(), vec![60]);
         assert_eq!(samples.recent(), None);
-        for second in 0..60 {
+        assert_eq!(samples.pictures_per_s(0), None);
+        for second in 3..60 {
             // Slow at first.
             let ticks = if second < 40 {
                 second

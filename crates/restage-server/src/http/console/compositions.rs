@@ -101,7 +101,7 @@ struct EncodingBody {
     height: u32,
     framerate: f64,
     bitrate: u32,
-    /// Pictures a second lately; null in the first second.
+    /// Pictures a second lately; null in the first seconds.
     pictures_per_second: Option<f64>,
     tiles: Vec<TileBody>,
 }
@@ -141,7 +141,7 @@ struct HealthBody {
     undecodable: u64,
     restarts: u64,
     last_restart: Option<RestartBody>,
-    /// What was counted in the last seconds; null in the first one.
+    /// What was counted in the last seconds; null in the first ones.
     recent: Option<RecentBody>,
 }
 
