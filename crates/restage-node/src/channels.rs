@@ -27,6 +27,16 @@ impl Channels {
         self.0.get(arn)
     }
 
+    /// The ARNs of the channels of an account in a Region, in their order.
+    pub fn of<'a>(
+        &'a self,
+        account: &'a str,
+        region: &'a str,
+    ) -> impl Iterator<Item = &'a ChannelArn> {
+        let all = self.0.keys();
+        all.filter(move |arn| arn.account == account && arn.region == region)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

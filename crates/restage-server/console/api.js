@@ -119,10 +119,11 @@ export function setKey(text) {
 }
 
 /**
+ * Calls the console's own API.
  * @param {string} path
  * @param {RequestInit} [init]
  */
-async function call(path, init) {
+export async function call(path, init) {
   /** @type {Response} */
   let response;
   try {
@@ -150,7 +151,7 @@ export const fetchState = () => call("api/state");
  * @param {string} region
  * @param {object} request
  */
-const operate = (operation, region, request) =>
+export const operate = (operation, region, request) =>
   call(`api/call/${operation}?region=${encodeURIComponent(region)}`, {
     method: "POST",
     body: JSON.stringify(request),

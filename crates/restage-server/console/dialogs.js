@@ -3,7 +3,7 @@
 
 import { createStage, createToken, disconnect, idOf, regionOf, startReplication } from "./api.js";
 import { copyText } from "./copy.js";
-import { describeError } from "./explain.js";
+import { onSubmit } from "./forms.js";
 import { byId, displayName, stageName } from "./names.js";
 
 /**
@@ -14,34 +14,6 @@ import { byId, displayName, stageName } from "./names.js";
 
 /** Default validity of a token in minutes. */
 const MINUTES = 720;
-
-/**
- * Sends a form once, and shows below it why sending failed, until something in it is changed.
- * @param {string} id The form's id; its problem is shown in `<id>-problem`.
- * @param {() => Promise<void>} send
- */
-function onSubmit(id, send) {
-  const form = /** @type {HTMLFormElement} */ (byId(id));
-  const problem = /** @type {HTMLElement} */ (byId(`${id}-problem`));
-  // What was refused stands there no longer.
-  form.addEventListener("input", () => {
-    problem.textContent = "";
-  });
-  form.addEventListener("submit", async event => {
-    event.preventDefault();
-    const button = /** @type {HTMLButtonElement} */ (form.querySelector("[type=submit]"));
-    if (button.disabled) return;
-    button.disabled = true;
-    problem.textContent = "";
-    try {
-      await send();
-    } catch (error) {
-      problem.textContent = describeError(error);
-    } finally {
-      button.disabled = false;
-    }
-  });
-}
 
 /** The form in which a stage is created. */
 export class StageForm {

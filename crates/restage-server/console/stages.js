@@ -60,6 +60,9 @@ export class StageList {
       directory.all();
       this.update();
     });
+    // Another page leads to a stage.
+    const wanted = new URLSearchParams(location.search).get("find");
+    if (wanted) this.#search.value = wanted;
     this.#root.addEventListener("pointerdown", () => {
       this.#pressedAtMs = performance.now();
     });

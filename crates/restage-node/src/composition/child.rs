@@ -32,6 +32,8 @@ const MESSAGES_BYTES_MAX: usize = 8 << 20;
 const NEWS_MAX: usize = 64;
 /// Time for a child that was told to stop.
 const STOP_MAX: Duration = Duration::from_secs(3);
+/// Time for a child that ends by itself to have ended.
+const ENDED_MAX: Duration = Duration::from_millis(100);
 
 /// Starts a child that tries out its sandbox, and composes one picture with sound.
 ///
@@ -126,13 +128,12 @@ impl Child {
         .await;
     }
 
-    /// Kills it, and says how it ended.
-    pub(super) async fn kill(mut self) -> String {
-        // One that has ended by itself says how.
-        let ended = match self.process.try_wait() {
-            Ok(Some(status)) => crate::thumbnails::ended(status),
-            _ => "it was killed".to_owned(),
-        };
+    /// Kills it, and says how it has ended if it was gone before.
+    pub(super) async fn kill(mut self) -> Option<String> {
+        // Its socket closes a little before it can be waited for.
+        let status = timeout(ENDED_MAX, self.process.wait()).await;
+        let ended = status.ok().and_then(Result::ok);
+        let ended = ended.map(crate::thumbnails::ended);
         self.process.kill().await.ok();
         ended
     }

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `run.rs` | one start of a job of the kind `composition`: joins everything below, restarts the compositor, reports |
+//! | `run/compositor.rs`, `run/scene.rs`, `run/reports.rs` | its compositor; what that is told of participants; what the rules are told |
 //! | `people.rs` | who publishes in the stage, as the compositor knows them |
 //! | `input.rs`, `assemble.rs` | a tap of each participant: packets become pictures and packets of Opus |
 //! | `child.rs` | the process that composes (restage-compose) |
@@ -22,9 +23,14 @@ mod status;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+pub use restage_compose::protocol::Health as CompositorHealth;
+use restage_compose::protocol::Rendition;
 use restage_core::id::JobId;
 
-pub use self::status::{CompositionStatus, CompositionTile};
+pub use self::status::{
+    CompositionEncoding, CompositionStatus, CompositionTile, CompositorRestart, RecentHealth,
+    WhyName,
+};
 use self::status::{Status, Statuses};
 use crate::channels::Channels;
 use crate::control::{Control, WeakControl};
@@ -92,7 +98,7 @@ impl Compositions {
     }
 
     /// How many compositions run, what their compositors have done, and how often these were started again.
-    pub fn totals(&self) -> (usize, restage_compose::protocol::Health, u64) {
+    pub fn totals(&self) -> (usize, CompositorHealth, u64) {
         self.inner.statuses.totals()
     }
 
@@ -117,8 +123,8 @@ impl Compositions {
         self.inner.sandbox
     }
 
-    fn begin(&self, composition: &str) -> Status {
-        self.inner.statuses.begin(composition)
+    fn begin(&self, composition: &str, renditions: &[Rendition]) -> Status {
+        self.inner.statuses.begin(composition, renditions)
     }
 }
 

@@ -7,6 +7,7 @@ use restage_compose::protocol::{INPUTS_MAX, NAME_CHARS_MAX, Person, Video};
 use restage_core::PublicationKey;
 use restage_media::Codec;
 
+use super::status::WhyName;
 use crate::control::Shown;
 
 /// Gives each publication that is shown a number, which no other ever gets: what comes late of a former one is recognised.
@@ -113,6 +114,18 @@ impl People {
     pub(super) fn participant(&self, number: u32) -> Option<&Shown> {
         let key = self.numbers.iter().find(|(_, known)| **known == number)?.0;
         self.shown.iter().find(|one| one.publication == *key)
+    }
+
+    /// Why the name of one is shown, where it is.
+    pub(super) fn why_name(&self, number: u32) -> WhyName {
+        if self.participant(number).is_some_and(|one| one.muted.video) {
+            return WhyName::Stopped;
+        }
+        match (self.undecodable.get(&number), self.refused.get(&number)) {
+            (Some(codec), _) => WhyName::Codec(*codec),
+            (None, Some(reason)) => WhyName::Refused(reason.clone()),
+            (None, None) => WhyName::NoPicture,
+        }
     }
 
     fn why_no_picture(&self, input: u32) -> Option<String> {

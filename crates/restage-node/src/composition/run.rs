@@ -1,12 +1,13 @@
 //! One start of a job that composes: joins the stage, the taps, the compositor and the destinations.
 
+mod compositor;
 mod reports;
 mod scene;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use restage_compose::protocol::{FromChild, Rendition, Setup, SoundFormats, ToChild};
+use restage_compose::protocol::{FromChild, Rendition, ToChild};
 use restage_core::ChannelArn;
 use restage_core::id::StageId;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -27,15 +28,8 @@ use crate::recording::{CompositeTask, Ending};
 
 /// How often what participants send is handed to the compositor, in addition to its own clock: a part of a picture at 60 a second.
 const BEAT: Duration = Duration::from_millis(10);
-/// A compositor that says nothing for so long hangs; it says how it is once a second.
-const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// How often a compositor that ends is started again within [`RESTARTS_WITHIN`].
-const RESTARTS_MAX: usize = 3;
-const RESTARTS_WITHIN: Duration = Duration::from_secs(600);
 /// Time between two key frames that destinations ask for.
 const KEY_FRAMES_APART: Duration = Duration::from_millis(500);
-/// Time before a compositor is started again.
-const RESTART_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) struct Run {
     compositions: Compositions,
@@ -94,7 +88,7 @@ impl Run {
             }
         }
         let reports = Reports::new(control.clone(), &context);
-        let status = compositions.begin(&spec.composition);
+        let status = compositions.begin(&spec.composition, &renditions);
         let mut run = Self {
             compositions,
             control,
@@ -208,96 +202,6 @@ impl Run {
         }
     }
 
-    /// Has a compositor, and starts it again where it has ended or hangs.
-    async fn keep_compositor(&mut self) -> Result<(), String> {
-        if self.child.is_some() && self.is_deaf {
-            self.lose_compositor("it does not read any more").await;
-        }
-        if self.child.is_some() && self.heard_at.elapsed() > SILENCE_MAX {
-            self.lose_compositor("it says nothing any more").await;
-        }
-        if self.child.is_some() || Instant::now() < self.restart_at {
-            return Ok(());
-        }
-        self.ended_at.retain(|at| at.elapsed() < RESTARTS_WITHIN);
-        if self.ended_at.len() > RESTARTS_MAX {
-            return Err(format!(
-                "the process that composes has ended {} times within {} minutes",
-                self.ended_at.len(),
-                RESTARTS_WITHIN.as_secs() / 60
-            ));
-        }
-        self.heard_at = Instant::now();
-        self.is_deaf = false;
-        match Child::start(self.compositions.program(), self.compositions.sandbox()) {
-            Ok(child) => {
-                self.child = Some(child);
-                self.introduce();
-                Ok(())
-            }
-            Err(error) => {
-                tracing::error!(composition = self.spec.composition, %error, "the process that composes cannot be started");
-                self.on_end();
-                Ok(())
-            }
-        }
-    }
-
-    /// What a compositor is told first.
-    fn introduce(&mut self) {
-        let has = |is_it: fn(&Way) -> bool| self.outputs.iter().any(|output| is_it(&output.way));
-        self.tell(&ToChild::Setup(Setup {
-            now_us: self.control.media().now_us(),
-            layout: self.spec.layout.clone(),
-            renditions: self.renditions.clone(),
-            sound: SoundFormats {
-                opus: has(|way| matches!(way, Way::Bucket(_))),
-                aac: has(|way| matches!(way, Way::Channel(_))),
-            },
-        }));
-        for input in self.inputs.values_mut() {
-            input.start_over();
-        }
-        self.tell_scene();
-    }
-
-    /// Gives the compositor a message that it must not miss.
-    fn tell(&mut self, message: &ToChild) {
-        if let Some(child) = &self.child
-            && !child.tell(message)
-        {
-            self.is_deaf = true;
-        }
-    }
-
-    async fn lose_compositor(&mut self, reason: &str) {
-        let Some(child) = self.child.take() else {
-            return;
-        };
-        let ended = child.kill().await;
-        tracing::warn!(
-            composition = self.spec.composition,
-            reason,
-            ended,
-            "the process that composes is started again"
-        );
-        self.on_end();
-    }
-
-    /// The compositor has ended.
-    fn on_end(&mut self) {
-        self.status.restarted();
-        self.ended_at.push(Instant::now());
-        self.restart_at = Instant::now() + RESTART_PAUSE;
-        for output in &mut self.outputs {
-            output.interrupted();
-            if output.told == Told::Started {
-                output.told = Told::Reconnecting;
-                self.reports.reconnecting(&output.id);
-            }
-        }
-    }
-
     async fn on_said(&mut self, said: Option<FromChild>) {
         self.heard_at = Instant::now();
         match said {
@@ -315,7 +219,10 @@ impl Run {
     /// Takes what the compositor has made.
     fn take(&mut self, said: FromChild) {
         match said {
-            FromChild::Ready => self.reports.composes(),
+            FromChild::Ready => {
+                self.status.composes();
+                self.reports.composes();
+            }
             FromChild::Picture {
                 rendition,
                 at_us,
@@ -347,6 +254,7 @@ impl Run {
 
     fn on_picture(&mut self, rendition: u8, (at_us, is_key): (u64, bool), bytes: &bytes::Bytes) {
         let place = usize::from(rendition);
+        self.status.picture(place);
         let mut needs_key_frame = false;
         for output in self
             .outputs

@@ -17,12 +17,12 @@ pub(crate) struct CompositeEncoder {
 }
 
 /// The id in the spool of the recording of a composition's destination. Those of participants have no hyphen.
-pub(crate) fn recording_id(composition: &str, destination: &str) -> String {
+pub fn recording_id(composition: &str, destination: &str) -> String {
     format!("{composition}-{destination}")
 }
 
 /// The composition and the destination of a recording in the spool; `None` for one of a participant.
-pub(crate) fn of_recording(id: &str) -> Option<(&str, &str)> {
+pub fn of_recording(id: &str) -> Option<(&str, &str)> {
     id.split_once('-')
 }
 

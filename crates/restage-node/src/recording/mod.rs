@@ -47,7 +47,8 @@ use tokio::time::timeout;
 
 use self::anchor::Anchors;
 pub(crate) use self::composite::{CompositeNews, CompositeRecording, CompositeTask, Ending};
-pub(crate) use self::composites::{CompositeEncoder, recording_id};
+pub(crate) use self::composites::CompositeEncoder;
+pub use self::composites::{of_recording, recording_id};
 use self::figures::Figures;
 pub use self::figures::RecordingFigures;
 use self::files::Files;

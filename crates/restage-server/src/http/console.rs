@@ -1,8 +1,10 @@
-//! The console: a plain page and the calls it makes: listing participants, tokens for watching, and the few
-//! operations of the API that its key permits. For operators: what is counted of media connections.
+//! The console: plain pages and the calls they make: listing participants, tokens for watching, and the few
+//! operations of the API that its key permits. For operators: what is counted of media connections, and what compositions show.
 
+mod compositions;
 mod files;
 mod path_check;
+mod state;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +22,10 @@ use restage_api::shape::MAX_BODY_BYTES;
 use restage_api::{Action, ApiError, Extension as Own, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
-use restage_core::id::{ParticipantId, StageId};
-use restage_core::row::{Attributes, Capabilities, IngestLink, Participant, Replication, Stage};
+use restage_core::row::Capabilities;
 use restage_node::control::{Control, Failure};
 use restage_node::token::Grant;
 use restage_store::system::{clock, ids};
-use restage_store::{ParticipantFilter, StoreError};
 use serde::{Deserialize, Serialize};
 
 use super::api::{self, Caller};
@@ -39,24 +39,24 @@ pub use path_check::PathChecks;
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
 const WATCH_TOKEN_S: u32 = 300;
-/// Stages with a session whose participants are shown; the page lists all others without participants.
-const STAGES_SHOWN_MAX: u32 = 200;
-/// Participants shown per stage, in addition to those who publish.
-const PARTICIPANTS_SHOWN_MAX: u32 = 100;
-/// Regions whose stages are listed.
-const REGIONS_SHOWN_MAX: u32 = 32;
 /// Region for a new stage while no stage exists: the default of AWS's tools.
 const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
 pub(super) const REGION_LEN_MAX: usize = 32;
 /// The operations that the console's key permits.
-const ACTIONS: [Action; 10] = [
+const ACTIONS: [Action; 16] = [
     Action::Operation(Operation::ListStages),
     Action::Operation(Operation::CreateStage),
     Action::Operation(Operation::CreateParticipantToken),
     Action::Operation(Operation::StartParticipantReplication),
     Action::Operation(Operation::StopParticipantReplication),
     Action::Operation(Operation::DisconnectParticipant),
+    Action::Operation(Operation::ListCompositions),
+    Action::Operation(Operation::GetComposition),
+    Action::Operation(Operation::StartComposition),
+    Action::Operation(Operation::StopComposition),
+    Action::Operation(Operation::ListStorageConfigurations),
+    Action::Operation(Operation::ListEncoderConfigurations),
     Action::Extension(Own::ListRecordings),
     Action::Extension(Own::PauseRecording),
     Action::Extension(Own::ResumeRecording),
@@ -102,8 +102,9 @@ pub(super) fn routes(app: &App) -> Router<App> {
             )
         });
     let admitted = from_fn_with_state(Arc::clone(app), admit);
-    let state = get(state).route_layer(admitted.clone());
+    let state = get(state::state).route_layer(admitted.clone());
     let connections = get(statistics::connections).route_layer(admitted.clone());
+    let compositions = get(compositions::list).route_layer(admitted.clone());
     let watch = post(watch).route_layer(admitted.clone());
     let begin_check = post(path_check::begin).route_layer(admitted.clone());
     let end_check = post(path_check::end).route_layer(admitted.clone());
@@ -112,6 +113,7 @@ pub(super) fn routes(app: &App) -> Router<App> {
         .route("/console", get(at_root))
         .route("/console/api/state", state)
         .route("/console/api/connections", connections)
+        .route("/console/api/compositions", compositions)
         .route("/console/api/watch", watch)
         .route("/console/api/path-check", begin_check)
         .route("/console/api/path-check/end", end_check)
@@ -158,147 +160,6 @@ async fn admit(
 /// Redirects to the console, with the path that browsers see.
 pub(super) async fn at_root(State(app): State<App>) -> Redirect {
     Redirect::temporary(&format!("{}/console/", app.base_path))
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StateBody {
-    /// The stages with a session in progress.
-    stages: Vec<StageBody>,
-    /// Whether there are more such stages than are shown.
-    has_more_stages: bool,
-    /// The Regions in which the account has stages.
-    regions: Vec<String>,
-    default_region: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct StageBody {
-    arn: String,
-    name: String,
-    active_session_id: Option<String>,
-    participants: Vec<ParticipantBody>,
-    /// Whether more participants are connected than are shown.
-    has_more_participants: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ParticipantBody {
-    participant_id: String,
-    user_id: String,
-    attributes: Attributes,
-    state: &'static str,
-    publishing: bool,
-    replication_type: &'static str,
-    replication_state: Option<&'static str>,
-    source_stage_arn: Option<String>,
-    /// Its part in the ingest configuration by which it publishes, if it does.
-    ingest: Option<&'static str>,
-}
-
-async fn state(State(app): State<App>) -> Result<Json<StateBody>, Refusal> {
-    read_state(&app)
-        .await
-        .map(Json)
-        .map_err(|error| failed(error.into()))
-}
-
-async fn read_state(app: &App) -> Result<StateBody, StoreError> {
-    let store = app.control.store();
-    let regions = store.list_regions(&app.account, REGIONS_SHOWN_MAX).await?;
-    let mut stages = store
-        .list_live_stages(&app.account, STAGES_SHOWN_MAX + 1)
-        .await?;
-    let shown = usize::try_from(STAGES_SHOWN_MAX).unwrap_or(usize::MAX);
-    let has_more_stages = stages.len() > shown;
-    stages.truncate(shown);
-    let mut bodies = Vec::with_capacity(stages.len());
-    for stage in &stages {
-        bodies.push(stage_body(app, stage).await?);
-    }
-    Ok(StateBody {
-        stages: bodies,
-        has_more_stages,
-        regions,
-        default_region: DEFAULT_REGION,
-    })
-}
-
-async fn stage_body(app: &App, stage: &Stage) -> Result<StageBody, StoreError> {
-    let store = app.control.store();
-    let arn = |id: &StageId| {
-        StageArn {
-            region: stage.region.clone(),
-            account: stage.account.clone(),
-            id: id.clone(),
-        }
-        .to_string()
-    };
-    let mut participants: Vec<Participant> = Vec::new();
-    let mut has_more_participants = false;
-    if let Some(session) = &stage.active_session {
-        let connected = ParticipantFilter::Connected(true);
-        let page = store
-            .list_participants(session, &connected, None, PARTICIPANTS_SHOWN_MAX)
-            .await?;
-        has_more_participants = page.more;
-        participants = page.rows.into_iter().map(|found| found.row).collect();
-        if has_more_participants {
-            // Publishers are always shown, even after many viewers.
-            participants.retain(|one| !one.publishing);
-            participants.splice(0..0, store.publishing_participants(&stage.id).await?);
-        }
-    }
-    Ok(StageBody {
-        arn: arn(&stage.id),
-        name: stage.name.clone(),
-        active_session_id: stage.active_session.as_ref().map(ToString::to_string),
-        participants: participants
-            .iter()
-            .map(|one| participant(one, &arn))
-            .collect(),
-        has_more_participants,
-    })
-}
-
-fn participant(row: &Participant, arn: &impl Fn(&StageId) -> String) -> ParticipantBody {
-    let state_of = |active: bool| Some(if active { "ACTIVE" } else { "STOPPED" });
-    let (replication_type, replication_state, source_stage_arn) = match &row.replication {
-        Replication::None => ("NONE", None, None),
-        Replication::Source { active } => ("SOURCE", state_of(*active), None),
-        Replication::Replica {
-            active,
-            source_stage,
-            ..
-        } => ("REPLICA", state_of(*active), Some(arn(source_stage))),
-    };
-    ParticipantBody {
-        participant_id: row.id.to_string(),
-        user_id: row.user_id.clone(),
-        attributes: row.attributes.clone(),
-        state: if row.connected {
-            "CONNECTED"
-        } else {
-            "DISCONNECTED"
-        },
-        publishing: row.publishing,
-        replication_type,
-        replication_state,
-        source_stage_arn,
-        ingest: row.ingest.as_ref().map(|link| part_of(&row.id, link)),
-    }
-}
-
-/// The part of a participant in its ingest: the only one, or of a redundant ingest what viewers see, or the stream of one of the encoders.
-fn part_of(id: &ParticipantId, link: &IngestLink) -> &'static str {
-    match &link.redundant {
-        None => "ONLY",
-        Some(streams) if streams.is_virtual => "COMMON",
-        Some(streams) if streams.physical.first() == Some(id) => "FIRST",
-        Some(_) => "SECOND",
-    }
 }
 
 #[derive(Deserialize)]

@@ -24,6 +24,7 @@ impl Run {
 
     pub(super) fn tell_scene(&mut self) {
         let persons = self.people.scene(&self.spec.layout);
+        self.status.tell(&self.people);
         self.tell(&ToChild::Scene { persons });
     }
 

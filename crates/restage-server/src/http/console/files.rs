@@ -20,7 +20,7 @@ macro_rules! client {
 }
 
 /// The files of the page: name under `/console/`, type, contents.
-pub(super) const FILES: [(&str, &str, &str); 45] = [
+pub(super) const FILES: [(&str, &str, &str); 54] = [
     ("", "text/html; charset=utf-8", own!("index.html")),
     ("style.css", STYLE, own!("style.css")),
     ("stages.css", STYLE, own!("stages.css")),
@@ -52,7 +52,24 @@ pub(super) const FILES: [(&str, &str, &str); 45] = [
     ("recordings.js", SCRIPT, own!("recordings.js")),
     ("recording_rows.js", SCRIPT, own!("recording_rows.js")),
     ("player.js", SCRIPT, own!("player.js")),
-    // hls.js (Apache-2.0); the page of recordings fetches it when it plays the first one.
+    (
+        "compositions.html",
+        "text/html; charset=utf-8",
+        own!("compositions.html"),
+    ),
+    ("compositions.css", STYLE, own!("compositions.css")),
+    ("compositions.js", SCRIPT, own!("compositions.js")),
+    ("composition_api.js", SCRIPT, own!("composition_api.js")),
+    ("composition_form.js", SCRIPT, own!("composition_form.js")),
+    ("composition_rows.js", SCRIPT, own!("composition_rows.js")),
+    (
+        "composition_verdict.js",
+        SCRIPT,
+        own!("composition_verdict.js"),
+    ),
+    ("composition_view.js", SCRIPT, own!("composition_view.js")),
+    ("forms.js", SCRIPT, own!("forms.js")),
+    // hls.js (Apache-2.0); a page fetches it when it plays the first recording.
     (
         "hls.light.min.mjs",
         SCRIPT,

@@ -9,6 +9,7 @@ use restage_core::command::Command;
 use restage_core::id::{ParticipantId, StageId, Time};
 use restage_core::row::{RecordedMedia, Recording, RecordingId};
 use restage_core::{Arn, Reply, StageArn};
+use restage_node::recording::of_recording;
 use restage_storage::playlist_path;
 use restage_store::system::clock;
 use restage_store::{NamedRecording, Recorded, RecordingFilter};
@@ -16,6 +17,7 @@ use restage_store::{NamedRecording, Recorded, RecordingFilter};
 use super::super::App;
 use super::super::api::Caller;
 use super::super::playback::LINK_S;
+use super::super::playback::composite::{self, Composite};
 use super::super::recording;
 use super::{Missing, Paging, answer, arn, check_owner, execute, own_region, store_failed};
 
@@ -118,10 +120,14 @@ async fn pause(
 
 async fn url(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = ByRecordingRequest::parse(body)?;
-    let NamedRecording { row, .. } = own(app, caller, &request).await?;
+    let id = RecordingId::new(request.recording_id.as_str());
+    let has_playlist = match of_recording(id.as_str()) {
+        Some(_) => own_composite(app, caller, &id).await?.may_have_playlist(),
+        None => may_have_playlist(&own(app, caller, &request).await?.row),
+    };
     let ends_at_s = clock::now().0 / 1_000_000 + LINK_S;
-    let url = app.links.url(&row.id, ends_at_s);
-    let playlist_url = may_have_playlist(&row).then(|| format!("{url}{}", playlist_path()));
+    let url = app.links.url(&id, ends_at_s);
+    let playlist_url = has_playlist.then(|| format!("{url}{}", playlist_path()));
     answer(&GetRecordingUrlResponse {
         recording_url: RecordingUrl {
             url,
@@ -149,10 +155,26 @@ async fn own(
     let is_own = |named: &NamedRecording| {
         named.row.account == caller.account && named.row.region == caller.region
     };
-    found.filter(is_own).ok_or_else(|| {
-        let what = format!("recordingId: recording {id} in Region {}", caller.region);
-        Missing::NotFound.error(&what)
-    })
+    found.filter(is_own).ok_or_else(|| not_found(caller, &id))
+}
+
+/// The recording of a destination of one of the caller's compositions.
+async fn own_composite(
+    app: &App,
+    caller: &Caller,
+    id: &RecordingId,
+) -> Result<Composite, ApiError> {
+    let found = composite::find(app, id).await.map_err(store_failed)?;
+    let is_own = |found: &Composite| {
+        let row = &found.composition;
+        row.account == caller.account && row.region == caller.region
+    };
+    found.filter(is_own).ok_or_else(|| not_found(caller, id))
+}
+
+fn not_found(caller: &Caller, id: &RecordingId) -> ApiError {
+    let what = format!("recordingId: recording {id} in Region {}", caller.region);
+    Missing::NotFound.error(&what)
 }
 
 fn shape(named: &NamedRecording) -> RecordingShape {

@@ -1,5 +1,6 @@
 //! Recordings for players: `GET /recordings/<link>/<path>`, where the path is that of an object below the recording's prefix.
 
+pub(in crate::http) mod composite;
 mod link;
 mod range;
 mod seats;
@@ -15,10 +16,12 @@ use http::header::{
     VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use restage_core::row::Recording;
+use restage_core::row::RecordingId;
 use restage_node::control::{Failure, JoinError};
+use restage_node::recording::of_recording;
 use restage_storage::bucket::{Asked, ContentType, Object};
 use restage_storage::{BucketError, RecordingPlace};
+use restage_store::StoreError;
 use restage_store::system::clock;
 
 use super::App;
@@ -71,9 +74,9 @@ async fn serve(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let link = link.map(|Extension(link)| link).unwrap_or_default();
-    let recording = recording_of(&app, &link).await?;
+    let (recording, place) = recording_of(&app, &link).await?;
     let reader = client.and_then(|Extension(client)| client.key);
-    let seat = app.seats.take(&recording.id, reader).map_err(|busy| {
+    let seat = app.seats.take(&recording, reader).map_err(|busy| {
         let message = match busy {
             Busy::Client => {
                 "your address reads as many objects of recordings as one may; ask again"
@@ -84,13 +87,6 @@ async fn serve(
         };
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "BUSY", message)
     })?;
-    let place = RecordingPlace {
-        recording: recording.id.to_string(),
-        account: recording.account,
-        region: recording.region,
-        bucket: recording.storage.bucket,
-        prefix: recording.prefix,
-    };
     let asked = range::asked(&headers);
     match app.reader.read(&place, &path, asked).await {
         Ok(object) => Ok(answer(object, &path, asked, seat)),
@@ -103,8 +99,11 @@ async fn serve(
     }
 }
 
-/// The recording of a link.
-async fn recording_of(app: &App, link: &LinkInUrl) -> Result<Recording, Refusal> {
+/// The recording of a link, and where it is.
+async fn recording_of(
+    app: &App,
+    link: &LinkInUrl,
+) -> Result<(RecordingId, RecordingPlace), Refusal> {
     let now_s = clock::now().0 / 1_000_000;
     let forbidden = |code, message| Err(Refusal::new(StatusCode::FORBIDDEN, code, message));
     let id = match app.links.open(link.reveal(), now_s) {
@@ -122,12 +121,29 @@ async fn recording_of(app: &App, link: &LinkInUrl) -> Result<Recording, Refusal>
             );
         }
     };
-    let found = app.control.store().get_recording(&id).await;
-    let found = found.map_err(|error| Refusal::from(JoinError::Control(Failure::from(error))))?;
-    found.ok_or_else(|| {
+    let place = place_of(app, &id).await;
+    let place = place.map_err(|error| Refusal::from(JoinError::Control(Failure::from(error))))?;
+    let place = place.ok_or_else(|| {
         let message = "the recording of this link is not known any more";
         Refusal::new(StatusCode::NOT_FOUND, "NOT_FOUND", message)
-    })
+    })?;
+    Ok((id, place))
+}
+
+/// Where the recording of a participant, or of a destination of a composition, is.
+async fn place_of(app: &App, id: &RecordingId) -> Result<Option<RecordingPlace>, StoreError> {
+    if of_recording(id.as_str()).is_some() {
+        let found = composite::find(app, id).await?;
+        return Ok(found.map(|found| found.place()));
+    }
+    let found = app.control.store().get_recording(id).await?;
+    Ok(found.map(|recording| RecordingPlace {
+        recording: recording.id.to_string(),
+        account: recording.account,
+        region: recording.region,
+        bucket: recording.storage.bucket,
+        prefix: recording.prefix,
+    }))
 }
 
 fn answer(object: Object, path: &str, asked: Asked, seat: Seat) -> Response {

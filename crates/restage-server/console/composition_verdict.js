@@ -1,0 +1,143 @@
+// @ts-check
+/** One sentence about how a composition does, from what its compositor counts. */
+
+/**
+ * @typedef {import("./composition_api.js").Item} Item
+ * @typedef {import("./composition_api.js").Told} Told
+ * @typedef {import("./composition_api.js").Live} Live
+ * @typedef {import("./composition_api.js").Recent} Recent
+ * @typedef {{verdict: "ok" | "off" | "warn" | "fail", sentence: string}} Verdict
+ */
+
+/** The share of the frame rate below which pictures are missing. */
+const RATE_MIN = 0.93;
+/** The share of pictures that may be late. */
+const LATE_MAX = 0.02;
+/** A restart is worth a word for so long. */
+const RESTART_MS = 10 * 60_000;
+/** A compositor that takes less of a processor than this is not what keeps the machine busy. */
+const OWN_LOAD = 0.6;
+/** Pictures that cannot be decoded, within the last seconds, from which on they are worth a word. */
+const DAMAGED_MIN = 10;
+
+const MINUTE_MS = 60_000;
+
+/** @param {number} number */
+const round = number => `${Math.round(number * 10) / 10}`;
+/**
+ * @param {number} count
+ * @param {string} one
+ */
+const counted = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+
+/** @param {number} ms */
+export const ago = ms =>
+  ms < MINUTE_MS
+    ? `${counted(Math.round(ms / 1000), "second")} ago`
+    : `${counted(Math.round(ms / MINUTE_MS), "minute")} ago`;
+
+/** @param {string} text */
+const ended = text => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
+/** @param {Recent} recent */
+export const loadOf = ({ load }) => load.decode + load.compose + load.encode + load.mix;
+
+/**
+ * @param {Verdict["verdict"]} verdict
+ * @param {string} sentence
+ * @returns {Verdict}
+ */
+const say = (verdict, sentence) => ({ verdict, sentence });
+
+/**
+ * @param {Item} item
+ * @returns {Verdict}
+ */
+export function judge({ summary, told }) {
+  if (summary.state === "STOPPED") return say("off", "It has ended as it should.");
+  if (summary.state === "FAILED") {
+    return say("fail", ended(told?.failure ? `It has failed: ${told.failure.reason}` : "It has failed"));
+  }
+  if (summary.state === "STOPPING") {
+    return say("off", "It ends; what is recorded is brought to its bucket.");
+  }
+  const live = told?.live;
+  if (!live) return say("off", "It is about to be composed.");
+  return ofStart(live) ?? ofDestinations(told) ?? ofTime(live) ?? ofRestarts(live) ?? ofInputs(live);
+}
+
+/** @param {Live} live @returns {Verdict | undefined} */
+function ofStart({ composingMs, health }) {
+  if (composingMs !== null) return undefined;
+  return health.lastRestart
+    ? say("warn", ended(`Its compositor is being started again: ${health.lastRestart.reason}`))
+    : say("off", "Its compositor starts.");
+}
+
+/** @param {Told} told @returns {Verdict | undefined} */
+function ofDestinations({ destinations }) {
+  const failed = destinations.find(({ failure }) => failure);
+  if (failed?.failure) {
+    return say("warn", ended(`${whereTo(failed)} has failed: ${failed.failure.reason}`));
+  }
+  const away = destinations.find(({ state }) => state === "RECONNECTING");
+  return away && say("warn", `${whereTo(away)} gets nothing at the moment; it is tried again.`);
+}
+
+/** @param {Told["destinations"][number]} destination */
+const whereTo = ({ channelArn, bucket }) =>
+  channelArn ? `The channel ${channelArn.slice(channelArn.lastIndexOf("/") + 1)}` : `The bucket ${bucket}`;
+
+/** @param {Live} live @returns {Verdict | undefined} */
+function ofTime({ encodings, health }) {
+  const { recent } = health;
+  if (!recent) return undefined;
+  const slow = encodings.find(
+    ({ framerate, picturesPerSecond }) =>
+      picturesPerSecond !== null && picturesPerSecond < framerate * RATE_MIN,
+  );
+  const isLate = recent.lateTicks > recent.ticks * LATE_MAX;
+  if (!isLate && recent.skippedPictures === 0 && !slow) return undefined;
+  const of = slow ?? encodings[0];
+  const rate = of
+    ? `${round(of.picturesPerSecond ?? 0)} of ${round(of.framerate)} pictures a second are made`
+    : "pictures are late";
+  const counts = `in ${Math.round(recent.lastedMs / 1000)} seconds ${recent.lateTicks} were late and ${recent.skippedPictures} left out`;
+  const load = loadOf(recent);
+  const remedy =
+    load < OWN_LOAD
+      ? `The compositor takes ${round(load)} of a processor: something else keeps the machine busy.`
+      : "A smaller picture, fewer pictures a second or fewer participants need less.";
+  return say("warn", `The machine is short of processor time: ${rate}; ${counts}. ${remedy}`);
+}
+
+/** @param {Live} live @returns {Verdict | undefined} */
+function ofRestarts({ health: { restarts, lastRestart } }) {
+  if (!lastRestart || lastRestart.agoMs > RESTART_MS) return undefined;
+  const times = counted(restarts, "time");
+  return say(
+    "warn",
+    ended(`Its compositor was restarted ${times}, last ${ago(lastRestart.agoMs)}: ${lastRestart.reason}`),
+  );
+}
+
+/** @param {Live} live @returns {Verdict} */
+function ofInputs({ encodings, health }) {
+  const { recent, inputs } = health;
+  if (!recent) return say("off", "It has just begun.");
+  if (inputs === 0) {
+    return say("warn", "Nobody publishes in the stage; after a minute of that it ends by itself.");
+  }
+  if (recent.undecodable >= DAMAGED_MIN) {
+    return say(
+      "warn",
+      `${recent.undecodable} pictures of participants could not be decoded in ${Math.round(recent.lastedMs / 1000)} seconds.`,
+    );
+  }
+  const tiles = encodings[0]?.tiles ?? [];
+  const named = tiles.filter(({ shows }) => shows === "NAME").length;
+  const rate = encodings[0]?.picturesPerSecond ?? 0;
+  const who = named > 0 ? `; a name only in ${named} of ${counted(tiles.length, "tile")}` : "";
+  const late = recent.lateTicks > 0 ? `${recent.lateTicks} late` : "none late";
+  return say("ok", `Fine: ${round(rate)} pictures a second, ${late}${who}.`);
+}
