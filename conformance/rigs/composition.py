@@ -145,6 +145,9 @@ def latency(arguments):
         "composed_p99_ms": milliseconds(ordered[len(ordered) * 99 // 100]),
         "direct_p50_ms": milliseconds(middle[1]),
         "pictures": len(by_rtmp),
+        "pictures_composed": len(composed),
+        "unreadable": sum(read is None for _, read in composed),
+        "pictures_direct": len(by_whep),
         "load": round(os.getloadavg()[0], 1),
     }
 

@@ -9,6 +9,8 @@ use restage_codec::h264::{self, annexb};
 use restage_codec::{red, vp8};
 use restage_media::{Codec, Encoding, MediaKind, MediaPacket};
 
+use super::pace::Pace;
+
 /// How long packets behind a lost one wait for it: a request for it and its repair take a round trip or two.
 const REPAIR_WAIT_US: u64 = 100_000;
 /// Packets behind a lost one: a large key frame.
@@ -73,6 +75,7 @@ pub(super) struct Assembler {
     bytes: usize,
     /// What was lost makes everything up to the next key frame useless.
     awaits_key_frame: bool,
+    pace: Pace,
     media: Vec<Media>,
 }
 
@@ -145,6 +148,7 @@ impl Assembler {
                 return;
             }
             self.encoding = Some(packet.encoding);
+            self.pace = Pace::default();
             self.waiting.clear();
             self.waiting_bytes = 0;
             self.lose();
@@ -222,9 +226,10 @@ impl Assembler {
             Some(bytes) => {
                 let turned = packets.iter().filter_map(|packet| packet.rotation_degrees);
                 self.awaits_key_frame = false;
+                let at_us = self.pace.captured_us(first.timestamp, first.captured_us);
                 self.media.push(Media::Picture(Picture {
                     codec: first.codec(),
-                    at_us: first.captured_us,
+                    at_us,
                     is_key,
                     quarter_turns: (turned.max().unwrap_or_default() / 90 % 4) as u8,
                     bytes: bytes.into(),

@@ -5,7 +5,7 @@
 //! | `run.rs` | one start of a job of the kind `composition`: joins everything below, restarts the compositor, reports |
 //! | `run/compositor.rs`, `run/scene.rs`, `run/reports.rs` | its compositor; what that is told of participants; what the rules are told |
 //! | `people.rs` | who publishes in the stage, as the compositor knows them |
-//! | `input.rs`, `assemble.rs` | a tap of each participant: packets become pictures and packets of Opus |
+//! | `input.rs`, `assemble.rs`, `pace.rs` | a tap of each participant: packets become pictures and packets of Opus, with the times when they were captured |
 //! | `child.rs` | the process that composes (restage-compose) |
 //! | `output.rs` | a destination: a recording (`recording/composite.rs`) or a stream to another server (`push/`) |
 //! | `status.rs` | what is known of compositions that run |
@@ -15,6 +15,7 @@ mod assemble;
 mod child;
 mod input;
 mod output;
+mod pace;
 pub(crate) mod people;
 mod run;
 mod spec;
