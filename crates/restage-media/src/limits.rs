@@ -199,6 +199,11 @@ pub const ALLOT_INTERVAL: Duration = Duration::from_millis(100);
 /// The same if no feedback comes. Longer, so that feedback is what starts it: a timer of each subscriber would wake the worker as often
 /// again.
 pub const ALLOT_INTERVAL_MAX: Duration = Duration::from_millis(150);
+/// The same for a subscriber whose network carries [`EASY_PERCENT`] of all that is wished for, or more: nothing would change. Its feedback is
+/// looked at all the same, and an estimate that falls below that ends the interval.
+pub const ALLOT_INTERVAL_EASY: Duration = Duration::from_millis(400);
+/// The part of what is wished for that a network carries with ease, in percent.
+pub const EASY_PERCENT: u64 = 120;
 /// Interval of the same for a subscriber without an estimate.
 pub const ALLOT_INTERVAL_IDLE: Duration = Duration::from_secs(1);
 /// The part of an estimate that is allotted, in percent. The rest is for retransmissions and errors of the estimate.

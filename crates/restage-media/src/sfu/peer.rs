@@ -181,9 +181,11 @@ impl Peer {
     }
 
     /// Whether this subscriber takes what it is allotted because its feedback has come.
-    pub(crate) fn allots_after_feedback(&self, now: Instant) -> bool {
-        let receiver = self.receiver.as_ref();
-        self.is_connected && receiver.is_some_and(|receiver| receiver.is_ready(now))
+    pub(crate) fn allots_after_feedback(&mut self, now: Instant) -> bool {
+        let Some(receiver) = self.receiver.as_ref().filter(|_| self.is_connected) else {
+            return false;
+        };
+        receiver.is_ready(now, self.transport.estimator_mut().as_deref())
     }
 
     /// Takes what this subscriber is allotted of a publication. Returns what has to be told.

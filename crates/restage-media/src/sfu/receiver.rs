@@ -3,20 +3,29 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use restage_bwe::Estimator;
+use restage_bwe::{Estimator, Usage};
 use restage_codec::MediaKind;
 
 use crate::allocate::download::{Download, Place, is_jammed};
 use crate::allocate::stream::{Snapshot, StreamState};
-use crate::allocate::table::News;
+use crate::allocate::table::{Allotment, News};
 use crate::allocate::wish::{FirstLayer, Wish};
 use crate::limits::{
-    ALLOT_INTERVAL, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE,
-    STREAM_REPORT_INTERVAL_MIN,
+    ALLOT_INTERVAL, ALLOT_INTERVAL_EASY, ALLOT_INTERVAL_IDLE, ALLOT_INTERVAL_MAX, AUDIO_RESERVE,
+    EASY_PERCENT, STREAM_REPORT_INTERVAL_MIN,
 };
 use crate::packet::{Encoding, Ladder};
 use crate::publication::Publication;
 use crate::send::track::TrackOut;
+
+/// Whether a network carries this rate with ease.
+fn is_easy(estimator: &Estimator, bits_per_s: u64) -> bool {
+    estimator.has_feedback()
+        && estimator.estimate() >= bits_per_s.saturating_mul(EASY_PERCENT) / 100
+        && estimator.usage() != Usage::Overuse
+        && estimator.is_clear()
+        && !is_jammed(estimator)
+}
 
 #[derive(Debug)]
 pub(crate) struct Receiver {
@@ -26,6 +35,8 @@ pub(crate) struct Receiver {
     pub(crate) due_at: Instant,
     /// Feedback from this time on makes it take what it is allotted at once.
     ready_at: Instant,
+    /// The same while its network carries this rate with ease.
+    easy: Option<(Instant, u64)>,
     /// What its sound and the layer that it is shown take, in bits per second with headers.
     pub(crate) reserved: u64,
     /// How many layers the publisher should send for it.
@@ -41,6 +52,7 @@ impl Receiver {
             wish,
             due_at: now,
             ready_at: now,
+            easy: None,
             reserved: 0,
             wants: 0,
             told: None,
@@ -48,9 +60,15 @@ impl Receiver {
         }
     }
 
-    /// Whether feedback that has come is to be followed by an allotment.
-    pub(crate) fn is_ready(&self, now: Instant) -> bool {
-        now >= self.ready_at
+    /// Whether feedback that has come, which the estimator knows, is to be followed by an allotment.
+    pub(crate) fn is_ready(&self, now: Instant, estimator: Option<&Estimator>) -> bool {
+        if now < self.ready_at {
+            return false;
+        }
+        match (self.easy, estimator) {
+            (Some((until, wished)), Some(estimator)) => now >= until || !is_easy(estimator, wished),
+            _ => true,
+        }
     }
 
     /// Reports what is known of this subscriber, takes what it is allotted and sets its track accordingly. Returns what has to be
@@ -61,7 +79,7 @@ impl Receiver {
         publication: Option<&Publication>,
         video: Option<&mut TrackOut>,
         has_audio: bool,
-        estimator: Option<&mut Estimator>,
+        mut estimator: Option<&mut Estimator>,
     ) -> Option<StreamState> {
         let has_video = video.is_some();
         let ladder = publication.and_then(|publication| publication.ladder.as_deref());
@@ -69,12 +87,6 @@ impl Receiver {
         let audio = publication.and_then(|publication| publication.audio_bits_per_s);
         // Once pictures are measured and sound is not, there is none.
         let unmeasured = if ladder.is_empty() { AUDIO_RESERVE } else { 0 };
-        self.ready_at = now + ALLOT_INTERVAL / 2;
-        self.due_at = now
-            + match estimator {
-                Some(_) => ALLOT_INTERVAL_MAX,
-                None => ALLOT_INTERVAL_IDLE,
-            };
         let news = News {
             estimate: None,
             audio: audio.unwrap_or(unmeasured) * u64::from(has_audio),
@@ -82,7 +94,8 @@ impl Receiver {
             wish: &self.wish,
         };
         let is_jammed = estimator.as_deref().is_some_and(is_jammed);
-        let allotment = self.place.turn(now, news, estimator);
+        let allotment = self.place.turn(now, news, estimator.as_deref_mut());
+        self.plan(now, estimator.as_deref(), &allotment);
         self.reserved = allotment.reserved_bits_per_s;
         self.wants = if has_video { allotment.wanted } else { 0 };
         let (current, pause) = match video {
@@ -101,6 +114,21 @@ impl Receiver {
         });
         let snapshot = Snapshot::new(ladder, &self.wish, current, pause, stopped);
         self.tell(now, snapshot, ladder)
+    }
+
+    /// Sets when it takes what it is allotted next.
+    fn plan(&mut self, now: Instant, estimator: Option<&Estimator>, allotment: &Allotment) {
+        let wished = allotment.desired_bits_per_s;
+        let is_easy = estimator.is_some_and(|estimator| is_easy(estimator, wished));
+        let after_feedback = ALLOT_INTERVAL / 2;
+        self.ready_at = now + after_feedback;
+        self.easy = is_easy.then(|| (now + ALLOT_INTERVAL_EASY - after_feedback, wished));
+        self.due_at = now
+            + match estimator {
+                Some(_) if is_easy => ALLOT_INTERVAL_EASY + after_feedback,
+                Some(_) => ALLOT_INTERVAL_MAX,
+                None => ALLOT_INTERVAL_IDLE,
+            };
     }
 
     /// Returns the state if it is another than was told, and nothing was told a moment ago.
