@@ -11,10 +11,11 @@ import pytest
 
 from support import api
 from support.api import ACCOUNT, REGION
+from support.composition import compositors
 from support.own import ask, call, send
 from support.place import BUCKET, Place
 from support.wait import eventually
-from test_composition_media import compositors, state
+from test_composition_media import state
 from test_compositions import arn, configured
 
 OTHER_ACCOUNT = "444455556666"

@@ -1,7 +1,11 @@
 """Where compositions go: S3 that goes away, a missing spool, RTMP servers that are dead, refuse, return, speak TLS."""
 
+import os
+import pathlib
 import shutil
+import signal
 import socket
+import time
 
 import pytest
 
@@ -11,6 +15,7 @@ from support.composition import (
     RtmpListener,
     bucket_of,
     channel_of,
+    compositors,
     local_segments,
     prefix_of,
     segments_of,
@@ -261,3 +266,84 @@ def test_a_channel_is_sent_to_over_tls(tmp_path, media):
     finally:
         listener.kill()
         place.server.stop()
+
+
+@pytest.mark.timeout(120)
+def test_sizes_that_cannot_be_encoded_fail_and_the_lowest_rate_does_not(tmp_path, media):
+    place = Place(tmp_path, name="test_composition_extremes").start()
+    compositions = Compositions(place)
+    try:
+        storage, stage = place.storage(), publish(place, media)
+        tiny = compositions.encoder(width=2, height=14)
+        composition = compositions.start(stage, bucket_of(storage, tiny))
+        compositions.wait(composition, "FAILED", "FAILED")
+        slow = compositions.encoder(**(SIZE | {"bitrate": 1}))
+        composition = compositions.start(stage, bucket_of(storage, slow))
+        compositions.active(composition)
+        root = place.bucket.directory / prefix_of(composition)
+        eventually(lambda: local_segments(root)[1] >= 2, 60, "two segments")
+        compositions.stop(composition)
+        whole(root)
+    finally:
+        place.server.stop()
+
+
+@pytest.mark.timeout(240)
+def test_a_composition_that_fails_says_so_in_its_bucket_and_one_that_stops_at_once_has_a_beginning(tmp_path, media):
+    place = Place(tmp_path, name="test_composition_ends").start()
+    compositions = Compositions(place)
+    try:
+        storage, encoder, stage = place.storage(), compositions.encoder(**SIZE), publish(place, media)
+        composition = compositions.start(stage, bucket_of(storage, encoder))
+        compositions.active(composition)
+        root = place.bucket.directory / prefix_of(composition)
+        eventually(lambda: local_segments(root)[1] >= 1, 60, "a segment")
+        killed = []
+        while len(killed) < 4:
+            found = [one for one in compositors(place.server) if one not in killed]
+            for one in found:
+                os.kill(one, signal.SIGKILL)
+            killed += found
+            eventually(lambda: compositors(place.server) or "FAILED" in compositions.states(composition), 30)
+        compositions.wait(composition, "FAILED", "FAILED")
+        eventually((root / "events/recording-failed.json").is_file, 30, "the document of the failure")
+        assert not (root / "events/recording-ended.json").exists()
+        short = compositions.start(stage, bucket_of(storage, encoder))
+        compositions.stop(short)
+        names = {path.name for path in (place.bucket.directory / prefix_of(short)).glob("events/*")}
+        assert names == {"recording-started.json", "recording-ended.json"}
+    finally:
+        place.server.stop()
+
+
+@pytest.mark.timeout(120)
+def test_a_stopped_server_does_not_blame_its_compositor_and_a_stopped_compositor_ends_with_its_server(tmp_path, media):
+    place = Place(tmp_path, name="test_composition_stall").start()
+    compositions = Compositions(place)
+    try:
+        stage = publish(place, media)
+        composition = compositions.start(stage, bucket_of(place.storage(), compositions.encoder(**SIZE)))
+        compositions.active(composition)
+        [child] = compositors(place.server)
+        place.server.process.send_signal(signal.SIGSTOP)
+        # Longer than a compositor may be silent: nothing is waited for.
+        time.sleep(7)
+        place.server.process.send_signal(signal.SIGCONT)
+        root = place.bucket.directory / prefix_of(composition)
+        before = local_segments(root)[1]
+        eventually(lambda: local_segments(root)[1] >= before + 3, 60, "three more segments")
+        assert compositors(place.server) == [child]
+        os.kill(child, signal.SIGSTOP)
+        eventually(lambda: condition(child) == "T", 15, "the compositor is stopped")
+        place.server.kill()
+        eventually(lambda: condition(child) in "ZX", 15, "the compositor has ended")
+    finally:
+        place.server.stop()
+
+
+def condition(pid):
+    """The state of a process, as `ps` says it; X if there is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "X"

@@ -1,7 +1,6 @@
 """Compositions: who is seen and heard, where it goes, and what happens when the compositor dies."""
 
 import os
-import pathlib
 import signal
 import socket
 
@@ -10,6 +9,7 @@ import numpy
 import pytest
 
 from support import card
+from support.composition import compositors
 from support.place import Place
 from support.ports import free_port
 from support.recording import Playlist, ffmpeg_warnings
@@ -114,20 +114,6 @@ def test_participants_of_both_codecs_are_composed_and_recorded(place, storage, e
         pitch = int(card.pitch(identity))
         near, all_of_it = spectrum[pitch - 5 : pitch + 6].max(), numpy.median(spectrum[200:2000])
         assert near > 20 * all_of_it, f"{pitch} Hz: {near} beside {all_of_it}"
-
-
-def compositors(server):
-    """The processes that compose for this server."""
-    found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if parent == server.process.pid and b"internal-compose" in words:
-            found.append(int(path.name))
-    return found
 
 
 @pytest.mark.timeout(240)

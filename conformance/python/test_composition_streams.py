@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 1280, 720
 # A card of 4:3 that is wholly in a picture of 16:9.
 CONTAINED = (160, 0, 960, 720)
 BEFORE = 45
+LARGE = 5
 AFTER = 90
 
 
@@ -73,3 +74,27 @@ def test_parameter_sets_that_change_in_the_middle(place, media, later):
     assert len(set(late)) > AFTER // 2, f"pictures after the change: {late}"
     # No picture is damaged, or a mixture of both sizes.
     assert lengths(cards, lambda one: one is None) == []
+
+
+@pytest.mark.timeout(180)
+def test_a_participant_is_shown_again_after_a_picture_that_is_too_large(place, media):
+    compositions = Compositions(place)
+    stage = place.ivs.create_stage()["stage"]["arn"]
+    encoder = compositions.encoder(width=WIDTH, height=HEIGHT, framerate=30.0, bitrate=2_500_000)
+    layout = {"grid": {"videoFillMode": "CONTAIN"}}
+    composition = compositions.start(stage, bucket_of(place.storage(), encoder), layout=layout)
+    compositions.active(composition)
+    large = bare(encoded.encode(identity=1, pictures=LARGE, size=(2560, 1440)))
+    small = bare(encoded.encode(identity=1, pictures=AFTER, first=LARGE))
+    groups = [*enumerate(large), *enumerate(small, LARGE)]
+    _, token = place.stages.token(stage)
+    publisher = EncodedPublisher(media, api.payload(token)["whip_url"], token, groups, loop_from=LARGE)
+    media.open(publisher)
+    eventually(lambda: publisher.video.place >= LARGE + AFTER - 5, 60, "both streams were sent")
+    root = place.bucket.directory / prefix_of(composition)
+    before = local_segments(root)[1]
+    eventually(lambda: local_segments(root)[1] >= before + 2, 60, "two more segments")
+    compositions.stop(composition)
+    counts = [one[1] for one in cards_of(root / "media/hls/multivariant.m3u8", CONTAINED) if one is not None]
+    assert len(set(counts)) > AFTER // 2, f"pictures after the large ones: {counts}"
+    assert min(counts) >= LARGE, "a picture of more than 1080p"

@@ -104,6 +104,20 @@ def cards_of(path, place):
     return cards
 
 
+def compositors(server):
+    """The processes that compose for this server."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if parent == server.process.pid and b"internal-compose" in words:
+            found.append(int(path.name))
+    return found
+
+
 class RtmpListener:
     """FFmpeg as an RTMP server: it takes one publisher, and writes what comes into a file."""
 

@@ -13,6 +13,9 @@ use crate::protocol::Rendition;
 /// Time from one key frame to the next, in seconds: segments of recordings begin with one.
 pub(crate) const KEY_FRAME_SECONDS: u64 = 2;
 
+/// Bits per second, at least: with less than one bit for each picture the encoder makes none.
+const BITRATE_MIN: u32 = 10_000;
+
 /// What becomes of a picture.
 pub(crate) struct Encoded {
     pub(crate) is_key: bool,
@@ -34,7 +37,7 @@ impl Encoder {
         let config = EncoderConfig::new()
             .usage_type(UsageType::CameraVideoRealTime)
             .rate_control_mode(RateControlMode::Bitrate)
-            .bitrate(BitRate::from_bps(rendition.bitrate))
+            .bitrate(BitRate::from_bps(rendition.bitrate.max(BITRATE_MIN)))
             .max_frame_rate(FrameRate::from_hz(rate))
             .complexity(Complexity::Low)
             .intra_frame_period(IntraFramePeriod::from_num_frames(0))

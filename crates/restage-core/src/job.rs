@@ -22,8 +22,8 @@ use crate::id::Time;
 use crate::kernel::decision::Effect;
 use crate::kernel::draft::Draft;
 use crate::limits::{
-    COMPOSITION_ATTEMPTS_MAX, JOB_ATTEMPTS_MAX, JOB_LEASE_S, JOB_RESULT_BYTES_MAX,
-    JOB_RETRY_FIRST_S, JOB_RETRY_MAX_S,
+    COMPOSITION_ATTEMPTS_MAX, COMPOSITION_STEADY_AFTER_S, JOB_ATTEMPTS_MAX, JOB_LEASE_S,
+    JOB_RESULT_BYTES_MAX, JOB_RETRY_FIRST_S, JOB_RETRY_MAX_S, JOB_STEADY_AFTER_S,
 };
 use crate::row::{COMPOSITION_JOB, Job, JobState, Lease};
 
@@ -82,6 +82,14 @@ fn attempts_max(kind: &str) -> u32 {
     match kind {
         COMPOSITION_JOB => COMPOSITION_ATTEMPTS_MAX,
         _ => JOB_ATTEMPTS_MAX,
+    }
+}
+
+/// How long a start of a job of this kind lasts that makes the failed ones before it forgotten, in seconds.
+fn steady_after_s(kind: &str) -> u32 {
+    match kind {
+        COMPOSITION_JOB => COMPOSITION_STEADY_AFTER_S,
+        _ => JOB_STEADY_AFTER_S,
     }
 }
 

@@ -189,6 +189,8 @@ pub const JOB_RESULT_BYTES_MAX: usize = 16 * 1_024;
 pub const JOB_LEASE_S: u32 = 60;
 /// A start that has lasted so long, in seconds, makes the failed starts before it forgotten.
 pub const JOB_STEADY_AFTER_S: u32 = 600;
+/// The same for a composition: each kill of the server is a failed start of it.
+pub const COMPOSITION_STEADY_AFTER_S: u32 = 30;
 /// Starts in a row that may fail; then the job has failed for good. Compositions have fewer
 /// ([`COMPOSITION_ATTEMPTS_MAX`]).
 pub const JOB_ATTEMPTS_MAX: u32 = 8;

@@ -64,7 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         audio_channels: 2,
         audio_config: file.audio_config,
     };
-    let mut push = push::open(PushTarget::parse(url, key)?, format);
+    let mut push = push::open(PushTarget::parse(url, key)?, false, format);
     let state = push.changed().await;
     println!("{state:?}");
     if state != PushState::Publishing {

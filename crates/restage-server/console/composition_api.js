@@ -37,7 +37,7 @@ import { call, operate, regionOf } from "./api.js";
  * @property {number} height
  * @property {number} z
  * @property {"PICTURE" | "NAME"} shows
- * @property {{code: "STOPPED" | "CODEC" | "TOO_LARGE" | "NO_PICTURE", text: string} | null} reason
+ * @property {{code: "STOPPED" | "CODEC" | "REFUSED" | "NO_PICTURE", text: string} | null} reason
  * @property {number | null} sourceWidth
  * @property {number | null} sourceHeight
  *

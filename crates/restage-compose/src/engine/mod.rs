@@ -87,7 +87,7 @@ impl Engine {
                 if let Some(view) = self.views.get_mut(&input) {
                     // A clock that is ahead would hide all pictures.
                     let at_us = at_us.min(began_us);
-                    match view.take(at_us, (codec, is_key, quarter_turns), &bytes) {
+                    match view.take((at_us, began_us), (codec, is_key, quarter_turns), &bytes) {
                         Ok(()) => self.health.decoded += 1,
                         Err(said) => {
                             self.health.undecodable += 1;

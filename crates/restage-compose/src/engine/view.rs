@@ -44,7 +44,7 @@ impl View {
     /// Takes a picture. The error is what has to be said, if it was not said before.
     pub(super) fn take(
         &mut self,
-        at_us: u64,
+        (at_us, now_us): (u64, u64),
         (codec, is_key, quarter_turns): (VideoCodec, bool, u8),
         bytes: &[u8],
     ) -> Result<(), Option<Said>> {
@@ -63,7 +63,7 @@ impl View {
             Ok(Some(picture)) => {
                 self.refusal = None;
                 if self.waiting.len() >= WAITING_MAX {
-                    self.waiting.pop_front();
+                    self.show_oldest(now_us);
                 }
                 // Pictures come in order; times that go back are those of the one before.
                 let at_us = self
@@ -94,12 +94,18 @@ impl View {
             .front()
             .is_some_and(|(at_us, _)| *at_us <= until_us)
         {
-            self.current = self.waiting.pop_front().map(|(_, picture)| picture);
-            self.version += 1;
-            self.shown_us = now_us;
+            self.show_oldest(now_us);
         }
         if self.current.is_some() && now_us.saturating_sub(self.shown_us) > SILENCE_US {
             self.current = None;
+        }
+    }
+
+    fn show_oldest(&mut self, now_us: u64) {
+        if let Some((_, picture)) = self.waiting.pop_front() {
+            self.current = Some(picture);
+            self.version += 1;
+            self.shown_us = now_us;
         }
     }
 

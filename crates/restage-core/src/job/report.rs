@@ -6,7 +6,7 @@ use crate::kernel::command::JobOutcome;
 use crate::kernel::decision::{Outcome, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
-use crate::limits::{JOB_LEASE_S, JOB_RETRY_FIRST_S, JOB_STEADY_AFTER_S};
+use crate::limits::{JOB_LEASE_S, JOB_RETRY_FIRST_S};
 use crate::row::{Job, JobState, Lease};
 
 pub(crate) fn needs(job: &JobId) -> Vec<Need> {
@@ -17,7 +17,11 @@ pub(crate) fn needs(job: &JobId) -> Vec<Need> {
 pub(crate) fn renew(draft: &mut Draft<'_>, id: &JobId, generation: u32) -> Outcome {
     let (mut job, lease) = held(draft, id, generation)?;
     let now = draft.context.steady;
-    if now >= lease.started_at.plus_seconds(JOB_STEADY_AFTER_S) {
+    if now
+        >= lease
+            .started_at
+            .plus_seconds(super::steady_after_s(&job.kind))
+    {
         job.attempts = 0;
     }
     job.state = JobState::Running(Lease {

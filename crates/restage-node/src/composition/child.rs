@@ -79,6 +79,8 @@ impl Child {
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            // A group of its own: if the server is killed while the child is stopped, the kernel ends such a group (SIGHUP).
+            .process_group(0)
             .spawn()?;
         let (from, to) = UnixStream::from_std(ours)?.into_split();
         let (messages, queue) = mpsc::channel(MESSAGES_MAX);

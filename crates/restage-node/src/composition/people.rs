@@ -103,7 +103,7 @@ impl People {
                         true => Video::Stopped,
                         false => Video::Publishing,
                     },
-                    why_no_picture: self.why_no_picture(input),
+                    why_no_picture: self.codec_not_shown(input),
                     is_muted: one.muted.audio,
                 })
             })
@@ -128,10 +128,11 @@ impl People {
         }
     }
 
-    fn why_no_picture(&self, input: u32) -> Option<String> {
-        let codec = self.undecodable.get(&input);
-        let undecodable = codec.map(|codec| format!("{} cannot be shown", codec.name()));
-        undecodable.or_else(|| self.refused.get(&input).cloned())
+    /// What the compositor does not see for itself: what it cannot decode, it is not given. What it refuses it knows, and whether that goes
+    /// on.
+    fn codec_not_shown(&self, input: u32) -> Option<String> {
+        let codec = self.undecodable.get(&input)?;
+        Some(format!("{} cannot be shown", codec.name()))
     }
 }
 
@@ -207,6 +208,12 @@ pub(crate) mod tests {
             Some("AV1 cannot be shown")
         );
         assert_eq!((scene[1].name.as_str(), scene[1].arrived), ("bob", 2));
+        // What the compositor refuses it may show a moment later.
+        people.cannot_show(2, "3840x2160 is more than 1080p".to_owned());
+        assert_eq!(people.scene(&layout)[1].why_no_picture, None);
+        assert!(matches!(people.why_name(2), WhyName::Refused(_)));
+        people.is_shown(2);
+        assert_eq!(people.why_name(2), WhyName::NoPicture);
         people.take(&[shown("bob", 2)], &layout);
         let fresh = people.take(&[shown("ann", 1), shown("bob", 2)], &layout);
         assert_eq!(fresh[0].0, 3, "another number");

@@ -31,6 +31,11 @@ const BEAT: Duration = Duration::from_millis(10);
 /// Time between two key frames that destinations ask for.
 const KEY_FRAMES_APART: Duration = Duration::from_millis(500);
 
+/// Pixels of a side, at least, of what OpenH264 encodes.
+const SIDE_MIN: u32 = 16;
+/// A server that has not come here for so long was stopped itself: nobody else is to blame.
+const OWN_STALL: Duration = Duration::from_secs(2);
+
 pub(super) struct Run {
     compositions: Compositions,
     control: Control,
@@ -46,6 +51,8 @@ pub(super) struct Run {
     asked_at: BTreeMap<u8, Instant>,
     /// When the compositor said something last.
     heard_at: Instant,
+    /// When this loop came round last.
+    looked_at: Instant,
     /// The compositor has missed a message that it must not miss.
     is_deaf: bool,
     /// When the compositor has ended, lately.
@@ -101,6 +108,7 @@ impl Run {
             child: None,
             asked_at: BTreeMap::new(),
             heard_at: Instant::now(),
+            looked_at: Instant::now(),
             is_deaf: false,
             ended_at: Vec::new(),
             restart_at: Instant::now(),
@@ -116,6 +124,13 @@ impl Run {
 
     fn open_output(&mut self, goal: &Goal) {
         let rendition = goal.rendition();
+        let (width, height) = (rendition.width, rendition.height);
+        if width.min(height) < SIDE_MIN {
+            let reason = format!(
+                "pictures of {width}x{height} cannot be encoded: no side may have less than {SIDE_MIN} pixels"
+            );
+            return self.reports.failed_internally(&goal.id, reason);
+        }
         let place = self.renditions.iter().position(|one| *one == rendition);
         let way = match (self.spec.bucket(goal), &goal.channel) {
             (Some(destination), _) => {
@@ -154,8 +169,11 @@ impl Run {
             format!("the channel {arn} is not in the settings any more ([[channel]])")
         })?;
         let target = PushTarget::parse(&channel.url, channel.stream_key.reveal())?;
+        // What an earlier start has sent may still hold the key.
+        let was_published = self.context.generation() > 1;
         Ok(push::open(
             target,
+            was_published,
             PushFormat {
                 width: rendition.width,
                 height: rendition.height,
@@ -175,6 +193,10 @@ impl Run {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.context.alive();
+            if self.looked_at.elapsed() > OWN_STALL {
+                self.heard_at = Instant::now();
+            }
+            self.looked_at = Instant::now();
             match self.context.order() {
                 Order::GoOn => {}
                 order => return Halt::Ordered(order),
@@ -245,6 +267,10 @@ impl Run {
             }
             FromChild::CannotShow { input, reason } => {
                 self.people.cannot_show(input, reason);
+                // It may be one picture alone that is damaged, or too large.
+                if let Some(input) = self.inputs.get_mut(&input) {
+                    input.start_over();
+                }
                 self.tell_scene();
             }
             FromChild::Health(health) => self.status.health(health),
@@ -373,7 +399,7 @@ impl Run {
         let (ending, end) = match halt {
             Halt::Ordered(Order::Pause) => (Ending::Pause, End::Paused),
             Halt::Ordered(_) => (Ending::Finish, End::Done(String::new())),
-            Halt::Broken(reason) => (Ending::Finish, End::Impossible(reason)),
+            Halt::Broken(reason) => (Ending::Fail(reason.clone()), End::Impossible(reason)),
             Halt::NowhereToGo => (
                 Ending::Finish,
                 End::Done("no destination is left".to_owned()),
@@ -384,7 +410,7 @@ impl Run {
         }
         for output in std::mem::take(&mut self.outputs) {
             let id = output.id.clone();
-            match output.end(ending).await {
+            match output.end(ending.clone()).await {
                 Some(News::Failed(failure)) => {
                     self.reports.failed(&id, failure);
                     self.reports.ended(&id);

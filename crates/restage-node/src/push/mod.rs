@@ -120,17 +120,31 @@ pub struct Push {
     state: watch::Receiver<Option<PushState>>,
 }
 
-/// Pushes a stream to a server, within a tokio runtime. It fails only in [`PushState::Failed`].
-pub fn open(target: PushTarget, format: PushFormat) -> Push {
-    open_with(target, format, Times::OF_A_SERVER, Trust::System)
+/// Pushes a stream to a server, within a tokio runtime. It fails only in [`PushState::Failed`]. With `was_published` an earlier process has
+/// published it, whose connection the server may still hold: then a refusal is no reason to give up at once.
+pub fn open(target: PushTarget, was_published: bool, format: PushFormat) -> Push {
+    open_with(
+        target,
+        was_published,
+        format,
+        Times::OF_A_SERVER,
+        Trust::System,
+    )
 }
 
-fn open_with(target: PushTarget, format: PushFormat, times: Times, trust: Trust) -> Push {
+fn open_with(
+    target: PushTarget,
+    was_published: bool,
+    format: PushFormat,
+    times: Times,
+    trust: Trust,
+) -> Push {
     let bits = u64::from(format.video_bitrate) + u64::from(format.audio_bitrate);
     let queue = Arc::new(Queue::new(queue_bytes(bits)));
     let (states, state) = watch::channel(None);
     let task = Task {
         target,
+        was_published,
         format,
         times,
         trust,

@@ -17,6 +17,8 @@ use super::{PushFailure, PushFormat, PushState, PushTarget};
 /// What a push needs.
 pub(super) struct Task {
     pub(super) target: PushTarget,
+    /// An earlier process has published this stream.
+    pub(super) was_published: bool,
     pub(super) format: PushFormat,
     pub(super) times: Times,
     pub(super) trust: Trust,
@@ -69,7 +71,7 @@ struct Outage {
 impl Task {
     /// Runs until the push is dropped or has failed.
     pub(super) async fn run(self) {
-        let mut was_published = false;
+        let mut was_published = self.was_published;
         let mut outage: Option<Outage> = None;
         loop {
             let (lost, published_for) = self.connect_and_publish().await;

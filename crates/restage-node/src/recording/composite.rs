@@ -65,10 +65,12 @@ pub(crate) enum CompositeNews {
 }
 
 /// How a recording of a composition is to end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
     /// The composition is over.
     Finish,
+    /// It is over before its time, for this reason.
+    Fail(String),
     /// The server stops: a later start goes on.
     Pause,
 }
@@ -243,6 +245,8 @@ struct Run {
     /// Number of the encoding of pictures: another one after each start of the compositor.
     pictures: EncodingId,
     numbers: [u64; 2],
+    /// It is recorded when it began.
+    has_begun: bool,
 }
 
 async fn run(recordings: Recordings, task: CompositeTask, parts: Parts) {
@@ -311,6 +315,7 @@ impl Run {
             parts,
             pictures: EncodingId(1),
             numbers: [0; 2],
+            has_begun,
         };
         if has_begun {
             run.capture.put_first(Work::Started {
@@ -324,15 +329,15 @@ impl Run {
     async fn record(&mut self) -> Result<(), Failed> {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut has_begun = self.capture.has_work();
         loop {
             let now_us = self.control.media().now_us();
             self.thumbnails.follow(now_us, &mut self.capture);
-            if !has_begun && let Some(first_us) = self.capture.first_us() {
-                has_begun = true;
+            if !self.has_begun
+                && let Some(first_us) = self.capture.first_us()
+            {
                 self.begin(first_us);
             }
-            if has_begun && self.files.is_idle() && self.capture.has_work() {
+            if self.has_begun && self.files.is_idle() && self.capture.has_work() {
                 self.files.begin(self.capture.take_work());
             }
             let Self {
@@ -355,6 +360,7 @@ impl Run {
     }
 
     fn begin(&mut self, first_us: u64) {
+        self.has_begun = true;
         let utc_us = self
             .anchor
             .utc_us_at(first_us.try_into().unwrap_or(i64::MAX));
@@ -434,17 +440,33 @@ impl Run {
             self.take(input);
         }
         let now_us = self.control.media().now_us();
-        match ending {
-            Ending::Pause => self.capture.source_gone(now_us),
-            Ending::Finish => {
-                self.capture.finish(now_us);
-                self.thumbnails.finish(now_us, &mut self.capture).await;
+        let failure = match ending {
+            Ending::Pause => {
+                self.capture.source_gone(now_us);
+                self.write_last().await?;
+                return Ok(());
             }
+            Ending::Finish => None,
+            Ending::Fail(reason) => Some(Failure {
+                code: RecordingFailureCode::InternalServer.word().to_owned(),
+                reason,
+            }),
+        };
+        self.capture.finish(now_us);
+        self.thumbnails.finish(now_us, &mut self.capture).await;
+        // What has an end has a beginning, also where nothing came in between.
+        if !self.has_begun {
+            self.begin(self.capture.first_us().unwrap_or(now_us));
         }
-        self.files.flush(self.capture.take_work()).await?;
-        if ending == Ending::Finish {
-            let utc_us = self.anchor.utc_us_at(now_us.try_into().unwrap_or(i64::MAX));
-            self.files.end(utc_us, None).await?;
+        self.write_last().await?;
+        let utc_us = self.anchor.utc_us_at(now_us.try_into().unwrap_or(i64::MAX));
+        Ok(self.files.end(utc_us, failure).await?)
+    }
+
+    async fn write_last(&mut self) -> Result<(), Failed> {
+        let written = self.files.flush(self.capture.take_work()).await?;
+        if written.has_started {
+            self.parts.said.send(CompositeNews::Started).ok();
         }
         Ok(())
     }
@@ -468,7 +490,7 @@ fn ticks(at_us: u64, rate: u32) -> u64 {
 
 async fn ordered(order: &mut watch::Receiver<Option<Ending>>) -> Ending {
     match order.wait_for(Option::is_some).await {
-        Ok(order) => order.unwrap_or(Ending::Pause),
+        Ok(order) => order.clone().unwrap_or(Ending::Pause),
         // Whoever had it is gone.
         Err(_) => Ending::Pause,
     }

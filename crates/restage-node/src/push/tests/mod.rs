@@ -48,7 +48,7 @@ fn format() -> PushFormat {
 
 fn push_to(url: &str, times: Times) -> Push {
     let target = PushTarget::parse(url, KEY).unwrap();
-    open_with(target, format(), times, Trust::System)
+    open_with(target, false, format(), times, Trust::System)
 }
 
 fn annex_b(units: &[&[u8]]) -> Bytes {

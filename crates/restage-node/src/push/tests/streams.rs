@@ -89,7 +89,7 @@ async fn a_stream_arrives_by_rtmps() {
     let (acceptor, trust) = tls_for("localhost");
     let server = Server::start_with(&[Manner::Takes], Some(acceptor)).await;
     let target = PushTarget::parse(&server.url("localhost"), KEY).unwrap();
-    let push = open_with(target, format(), QUICK, trust);
+    let push = open_with(target, false, format(), QUICK, trust);
     stream_arrives(push, server).await;
 }
 
@@ -99,7 +99,7 @@ async fn a_certificate_for_another_name_or_that_nobody_knows_is_not_taken() {
     for trust in [trust, Trust::System] {
         let server = Server::start_with(&[Manner::Takes], Some(acceptor.clone())).await;
         let target = PushTarget::parse(&server.url("localhost"), KEY).unwrap();
-        let mut push = open_with(target, format(), QUICK, trust);
+        let mut push = open_with(target, false, format(), QUICK, trust);
         let PushState::Reconnecting { reason } = state(&mut push).await else {
             panic!("it was taken");
         };

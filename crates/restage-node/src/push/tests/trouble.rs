@@ -42,6 +42,19 @@ async fn a_first_refusal_is_final_and_says_why() {
 }
 
 #[tokio::test]
+async fn the_connection_of_an_earlier_process_is_waited_for() {
+    let busy = Manner::Refuses(Refusal::ReuseOfStreamKey);
+    let server = Server::start(&[busy, Manner::Takes]).await;
+    let target = PushTarget::parse(&server.url("127.0.0.1"), KEY).unwrap();
+    let mut push = open_with(target, true, format(), QUICK, Trust::System);
+    let PushState::Reconnecting { reason } = state(&mut push).await else {
+        panic!("the refusal was final");
+    };
+    assert!(reason.contains("in use"), "{reason}");
+    publishing(&mut push).await;
+}
+
+#[tokio::test]
 async fn a_broken_stream_goes_on_with_headers_and_a_key_frame() {
     let busy = Manner::Refuses(Refusal::ReuseOfStreamKey);
     let mut server = Server::start(&[Manner::ClosesAfter(2), busy, Manner::Takes]).await;

@@ -383,8 +383,11 @@ impl From<WhyName> for ReasonBody {
                 "CODEC",
                 format!("it sends {}; compositions show H.264 and VP8", codec.name()),
             ),
-            WhyName::Refused(reason) => ("TOO_LARGE", reason),
-            WhyName::NoPicture => ("NO_PICTURE", "no picture comes from it".to_owned()),
+            WhyName::Refused(reason) => ("REFUSED", reason),
+            WhyName::NoPicture => (
+                "NO_PICTURE",
+                "no picture comes from it that can be decoded".to_owned(),
+            ),
         };
         Self { code, text }
     }
