@@ -1,11 +1,13 @@
 """Where compositions go: S3 that goes away, a missing spool, RTMP servers that are dead, refuse, return, speak TLS."""
 
+import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
 import time
+import urllib.request
 
 import pytest
 
@@ -52,6 +54,16 @@ def publish(place, media, identity=1, codec="H264"):
     return stage
 
 
+def why_it_waits(place, composition):
+    """What the console is told of the bucket of the first destination."""
+    key = (place.server.data_dir / "console.key").read_text().strip()
+    url = f"{place.server.url}/console/api/compositions?compositionArn={composition['arn']}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        [found] = json.load(answer)["compositions"]
+    return found["destinations"][0].get("waits")
+
+
 def whole(root, discontinuities=0):
     """The recording of a folder has ended, is complete and plays."""
     rendition, _ = local_segments(root)
@@ -79,12 +91,14 @@ def test_a_composition_is_in_s3_though_that_was_away(tmp_path, s3, media):
         s3.stop()
         spool = place.server.data_dir / "spool"
         eventually(lambda: len(list(spool.glob("*/[0-9]*.mp4"))) >= 2, 60, "segments wait in the spool")
-        # Nothing of it is seen by the composition.
+        # The composition goes on, and the operator is told.
         assert compositions.states(composition) == ["ACTIVE", "ACTIVE"]
+        eventually(lambda: why_it_waits(place, composition), 30, "why the bucket does not take it")
         place.ivs.stop_composition(arn=composition["arn"])
         compositions.wait(composition, "STOPPING", "STOPPING")
         s3.start()
         compositions.wait(composition, "STOPPED", "STOPPED", timeout_s=90)
+        assert why_it_waits(place, composition) is None
         bucket = s3.copy(prefix, tmp_path / "copy")
         playlist = whole(bucket.directory / prefix)
         assert len(playlist.segments) >= 4

@@ -74,7 +74,7 @@ import { call, operate, regionOf } from "./api.js";
  * @property {CompositionState} state
  * @property {Failure | null} failure
  * @property {{id: string, state: string, channelArn?: string, bucket?: string, prefix?: string, video: Video,
- *   failure: Failure | null, recordingId?: string, durationMs?: number}[]} destinations
+ *   failure: Failure | null, waits?: string, recordingId?: string, durationMs?: number}[]} destinations
  * @property {Live | null} live
  *
  * @typedef {{summary: Summary, got?: Composition, told?: Told}} Item

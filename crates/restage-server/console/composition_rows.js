@@ -92,6 +92,7 @@ function destinations({ summary, got, told }) {
     const how = [by, known ? describeVideo(known.video) : ""].filter(Boolean).join(" · ");
     if (how) made.append(make("p", "recording-detail", how));
     if (known?.failure) made.append(make("p", "problem", `${known.failure.code}: ${known.failure.reason}`));
+    if (known?.waits) made.append(make("p", "problem", `What is recorded waits: ${known.waits}`));
     return made;
   });
 }

@@ -80,6 +80,13 @@ function ofDestinations({ destinations }) {
   if (failed?.failure) {
     return say("warn", ended(`${whereTo(failed)} has failed: ${failed.failure.reason}`));
   }
+  const waiting = destinations.find(({ waits }) => waits);
+  if (waiting?.waits) {
+    return say(
+      "warn",
+      ended(`${whereTo(waiting)} takes nothing at the moment, and recordings wait: ${waiting.waits}`),
+    );
+  }
   const away = destinations.find(({ state }) => state === "RECONNECTING");
   return away && say("warn", `${whereTo(away)} gets nothing at the moment; it is tried again.`);
 }

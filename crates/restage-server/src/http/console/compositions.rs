@@ -72,6 +72,9 @@ struct DestinationBody {
     /// Size, frame rate and bit rate.
     video: Value,
     failure: Option<FailureBody>,
+    /// Why its bucket does not take what is recorded, which waits in the spool meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<String>,
     /// By which GetRecordingUrl knows what is recorded, where there is something.
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_id: Option<String>,
@@ -267,7 +270,7 @@ fn body(app: &App, row: &Composition) -> CompositionBody {
     let destinations = row.destinations.iter();
     CompositionBody {
         destinations: destinations
-            .map(|destination| destination_body(row, &arn, destination))
+            .map(|destination| destination_body(app, row, &arn, destination))
             .collect(),
         arn: arn.to_string(),
         state: row.state.word(),
@@ -277,6 +280,7 @@ fn body(app: &App, row: &Composition) -> CompositionBody {
 }
 
 fn destination_body(
+    app: &App,
     row: &Composition,
     arn: &CompositionArn,
     destination: &CompositionDestination,
@@ -300,9 +304,27 @@ fn destination_body(
         prefix,
         video: serde_json::from_str(&destination.video).unwrap_or_else(|_| json!({})),
         failure: destination.failure.as_ref().map(FailureBody::from),
+        waits: bucket_problem(app, row, destination),
         recording_id: composite::id_of(row, destination).map(|id| id.to_string()),
         duration_ms: destination.duration_ms,
     }
+}
+
+/// Why the last upload to a destination's bucket has failed, as long as something waits.
+fn bucket_problem(
+    app: &App,
+    row: &Composition,
+    destination: &CompositionDestination,
+) -> Option<String> {
+    if destination.state.is_final() {
+        return None;
+    }
+    let recording = destination.target.recording()?;
+    let lanes = app.recordings.uploads()?.lanes;
+    let lane = lanes
+        .into_iter()
+        .find(|lane| lane.account == row.account && lane.bucket == recording.storage.bucket)?;
+    lane.error
 }
 
 impl From<&CompositionFailure> for FailureBody {
