@@ -138,6 +138,9 @@ fn serve(wire: &mut Wire) -> io::Result<()> {
             }
         }
         engine.advance(&mut clock);
+        if engine.is_broken() {
+            return Err(io::Error::other("an encoder makes nothing"));
+        }
         while let Some(said) = engine.poll() {
             wire.put(&said)?;
         }

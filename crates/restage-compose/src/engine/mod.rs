@@ -134,6 +134,11 @@ impl Engine {
         outputs.fold(self.sound_us, u64::min)
     }
 
+    /// An encoder makes nothing any more: another process may do better.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.outputs.iter().any(Output::is_broken)
+    }
+
     /// Does what is due.
     pub(crate) fn advance(&mut self, clock: &mut impl FnMut() -> u64) {
         self.sound(clock);

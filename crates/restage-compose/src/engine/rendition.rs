@@ -13,6 +13,8 @@ use crate::protocol::{Person, Rendition, Showing, ShownTile, Video};
 const OVER_BUDGET_TICKS: u32 = 3;
 /// Pictures in a row that took less than two thirds of the time, after which none is left out any more.
 const EASY_TICKS: u32 = 45;
+/// How long an encoder may make nothing.
+const NOTHING_MAX_US: u64 = 5_000_000;
 /// Pictures a thousand seconds, at least.
 const RATE_MIN: u32 = 1_000;
 
@@ -40,6 +42,8 @@ pub(super) struct Output {
     easy: u32,
     /// Every second picture is left out.
     is_halved: bool,
+    /// When the last picture was due of which the encoder made something.
+    made_us: u64,
 }
 
 impl Output {
@@ -60,11 +64,17 @@ impl Output {
             over_budget: 0,
             easy: 0,
             is_halved: false,
+            made_us: now_us,
         })
     }
 
     pub(super) fn want_key_frame(&mut self) {
         self.encoder.want_key_frame();
+    }
+
+    /// The encoder makes nothing any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.next > 0 && self.at_us(self.next - 1).saturating_sub(self.made_us) > NOTHING_MAX_US
     }
 
     /// When the picture of this number is due.
@@ -89,6 +99,8 @@ impl Output {
         let now_us = clock();
         // Those whose time is over are left out.
         while self.at_us(self.next + 1) <= now_us {
+            // The encoder is not to blame for them.
+            self.made_us += self.at_us(self.next + 1) - self.at_us(self.next);
             self.next += 1;
             health.ticks += 1;
             health.late_ticks += 1;
@@ -116,6 +128,7 @@ impl Output {
             self.key_due_us = due_us + KEY_FRAME_SECONDS * 1_000_000 - lasts_us / 2;
         }
         if let Some(encoded) = self.encoder.encode(&self.canvas) {
+            self.made_us = due_us;
             out.push_back(FromChild::Picture {
                 rendition: self.number,
                 at_us: shown_us,

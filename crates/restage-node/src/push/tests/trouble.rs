@@ -8,11 +8,12 @@ use tokio::time::{Instant, timeout};
 
 use super::server::{Manner, Server};
 use super::{
-    DEADLINE, KEY, PushState, QUICK, SPS, annex_b, delta, failed, gone, key_frame, publishing,
-    push_to, state,
+    DEADLINE, KEY, PushState, QUICK, SPS, annex_b, delta, failed, format, gone, key_frame,
+    publishing, push_to, state,
 };
 use crate::push::limits::Times;
-use crate::push::{Push, PushFailure};
+use crate::push::tls::Trust;
+use crate::push::{Push, PushFailure, PushTarget, open_with};
 
 /// Time after which a push without a connection has failed.
 const SHORT: Duration = Duration::from_millis(300);
