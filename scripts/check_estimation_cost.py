@@ -3,7 +3,8 @@
 `crates/restage-media/examples/estimation.rs` runs under valgrind's callgrind, which counts what is executed inside its
 functions `estimate` (records of what is sent, feedback, probes) and `allot` (what the subscriber is shown). A viewer
 gets 262 packets a second and sends feedback every 100 ms, as Chromium does, or every 50; each message is followed by an
-allotment, as where the network does not carry much more than is wished for. Both together are kept to a budget, as in `check_forward_cost.py`, and are the same on a busy machine.
+allotment, as where the network does not carry much more than is wished for. Both together are kept to a budget, as in
+`check_forward_cost.py`, and are the same on a busy machine.
 """
 
 import argparse
