@@ -1,4 +1,4 @@
-//! How late pictures are when participants join and leave, in real time:
+//! Measures in real time by how much pictures are late when participants join and leave:
 //! `cargo run --release -p restage-compose --example joins -- [PARTICIPANTS]`
 //!
 //! Camera-like pictures of 180 lines become 720p at 30 pictures a second, as the process that composes does it: each message is taken when it
@@ -20,7 +20,7 @@ const FRAME_US: u64 = 33_333;
 const PACKET_US: u64 = 20_000;
 /// Participants of up to twelve in a grid have 180 lines.
 const PARTICIPANTS: u32 = 12;
-/// How long each phase is.
+/// Length of each phase.
 const PHASE_US: u64 = 2_000_000;
 const SECOND_US: u64 = 1_000_000;
 

@@ -1,4 +1,4 @@
-//! Whether this machine can compose: a process enters the sandbox, tries what it must not be able to do, and composes one picture with sound.
+//! Checks that this machine can compose: a process enters the sandbox, tries what it must not be able to do, and composes one picture with sound.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -19,14 +19,14 @@ use crate::protocol::{FromChild, Rendition, Setup, SoundFormats, ToChild, VideoC
 const INPUT: u32 = 1;
 /// When it begins.
 const BEGIN_US: u64 = 1_000_000;
-/// How long the participant speaks, and its picture is shown: the delay, and time for two pictures and some frames of AAC.
+/// Time for which the participant speaks, and its picture is shown: the delay, and time for two pictures and some frames of AAC.
 const LASTS_US: u64 = DELAY_US + 200_000;
 /// The participant's picture: one colour.
 const SIZE: (u32, u32) = (160, 90);
 const COLOUR: [u8; 3] = [180, 110, 140];
-/// How far colours may be from it, as two encoders are in between.
+/// Greatest distance of a colour from it, as two encoders are in between.
 const COLOUR_ERROR: u8 = 6;
-/// What is composed.
+/// The encoding that is made.
 const RENDITION: Rendition = Rendition {
     width: 320,
     height: 180,
@@ -36,7 +36,7 @@ const RENDITION: Rendition = Rendition {
 /// Samples of a packet: 20 ms.
 const PACKET: usize = 960;
 const PACKET_US: u64 = 20_000;
-/// How loud the participant is, and what must be heard of it.
+/// Loudness of the participant, and the least that must be heard of it.
 const LEVEL: f32 = 0.5;
 const HEARD: f32 = 0.1;
 
@@ -67,7 +67,7 @@ fn print(lines: &str, is_well: bool) -> ExitCode {
     }
 }
 
-/// What has been seen and heard of the participant.
+/// The picture and the sound of the participant, as they came out.
 #[derive(Default)]
 struct Seen {
     picture: Option<Yuv>,

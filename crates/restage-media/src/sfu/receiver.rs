@@ -35,7 +35,7 @@ pub(crate) struct Receiver {
     pub(crate) due_at: Instant,
     /// Feedback from this time on makes it take what it is allotted at once.
     ready_at: Instant,
-    /// The same while its network carries this rate with ease.
+    /// Feedback before this time is not followed by an allotment as long as the network carries this rate (bits per second) with ease.
     easy: Option<(Instant, u64)>,
     /// What its sound and the layer that it is shown take, in bits per second with headers.
     pub(crate) reserved: u64,

@@ -1,8 +1,8 @@
 //! When pictures were captured, by their timestamps, though they arrive in bursts.
 //!
 //! The media plane takes capture times from sender reports, or from arrival where there are none or where they say more than that. Pictures
-//! that arrive together (an encoder that waits for sound, a wireless network) would then be captured together, and but one of them shown.
-//! Their timestamps say how far apart they are; the one that was underway for the shortest time says where they belong.
+//! that arrive together (an encoder that waits for sound, a wireless network) would then have one capture time, and only one of them would be shown.
+//! Their timestamps say how far apart they are. The picture that arrived earliest for its timestamp gives the time of the others.
 
 /// A picture that is further from where its timestamp has it was sent by another clock, or after a pause.
 const APART_MAX_US: u64 = 300_000;
@@ -19,7 +19,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// When a picture was captured, in microseconds. `told_us` is what the media plane says: never too early, but for its reports.
+    /// Returns the capture time of a picture in microseconds. `told_us` is the media plane's.
     pub(super) fn captured_us(&mut self, timestamp: u64, told_us: u64) -> u64 {
         let expected = self.newest.and_then(|(before, at_us)| {
             let ticks = timestamp.checked_sub(before)?;

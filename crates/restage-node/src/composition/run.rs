@@ -33,7 +33,8 @@ const KEY_FRAMES_APART: Duration = Duration::from_millis(500);
 
 /// Pixels of a side, at least, of what OpenH264 encodes.
 const SIDE_MIN: u32 = 16;
-/// A server that has not come here for so long was stopped itself: nobody else is to blame.
+/// A loop that took longer than this for one turn was held up, as by a stopped server. The compositor's silence then proves nothing, and its time
+/// starts anew.
 const OWN_STALL: Duration = Duration::from_secs(2);
 
 pub(super) struct Run {
@@ -51,7 +52,7 @@ pub(super) struct Run {
     asked_at: BTreeMap<u8, Instant>,
     /// When the compositor said something last.
     heard_at: Instant,
-    /// When this loop came round last.
+    /// When the loop began its last turn.
     looked_at: Instant,
     /// The compositor has missed a message that it must not miss.
     is_deaf: bool,
