@@ -1,7 +1,7 @@
 """Measures compositions: how late their pictures are, and whether sound, pictures and memory stay where they are.
 
     .venv/bin/python conformance/rigs/composition.py latency [--seconds 30]
-    .venv/bin/python conformance/rigs/composition.py hour [--minutes 60]
+    .venv/bin/python conformance/rigs/composition.py hour [--minutes 60] [--stand-still]
 
 Each starts a server of its own on loopback; `RESTAGE_BINARY` names the binary. Progress is on standard error;
 `--output json` is for programs. A busy machine makes the figures worse, so each run says the load.
@@ -14,7 +14,8 @@ the decoder here, less the 33 ms for which aiortc waits for the next picture.
 
 `hour`: a participant shows a white flash with a beep each second, three others move. The composition is recorded; the
 offset of the beep from the flash is measured through the recording, and so is the memory of the process that composes
-and of the server.
+and of the server. With `--stand-still` the publisher of the flashes is stopped for a moment each half minute; FFmpeg
+makes up for that by a twentieth of the time that passes.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import socket
 import statistics
 import subprocess
@@ -45,6 +47,7 @@ from support.wait import eventually
 
 SETTLE_S = 10
 PROGRESS_S = 30
+STANDS_STILL_S = 1.5
 FIRST_PICTURE_S = 30
 # aiortc decodes a picture when the next one begins to arrive.
 AIORTC_WAITS_S = 1 / timed.RATE
@@ -268,7 +271,7 @@ def hour(arguments):
                 composition = compositions.start(stage, bucket_of(place.storage(), encoder))
                 compositions.active(composition)
                 server, child = place.server.process.pid, child_of(place.server.process.pid)
-                memory = watch(arguments.minutes * 60, publishers, server, child)
+                memory = watch(arguments.minutes * 60, publishers, server, child, arguments.stand_still)
                 compositions.stop(composition)
             root = place.bucket.directory / prefix_of(composition)
             found = offsets(root / "media/hls/multivariant.m3u8")
@@ -294,8 +297,15 @@ def hour(arguments):
     }
 
 
-def watch(seconds, publishers, server, child):
-    """The memory of both processes, each half minute."""
+def stand_still(publisher):
+    """Stops a publisher for a moment, as a machine does that is too busy."""
+    publisher.send_signal(signal.SIGSTOP)
+    time.sleep(STANDS_STILL_S)
+    publisher.send_signal(signal.SIGCONT)
+
+
+def watch(seconds, publishers, server, child, stands_still):
+    """The memory of both processes, each half minute. The publisher of flashes stands still then, if that is wanted."""
     memory, ends_at = [], time.monotonic() + seconds
     while (left := ends_at - time.monotonic()) > 0:
         for one in publishers:
@@ -303,6 +313,8 @@ def watch(seconds, publishers, server, child):
                 raise RuntimeError(f"a publisher ended: {one.stderr.read()}")
         memory.append((memory_of(child), memory_of(server)))
         say(f"hour: {left / 60:.0f} minutes left, compositor {memory[-1][0]} kB, server {memory[-1][1]} kB")
+        if stands_still and len(memory) > 1:
+            stand_still(publishers[0])
         time.sleep(min(PROGRESS_S, left))
     return memory
 
@@ -316,6 +328,9 @@ def main():
     one.set_defaults(run=latency)
     one = commands.add_parser("hour", help="whether sound, pictures and memory stay where they are")
     one.add_argument("--minutes", type=float, default=60)
+    one.add_argument(
+        "--stand-still", action="store_true", help="stop the publisher of flashes for 1.5 s each half minute"
+    )
     one.set_defaults(run=hour)
     arguments = parser.parse_args()
     found = arguments.run(arguments)

@@ -9,7 +9,7 @@ use restage_codec::h264::{self, annexb};
 use restage_codec::{red, vp8};
 use restage_media::{Codec, Encoding, MediaKind, MediaPacket};
 
-use super::pace::Pace;
+use super::pace::{Pace, Stamp};
 
 /// How long packets behind a lost one wait for it: a request for it and its repair take a round trip or two.
 const REPAIR_WAIT_US: u64 = 100_000;
@@ -134,7 +134,7 @@ impl Assembler {
         };
         if let Some(bytes) = bytes {
             self.media.push(Media::Sound(Sound {
-                at_us: packet.captured_us,
+                at_us: self.pace.captured_us(stamp(packet)),
                 timestamp: packet.timestamp,
                 bytes: Bytes::copy_from_slice(bytes),
             }));
@@ -148,7 +148,7 @@ impl Assembler {
                 return;
             }
             self.encoding = Some(packet.encoding);
-            self.pace = Pace::default();
+            self.pace.forget_pictures();
             self.waiting.clear();
             self.waiting_bytes = 0;
             self.lose();
@@ -226,7 +226,7 @@ impl Assembler {
             Some(bytes) => {
                 let turned = packets.iter().filter_map(|packet| packet.rotation_degrees);
                 self.awaits_key_frame = false;
-                let at_us = self.pace.captured_us(first.timestamp, first.captured_us);
+                let at_us = self.pace.captured_us(stamp(first));
                 self.media.push(Media::Picture(Picture {
                     codec: first.codec(),
                     at_us,
@@ -237,6 +237,16 @@ impl Assembler {
             }
             None => self.lose(),
         }
+    }
+}
+
+fn stamp(packet: &MediaPacket) -> Stamp {
+    Stamp {
+        kind: packet.kind,
+        timestamp: packet.timestamp,
+        told_us: packet.captured_us,
+        arrived_us: packet.arrived_us,
+        report: packet.report,
     }
 }
 
@@ -310,7 +320,7 @@ mod tests {
             sequence: number,
             timestamp: number / 2 * 3_000,
             captured_us: number / 2 * 33_333,
-            arrived_us: 0,
+            arrived_us: number / 2 * 33_333,
             report: None,
             marker: number % 2 == 1,
             starts_key_frame: false,

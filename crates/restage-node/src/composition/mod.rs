@@ -17,6 +17,7 @@ mod input;
 mod output;
 mod pace;
 pub(crate) mod people;
+mod relation;
 mod run;
 mod spec;
 mod status;
