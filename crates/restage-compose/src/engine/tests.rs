@@ -349,6 +349,53 @@ fn an_engine_that_stood_still_goes_on_with_the_present() {
 }
 
 #[test]
+fn two_hundred_pictures_a_second_are_shown() {
+    let (mut rig, mut camera) = (Rig::new(Layout::default()), Camera::new(320, 180));
+    rig.scene(&[1]);
+    // Bright and dark for half a second each; many more wait for their time than are kept.
+    for number in 0..400 {
+        let brightness = if number / 100 % 2 == 0 { 200 } else { 60 };
+        let message = camera.picture(1, rig.now_us, brightness);
+        rig.take(message);
+        rig.run(5_000);
+        if number % 100 == 99 {
+            assert!(
+                near(rig.brightness(160, 90), brightness),
+                "picture {number}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_encoder_that_makes_nothing_breaks_the_engine() {
+    let setup = |side| Setup {
+        now_us: BEGIN_US,
+        layout: Layout::default(),
+        renditions: vec![Rendition {
+            width: side,
+            height: side,
+            ..RENDITION
+        }],
+        sound: SoundFormats {
+            opus: true,
+            aac: false,
+        },
+    };
+    // OpenH264 makes nothing of pictures that are smaller than a macroblock.
+    for (side, is_broken) in [(64, false), (8, true)] {
+        let mut engine = Engine::new(setup(side), BEGIN_US, None).unwrap();
+        let (mut now_us, until_us) = (BEGIN_US, BEGIN_US + 8_000_000);
+        while now_us < until_us && !engine.is_broken() {
+            now_us = engine.due_us().max(now_us + 1);
+            engine.advance(&mut || now_us);
+            while engine.poll().is_some() {}
+        }
+        assert_eq!(engine.is_broken(), is_broken, "{side}");
+    }
+}
+
+#[test]
 fn what_takes_too_long_is_made_half_as_often() {
     let mut rig = Rig::new(Layout::default());
     // Each look at the clock takes 20 ms.

@@ -2,10 +2,11 @@
 
 use restage_core::command::JobOutcome;
 use restage_core::limits::{
-    JOB_ATTEMPTS_MAX, JOB_LEASE_S, JOB_RESULT_BYTES_MAX, JOB_RETRY_MAX_S, JOB_SPEC_BYTES_MAX,
-    JOB_STEADY_AFTER_S, JOBS_PER_STAGE_MAX, JOBS_PER_TICK_MAX,
+    COMPOSITION_ATTEMPTS_MAX, COMPOSITION_STEADY_AFTER_S, JOB_ATTEMPTS_MAX, JOB_LEASE_S,
+    JOB_RESULT_BYTES_MAX, JOB_RETRY_MAX_S, JOB_SPEC_BYTES_MAX, JOB_STEADY_AFTER_S,
+    JOBS_PER_STAGE_MAX, JOBS_PER_TICK_MAX,
 };
-use restage_core::row::JobState;
+use restage_core::row::{COMPOSITION_JOB, JobState};
 use restage_core::{Change, Command};
 
 use crate::support::Scene;
@@ -157,6 +158,25 @@ fn a_start_that_lasts_makes_failures_before_it_forgotten() {
         lasted += JOB_LEASE_S / 2;
         scene.renew_job("j1", JOB_ATTEMPTS_MAX).ok();
     }
+    assert_eq!(scene.job("j1").attempts, 0);
+}
+
+#[test]
+fn a_composition_that_lasts_makes_failures_before_it_forgotten_sooner() {
+    let mut scene = Scene::new(&["A"]);
+    let mut job = scene.new_job("A", "j1");
+    job.kind = COMPOSITION_JOB.to_owned();
+    scene.run(&Command::StartJob { job }).ok();
+    for generation in 1..COMPOSITION_ATTEMPTS_MAX {
+        scene.report_job("j1", generation, failed()).ok();
+        scene.tick_after(JOB_RETRY_MAX_S).ok();
+    }
+    assert_eq!(scene.job("j1").attempts, COMPOSITION_ATTEMPTS_MAX - 1);
+    scene.wait(COMPOSITION_STEADY_AFTER_S / 2);
+    scene.renew_job("j1", COMPOSITION_ATTEMPTS_MAX).ok();
+    assert_eq!(scene.job("j1").attempts, COMPOSITION_ATTEMPTS_MAX - 1);
+    scene.wait(COMPOSITION_STEADY_AFTER_S / 2);
+    scene.renew_job("j1", COMPOSITION_ATTEMPTS_MAX).ok();
     assert_eq!(scene.job("j1").attempts, 0);
 }
 

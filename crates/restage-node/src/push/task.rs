@@ -6,7 +6,7 @@ use std::time::Duration;
 use restage_rtmp::PushEnd;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::connection::{self, Connection};
 use super::limits::Times;
@@ -91,6 +91,7 @@ impl Task {
             if is_final && !was_published {
                 return self.fail(cause, reason);
             }
+            let is_first = outage.is_none();
             let outage = outage.get_or_insert_with(|| Outage {
                 since: Instant::now(),
                 pause: self.times.pause_min,
@@ -100,7 +101,13 @@ impl Task {
                 return self.fail(cause, reason);
             }
             outage.pause = (2 * pause).min(self.times.pause_max);
-            warn!(target = %self.target, %reason, "the push has no connection and tries again");
+            // One outage is one line, however often it tries.
+            match is_first {
+                true => {
+                    warn!(target = %self.target, %reason, "the push has no connection and tries again")
+                }
+                false => debug!(target = %self.target, %reason, "the push tries again"),
+            }
             self.states
                 .send_replace(Some(PushState::Reconnecting { reason }));
             tokio::select! {
