@@ -19,6 +19,8 @@ import { checkSources, layOut } from "./sources.js";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(HERE, "../..");
+/** It takes seconds, on a busy machine most of a minute. */
+const BUILD_LIMIT_MS = 300_000;
 const BASE = process.env.SITE_BASE ?? "/";
 
 function endIfWrong(faults) {
@@ -32,7 +34,12 @@ endIfWrong(await checkSources(ROOT));
 await layOut(ROOT, path.join(HERE, "pages"));
 const generator = path.join(HERE, "node_modules/.bin/rspress");
 try {
-  execFileSync(generator, ["build"], { cwd: HERE, stdio: "pipe", env: { ...process.env, SITE_BASE: BASE } });
+  execFileSync(generator, ["build"], {
+    cwd: HERE,
+    stdio: "pipe",
+    timeout: BUILD_LIMIT_MS,
+    env: { ...process.env, SITE_BASE: BASE },
+  });
 } catch (error) {
   console.error(`${error.stdout}${error.stderr}`);
   process.exit(1);
