@@ -17,9 +17,10 @@ const unescaped = text => text.replaceAll("&amp;", "&").replaceAll("&quot;", '"'
 
 /**
  * @param {string} folder The site.
+ * @param {string} base The path under which it is served, with slashes around it.
  * @returns {Promise<string[]>} What is wrong, a line each.
  */
-export async function checkBuilt(folder) {
+export async function checkBuilt(folder, base) {
   const faults = [];
   const all = new Set(await files(folder));
   const pages = new Map();
@@ -32,7 +33,10 @@ export async function checkBuilt(folder) {
   const find = (page, url) => {
     const [at] = url.split(/[?#]/);
     if (at === "") return page;
-    const to = path.join(at.startsWith("/") ? folder : path.dirname(page), decodeURI(at));
+    if (at.startsWith("/") && !at.startsWith(base)) return undefined;
+    const to = at.startsWith("/")
+      ? path.join(folder, decodeURI(at.slice(base.length)))
+      : path.join(path.dirname(page), decodeURI(at));
     return [to, `${to}.html`, path.join(to, "index.html")].find(file => all.has(file));
   };
   for (const [page, { text }] of pages) {

@@ -24,6 +24,8 @@ export default defineConfig({
   globalStyles: new URL("site.css", import.meta.url).pathname,
   // `sources.js` has checked them.
   markdown: { link: { checkDeadLinks: false } },
+  // What was built before would be used with another base, too.
+  builderConfig: { performance: { buildCache: false } },
   themeConfig: {
     sidebar: { "/": sidebar },
     nav: [

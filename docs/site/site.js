@@ -6,7 +6,7 @@
  * seconds for all pages. VitePress has had no release but alphas for more than a year, mdBook takes minutes to compile, and the successors of
  * MkDocs read another Markdown.
  *
- * `SITE_BASE` is the path under which the site will be served, `/` without it.
+ * `SITE_BASE` is the path under which the site will be served, with slashes around it; `/` without it.
  */
 
 import { execFileSync } from "node:child_process";
@@ -44,6 +44,5 @@ try {
   console.error(`${error.stdout}${error.stderr}`);
   process.exit(1);
 }
-// Under another path its links begin with it, and are not those of the folder.
-if (BASE === "/") endIfWrong(await checkBuilt(path.join(HERE, "out")));
+endIfWrong(await checkBuilt(path.join(HERE, "out"), BASE));
 console.log(`site: ${PATHS.length} pages in docs/site/out`);
