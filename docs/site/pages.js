@@ -56,11 +56,14 @@ export const OTHERS = [
 /** The paths of all pages. */
 export const PATHS = [...GROUPS.flatMap(group => group.pages.map(([path]) => path)), ...OTHERS];
 
+/** Where files are in the site that are no Markdown and become pages. */
+const AS_PAGES = { "restage.toml": "docs/settings.md" };
+
 /**
- * Where a page is in the site: a folder's README is the folder's own page, and a file that is no Markdown becomes one.
+ * Where a page is in the site: a folder's README is the folder's own page.
  * @param {string} path
  */
 export function staged(path) {
-  if (!path.endsWith(".md")) return `${path}.md`;
+  if (path in AS_PAGES) return AS_PAGES[path];
   return path.replace(/(^|\/)README\.md$/, "$1index.md");
 }
