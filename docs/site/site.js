@@ -45,4 +45,6 @@ try {
   process.exit(1);
 }
 endIfWrong(await checkBuilt(path.join(HERE, "out"), BASE));
-console.log(`site: ${PATHS.length} pages in docs/site/out`);
+console.log(
+  `site: ${PATHS.length} pages in docs/site/out; to read them: python3 -m http.server -d docs/site/out`,
+);
