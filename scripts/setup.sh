@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need.
+# Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need; `setup.sh site`: what the
+# documentation's site needs.
 # Everything except Debian packages goes into this directory (.venv, node_modules). A second run changes nothing.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -7,8 +8,8 @@ cd "$ROOT"
 
 PURPOSE="${1:-run}"
 case "$PURPOSE" in
-run | test) ;;
-*) die "setup.sh takes 'run' or 'test', not '$PURPOSE'" ;;
+run | test | site) ;;
+*) die "setup.sh takes 'run', 'test' or 'site', not '$PURPOSE'" ;;
 esac
 
 MISSING=()
@@ -59,6 +60,11 @@ collect_wished() {
 }
 
 collect_missing() {
+    if [ "$PURPOSE" = site ]; then
+        need node nodejs
+        need npm npm
+        return 0
+    fi
     need cc build-essential
     need c++ build-essential
     need make build-essential
@@ -141,7 +147,9 @@ check_rust() {
 check_node() {
     local found
     found="$(node --version | tr -d v)"
-    version_at_least "$found" 18.0.0 || die "Node.js 18 or newer is needed and node says $found."
+    # The generator of the site needs this one.
+    version_at_least "$found" 20.19.0 || die "Node.js 20.19 or newer is needed and node says $found." \
+        "Debian 12 has an older one; https://nodejs.org has newer ones."
 }
 
 install_python() {
@@ -170,11 +178,16 @@ install_node() {
 
 collect_missing
 install_missing
+if [ "$PURPOSE" = site ]; then
+    check_node
+    install_node docs/site
+    exit 0
+fi
 check_rust
 if [ "$PURPOSE" = test ]; then
     check_node
     install_python
-    for manifest in js/package.json conformance/*/package.json; do
+    for manifest in js/package.json conformance/*/package.json docs/site/package.json; do
         install_node "$(dirname "$manifest")"
     done
 fi

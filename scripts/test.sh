@@ -95,6 +95,11 @@ javascript_client() {
     node --test js/client/test/*.test.js
 }
 
+# The site from the pages in docs, with the links of all Markdown checked.
+site() {
+    (cd docs/site && node site.js)
+}
+
 python_suite() {
     "$VENV/bin/python" -m pytest --quiet conformance/model/test_suite.py
 }
@@ -180,6 +185,7 @@ beside rust "Unit and scenario tests: Rust" rust_tests
 beside rust "Cost of a forwarded packet and of estimation, in instructions" forward_cost
 beside small "Unit tests: JavaScript client" javascript_client
 beside small "Unit tests: Python, of what the tests are made with" python_suite
+beside small "Documentation: its site, and every link" site
 if [ "$SCOPE" = check ]; then
     run_beside "$WORK"
     exit 0
