@@ -19,6 +19,8 @@ WORKSPACE_LINE = re.compile(r'(?m)^(version = )"([^"]+)"')
 CRATE_LINE = re.compile(r'(?m)^(restage-[\w-]+ = \{ path = "[^"]+", version = )"([^"]+)"')
 PYTHON_LINE = re.compile(r'(?m)^(version = )"([^"]+)"')
 NODE_LINE = re.compile(r'(?m)^(  "version": )"([^"]+)"')
+# What one of our packages for npm says of another.
+NODE_OWN_LINE = re.compile(r'(?m)^(    "@restage/[\w-]+": )"(\d[^"]*)"')
 
 
 def places():
@@ -28,7 +30,7 @@ def places():
     for path in sorted(ROOT.glob("js/*/package.json")):
         # A package without a version is never published.
         if "version" in json.loads(path.read_text(encoding="utf-8")):
-            found.append((path, NODE_LINE))
+            found += [(path, NODE_LINE), (path, NODE_OWN_LINE)]
     return found
 
 
