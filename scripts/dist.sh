@@ -45,7 +45,7 @@ wanted() {
 build_binary() {
     [ -z "${RESTAGE_BINARY:-}" ] || return 0
     scripts/setup.sh run
-    [ ! -e js/console/package.json ] || make --no-print-directory console
+    [ ! -x scripts/console.sh ] || scripts/console.sh
     step "Building restage (the first time takes minutes)"
     RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$ROOT=restage" \
         cargo build --release --locked --package restage --target-dir target/dist

@@ -86,14 +86,6 @@ def test_the_unit_lets_the_server_do_little(tree):
     assert level and float(level[1]) <= EXPOSURE_MAX, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(not shutil.which("lintian"), reason="lintian is not installed")
-def test_lintian_finds_no_error(package):
-    done = subprocess.run(
-        ["lintian", "--fail-on=error", "--allow-root", package], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def machine(package, tmp_path_factory):
     """A machine on which the package was installed."""
