@@ -74,7 +74,10 @@ pack() {
         --directory "$1" --create "$2" | gzip --no-name "-$GZIP_LEVEL" >"$3"
 }
 
-write_notices() {
+# write_common: what is in several packages.
+write_common() {
+    sed "s/restage:VERSION/restage:$VERSION/; s/restage-VERSION-amd64/restage-$VERSION-$ARCHITECTURE/" packaging/compose.yaml \
+        >"$STAGE/compose.yaml"
     step "Collecting the licences of what is linked into the binary"
     python3 scripts/package/notices.py >"$STAGE/THIRD-PARTY-LICENSES"
 }
@@ -83,7 +86,7 @@ build_archive() {
     step "Archive"
     local tree="$STAGE/archive/$NAME"
     install_under "$tree" /
-    install -D --mode=644 --target-directory="$tree" LICENSE README.md CHANGELOG.md restage.toml packaging/compose.yaml
+    install -D --mode=644 --target-directory="$tree" LICENSE README.md CHANGELOG.md restage.toml "$STAGE/compose.yaml"
     install -D --mode=644 packaging/restage.service "$tree/systemd/restage.service"
     install --mode=644 "$STAGE/THIRD-PARTY-LICENSES" "$tree/THIRD-PARTY-LICENSES"
     pack "$STAGE/archive" "$NAME" "$DIST_DIR/$NAME.tar.gz"
@@ -99,7 +102,7 @@ build_deb() {
     fi
     step "Debian package"
     install_under "$STAGE/deb" /usr
-    scripts/package/deb.sh "$STAGE/deb" "$VERSION" "$STAGE/THIRD-PARTY-LICENSES" "$COMPRESSION" \
+    scripts/package/deb.sh "$STAGE/deb" "$VERSION" "$STAGE" "$COMPRESSION" \
         "$DIST_DIR/restage_${VERSION}_$(dpkg --print-architecture).deb"
 }
 
@@ -108,7 +111,7 @@ build_image() {
     python3 scripts/package/image.py --binary "$STAGE/bin/restage" --version "$VERSION" --architecture "$ARCHITECTURE" \
         --epoch "$SOURCE_DATE_EPOCH" --level "$GZIP_LEVEL" --notices "$STAGE/THIRD-PARTY-LICENSES" \
         "$DIST_DIR/restage-$VERSION-$ARCHITECTURE.oci.tar"
-    install --mode=644 packaging/compose.yaml "$DIST_DIR/compose.yaml"
+    install --mode=644 "$STAGE/compose.yaml" "$DIST_DIR/compose.yaml"
 }
 
 build_python() {
@@ -144,7 +147,7 @@ RESTAGE_BINARY="$(realpath "$RESTAGE_BINARY")"
 export RESTAGE_BINARY
 if wanted archive || wanted deb || wanted image; then
     strip_binary
-    write_notices
+    write_common
 fi
 for part in archive deb image python node; do
     ! wanted "$part" || "build_$part"

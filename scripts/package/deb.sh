@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Completes the staged tree of the Debian package and packs it with dpkg-deb, which every Debian has. Depends is what
 # dpkg-shlibdeps reads from the binary.
-#   deb.sh TREE VERSION NOTICES small|fast TARGET     SOURCE_DATE_EPOCH is the time of all files
+#   deb.sh TREE VERSION COMMON small|fast TARGET
+# COMMON has THIRD-PARTY-LICENSES and compose.yaml. SOURCE_DATE_EPOCH is the time of all files.
 
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 cd "$ROOT"
 
-TREE="$1" VERSION="$2" NOTICES="$3" COMPRESSION="$4" TARGET="$5"
+TREE="$1" VERSION="$2" COMMON="$3" COMPRESSION="$4" TARGET="$5"
 DOC="$TREE/usr/share/doc/restage"
 # Debian sorts `~` before everything, so that 0.2.0~rc.1 comes before 0.2.0.
 DEB_VERSION="${VERSION/-/\~}-1"
@@ -50,8 +51,8 @@ rmdir "$TREE/usr/share/zsh/site-functions"
 gzip --no-name -9 "$TREE"/usr/share/man/man1/*.1
 
 install -D --mode=644 packaging/deb/copyright "$DOC/copyright"
-install -D --mode=644 packaging/compose.yaml "$DOC/examples/compose.yaml"
-compress_to "$DOC/THIRD-PARTY-LICENSES.gz" <"$NOTICES"
+install -D --mode=644 "$COMMON/compose.yaml" "$DOC/examples/compose.yaml"
+compress_to "$DOC/THIRD-PARTY-LICENSES.gz" <"$COMMON/THIRD-PARTY-LICENSES"
 compress_to "$DOC/changelog.gz" <CHANGELOG.md
 compress_to "$DOC/README.md.gz" <README.md
 printf 'restage (%s) stable; urgency=medium\n\n  * Version %s; changelog.gz has what changed.\n\n -- %s  %s\n' \

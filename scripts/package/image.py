@@ -219,8 +219,8 @@ def image(given):
         {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [manifest]}
     )
     blob = lambda of: "blobs/sha256/" + of["digest"].removeprefix("sha256:")  # noqa: E731
-    tags = [f"restage:{given.version}", "restage:latest"]
-    files["manifest.json"] = encoded([{"Config": blob(config), "RepoTags": tags, "Layers": list(map(blob, packed))}])
+    described = {"Config": blob(config), "RepoTags": [f"restage:{given.version}"], "Layers": list(map(blob, packed))}
+    files["manifest.json"] = encoded([described])
     return files
 
 
