@@ -41,13 +41,16 @@ wanted() {
     [[ " $PARTS " == *" $1 "* ]]
 }
 
-# build_binary: the release build. Paths of this machine, which messages of panics would name, become short names.
+# build_binary: the release build. Paths of this machine, which messages of Rust and C code would name, become short names.
 build_binary() {
     [ -z "${RESTAGE_BINARY:-}" ] || return 0
     scripts/setup.sh run
     [ ! -x scripts/console.sh ] || scripts/console.sh
     step "Building restage (the first time takes minutes)"
-    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo --remap-path-prefix=$ROOT=restage" \
+    local home="${CARGO_HOME:-$HOME/.cargo}"
+    local c_flags="-ffile-prefix-map=$home=cargo -ffile-prefix-map=$ROOT=restage"
+    RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$home=cargo --remap-path-prefix=$ROOT=restage" \
+        CFLAGS="${CFLAGS:-} $c_flags" CXXFLAGS="${CXXFLAGS:-} $c_flags" \
         cargo build --release --locked --package restage --target-dir target/dist
     RESTAGE_BINARY=target/dist/release/restage
 }
