@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run check test site bench-recording setup fmt clean
+.PHONY: help install run check test site dist bench-recording setup fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -26,6 +26,9 @@ site: ## Build the documentation as a site into docs/site/out, and check its lin
 	@scripts/setup.sh site
 	@cd docs/site && node site.js
 
+dist: ## Build a release into dist/: archive, Debian package, container image, packages for pip and npm
+	@scripts/dist.sh
+
 bench-recording: ## Measure recordings for an hour or two: sound against pictures, kills, a failing S3, what they cost
 	@scripts/setup.sh test
 	@scripts/bench_recording.sh
@@ -37,5 +40,5 @@ fmt: ## Format Rust, Python and JavaScript in place
 	@scripts/fmt.sh
 
 clean: ## Remove everything that was built or installed inside this directory, but not ./data
-	rm -rf target .venv js/node_modules conformance/*/node_modules conformance/output conformance/sdk-java/target \
+	rm -rf target dist .venv js/node_modules conformance/*/node_modules conformance/output conformance/sdk-java/target \
 		docs/site/node_modules docs/site/out docs/site/pages docs/site/.rspress

@@ -46,6 +46,11 @@ collect_wished() {
     wish Xvfb xvfb
     # An authority that certifies what the tests serve.
     wish pebble pebble
+    # Packages are built, looked at, installed, and started by the unit.
+    wish dpkg-shlibdeps dpkg-dev
+    wish skopeo skopeo
+    wish podman podman crun netavark aardvark-dns iptables
+    wish systemd-analyze systemd
     if ! /usr/bin/python3 "$ROOT/conformance/interop/clients/gstreamer_peer.py" missing >/dev/null 2>&1; then
         WISHED+=(python3-gi python3-gst-1.0 gir1.2-gst-plugins-bad-1.0 gstreamer1.0-nice gstreamer1.0-libav)
         WISHED+=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly)

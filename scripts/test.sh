@@ -47,8 +47,9 @@ step "Format: Rust"
 cargo fmt --all --check
 
 step "Format and lint: Python"
-"$VENV/bin/ruff" format --quiet --check conformance scripts
-"$VENV/bin/ruff" check --quiet conformance scripts
+"$VENV/bin/ruff" format --quiet --check conformance python scripts
+"$VENV/bin/ruff" check --quiet conformance python scripts
+(cd python/restage-testing && "$VENV/bin/mypy")
 
 step "Shapes of the API: what the service's model says"
 "$VENV/bin/python" scripts/generate_shapes.py --check
@@ -57,10 +58,14 @@ step "Shapes of the API: what the service's model says"
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
 js/node_modules/.bin/tsc --project js/tsconfig.json
+js/node_modules/.bin/tsc --project js/testing/tsconfig.json --noEmit
 
 step "Boundaries of the crates"
 scripts/check_arrows.sh
 "$VENV/bin/python" -m pytest scripts/tests
+
+step "Versions: every package carries the workspace's"
+python3 scripts/package/versions.py --check
 
 step "Licences and advisories"
 if cargo deny --version >/dev/null 2>&1; then
@@ -173,6 +178,13 @@ conformance_browser() {
     run_node_tests "${files[@]}"
 }
 
+# The helpers for the tests of others, and a release from the debug build: installed, started, removed.
+packages() {
+    (cd python/restage-testing && "$VENV/bin/python" -m pytest --quiet)
+    run_node_tests js/testing/test/*.test.js
+    "$VENV/bin/python" -m pytest conformance/packages --durations=5
+}
+
 interop_matrix() {
     "$VENV/bin/python" -m pytest conformance/interop/test_matrix.py --durations=5
 }
@@ -205,6 +217,7 @@ beside python "Conformance: SDKs, command line, media, hostile input, crashes" c
 beside python "Conformance again, on PostgreSQL: the story, pages, crashes, events, backups, bad days" conformance_on_postgres
 beside small "Conformance: AWS SDK for JavaScript" conformance_javascript
 beside small "Conformance: AWS SDKs for Go and Java, and what five SDKs see of one task" conformance_agreement
+beside small "Packages: archive, Debian package, container image, helpers for pip and npm" packages
 run_beside "$WORK"
 
 # Browsers and real clients leave little of two processors: more than two lanes, and the servers would refuse whoever joins.

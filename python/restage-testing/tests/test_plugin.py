@@ -1,0 +1,150 @@
+"""The fixtures of pytest, in sessions of their own."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def session(pytester, monkeypatch):
+    """Runs a file of tests in a process of its own, as a user's project would."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+
+    def run(text, *arguments, conftest="", environment=None):
+        for name, value in (environment or {}).items():
+            monkeypatch.setenv(name, value)
+        pytester.makeconftest(conftest)
+        pytester.makepyfile(text)
+        # As installed, the plugin is loaded by its entry point.
+        return pytester.runpytest_subprocess("-p", "restage_testing.plugin", "-p", "no:cacheprovider", *arguments)
+
+    return run
+
+
+def test_the_fixtures_give_a_server_a_client_and_an_environment(session):
+    done = session("""
+        import os
+        import subprocess
+        import boto3
+
+        def test_client(restage_client, restage):
+            restage_client.create_stage(name="main")
+            assert [stage["name"] for stage in restage.stages()] == ["main"]
+
+        def test_the_server_is_the_same(restage_client):
+            assert len(restage_client.list_stages()["stages"]) == 1
+
+        def test_empty(restage_empty):
+            assert restage_empty.stages() == []
+
+        def test_code_that_makes_its_own_client(restage_environment):
+            boto3.client("ivs-realtime").create_stage(name="own")
+
+        def test_the_environment_is_as_before():
+            assert "AWS_ENDPOINT_URL_IVS_REALTIME" not in os.environ
+
+        def test_a_server_with_other_settings(restage_server, restage):
+            other = restage_server(limit_stages=1)
+            assert other.endpoint_url != restage.endpoint_url
+            other.client().create_stage(name="one")
+    """)
+    done.assert_outcomes(passed=6)
+
+
+def test_settings_are_overridden_in_conftest(session):
+    done = session(
+        """
+        import pytest
+
+        def test_limit(restage_client):
+            restage_client.create_stage(name="one")
+            with pytest.raises(restage_client.exceptions.ServiceQuotaExceededException):
+                restage_client.create_stage(name="two")
+        """,
+        conftest="""
+import pytest
+
+@pytest.fixture(scope="session")
+def restage_settings():
+    return {"limit-stages": 1}
+""",
+    )
+    done.assert_outcomes(passed=1)
+
+
+def test_workers_of_xdist_have_a_server_each(session, tmp_path):
+    done = session(
+        """
+        import os
+        import pathlib
+        import pytest
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_alone(restage, number):
+            worker = os.environ["PYTEST_XDIST_WORKER"]
+            pathlib.Path(os.environ["SEEN"], worker).write_text(restage.endpoint_url)
+            restage.client().create_stage(name=f"{worker}-{number}")
+            assert {stage["name"].split("-")[0] for stage in restage.stages()} == {worker}
+        """,
+        "--numprocesses=2",
+        "--dist=load",
+        environment={"SEEN": str(tmp_path)},
+    )
+    done.assert_outcomes(passed=4)
+    seen = [path.read_text() for path in tmp_path.iterdir() if path.name.startswith("gw")]
+    assert len(seen) == len(set(seen)) == 2
+
+
+def test_the_report_of_a_failure_has_the_log_of_the_test(session):
+    done = session("""
+        def test_passes(restage):
+            restage.restart()
+
+        def test_fails(restage):
+            restage.restart()
+            assert False
+
+        def test_of_others():
+            assert False
+    """)
+    done.assert_outcomes(passed=1, failed=2)
+    text = done.stdout.str()
+    first, second = text.split("test_of_others", 1)[0], text.split("test_of_others", 1)[1]
+    assert re.search(r"-+ restage at http://127\.0\.0\.1:\d+ -+", first)
+    # One restart: that of the test before is not in it.
+    assert len(re.findall(r"ready on", first)) == 1
+    assert "restage at" not in second.split("short test summary", 1)[0]
+
+
+def test_a_server_that_ended_is_in_the_report(session):
+    done = session("""
+        import os, signal, time
+
+        def test_kills(restage):
+            os.kill(restage.pid, signal.SIGKILL)
+            while restage.exit_code is None:
+                time.sleep(0.01)
+            restage.client()
+    """)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*ServerError: restage ended by itself: exit code -9*", "*It ended by itself*"])
+
+
+def test_a_missing_program_is_an_error_with_its_cure(session):
+    done = session("def test_it(restage):\n    pass\n", "--restage-binary=/no/such/program")
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*there is no program '/no/such/program': install restage*RESTAGE_BINARY*"])
+
+
+def test_a_server_that_the_test_has_stopped_disturbs_nobody(session):
+    done = session("""
+        def test_stops(restage_server):
+            restage_server().stop()
+
+        def test_next():
+            assert False
+    """)
+    done.assert_outcomes(passed=1, failed=1)
