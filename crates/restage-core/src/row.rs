@@ -29,9 +29,7 @@ pub use self::composition::{
     FillMode, GridLayout, Idempotency, LayoutSettings, PipBehavior, PipLayout, PipPosition,
 };
 pub use self::connection::{Connection, ConnectionKind};
-pub use self::connection_token::{
-    ConnectionTokenId, ConnectionTokenKey, RevokedConnectionToken,
-};
+pub use self::connection_token::{ConnectionTokenId, ConnectionTokenKey, RevokedConnectionToken};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
 pub use self::ingest_configuration::{

@@ -8,10 +8,10 @@ use crate::arn::{Arn, ChannelArn, CompositionArn, PublicKeyArn, ResourceArn, Sta
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
     Attributes, Capabilities, Client, CompositionDestinationId, CompositionFailure, CompositionId,
-    CompositionThumbnails, ConnectionKind, ConnectionTokenId, ConnectionTokenKey, EncoderConfigurationId, Idempotency,
-    IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings, PlainId, PlainRow,
-    Protocol, RecordingFailure, RecordingId, RecordingSettings, StageEventError,
-    StorageConfigurationId, StreamKey, Tags,
+    CompositionThumbnails, ConnectionKind, ConnectionTokenId, ConnectionTokenKey,
+    EncoderConfigurationId, Idempotency, IngestConfigurationId, IngestCredential, IngestProtocol,
+    LayoutSettings, PlainId, PlainRow, Protocol, RecordingFailure, RecordingId, RecordingSettings,
+    StageEventError, StorageConfigurationId, StreamKey, Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.

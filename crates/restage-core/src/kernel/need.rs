@@ -3,8 +3,8 @@
 use crate::arn::ChannelArn;
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    CompositionId, ConnectionTokenKey, EncoderConfigurationId, IngestConfigurationId, PlainId, PlainKind, RecordingId,
-    StorageConfigurationId,
+    CompositionId, ConnectionTokenKey, EncoderConfigurationId, IngestConfigurationId, PlainId,
+    PlainKind, RecordingId, StorageConfigurationId,
 };
 
 /// Rows to load before deciding. Loading more never changes a decision.

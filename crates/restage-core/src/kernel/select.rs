@@ -6,9 +6,8 @@ use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::row::{
     COMPOSITION_JOB, Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey,
-    IngestConfiguration,
-    IngestConfigurationId, Job, Participant, Plain as _, PlainRow, PublicKey, RECORDING_JOB,
-    Recording, RecordingId, Replica,
+    IngestConfiguration, IngestConfigurationId, Job, Participant, Plain as _, PlainRow, PublicKey,
+    RECORDING_JOB, Recording, RecordingId, Replica,
 };
 
 impl World {
@@ -478,7 +477,9 @@ impl<'a> Selection<'a> {
 
     fn revocation(&mut self, token: &ConnectionTokenKey) {
         let row = self.all.revocations.get(token).cloned();
-        self.rows.revocations.extend(row.map(|row| (row.key(), row)));
+        self.rows
+            .revocations
+            .extend(row.map(|row| (row.key(), row)));
     }
 
     fn due(&mut self, now: Time, idle_before: Time) {

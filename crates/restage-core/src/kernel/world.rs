@@ -9,7 +9,8 @@ use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX, RECORDINGS_PER_TICK
 use crate::row::{
     Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey,
     EncoderConfigurationId, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Recording,
-    RecordingId, Replica, ReplicaKey, RevokedConnectionToken, Stage, StageEvent, StageSession, StorageConfigurationId, Token,
+    RecordingId, Replica, ReplicaKey, RevokedConnectionToken, Stage, StageEvent, StageSession,
+    StorageConfigurationId, Token,
 };
 
 mod compositions;

@@ -67,9 +67,8 @@ pub(crate) fn check(
     }
     let row = draft.plain(&key.id.clone().into());
     if row.is_none_or(|row| (row.account(), row.region()) != (account, region)) {
-        let message = format!(
-            "kid: there is no public key {key}; it was never imported, or it was deleted"
-        );
+        let message =
+            format!("kid: there is no public key {key}; it was never imported, or it was deleted");
         return Err(fault(ConnectionTokenFault::Malformed, message));
     }
     claims.check(draft.context.wall, draft.is_revoked(&claims.key()))
@@ -107,7 +106,10 @@ pub(crate) fn revoke(draft: &mut Draft<'_>, region: &str, id: &ConnectionTokenId
         );
         return Err(Error::new(Fault::Invalid, message));
     }
-    let opened = world.opened_with(&token).map(|row| row.id.clone()).collect();
+    let opened = world
+        .opened_with(&token)
+        .map(|row| row.id.clone())
+        .collect();
     draft.put_revocation(RevokedConnectionToken {
         account: token.account,
         region: token.region,

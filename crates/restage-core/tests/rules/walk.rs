@@ -13,7 +13,8 @@ use restage_core::row::{
     RecordingId, RecordingSettings, StageEventError, StorageConfiguration,
 };
 use restage_core::{
-    Arn, Change, Command, ConnectionTokenClaims, Effect, Limits, Reply, ResourceArn, World, decide, needs,
+    Arn, Change, Command, ConnectionTokenClaims, Effect, Limits, Reply, ResourceArn, World, decide,
+    needs,
 };
 
 use crate::support::compositions::{
