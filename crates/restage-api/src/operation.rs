@@ -57,6 +57,7 @@ impl Operation {
         Self::UpdateStage,
         Self::DeleteStage,
         Self::CreateParticipantToken,
+        Self::RevokeConnectionToken,
         Self::DisconnectParticipant,
         Self::ListStageSessions,
         Self::GetStageSession,
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 39);
+        assert_eq!(Operation::BUILT.len(), 40);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {
