@@ -12,6 +12,7 @@ import sys
 import time
 
 import aiohttp
+import botocore
 import pytest
 
 from support import api
@@ -80,7 +81,7 @@ def opened(media, token):
 
 def at(server):
     """Flags that lead a command to this server."""
-    return ("--data-dir", str(server.data_dir), "--endpoint-url", server.url)
+    return ("--data-dir", str(server.data_dir), "--endpoint-url", server.url, "--region", REGION)
 
 
 # What a revocation ends.
@@ -257,7 +258,9 @@ def test_the_command_lines_revoke(server, media, key, stage):
     sockets = [opened(media, token) for token in (first, second, third)]
     aws = (pathlib.Path(sys.executable).parent / "aws", "ivs-realtime", "revoke-connection-token")
     command = [*map(str, aws), "--token-id", api.payload(first)["jti"], "--region", REGION]
-    done = subprocess.run(command, env=server.environment(), capture_output=True, text=True, timeout=60)
+    # The model within AWS CLI 1.46 is older than the operation, so it is given that of boto3.
+    environment = server.environment() | {"AWS_DATA_PATH": str(pathlib.Path(botocore.__file__).parent / "data")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     closes(sockets[0], 4403, "TOKEN_REVOKED")
     done = server.command("token", "revoke", api.payload(second)["jti"], *at(server))
@@ -363,8 +366,9 @@ def test_what_is_no_connection_token_is_refused_everywhere(server, stages, media
     events = media.open(_events(media, own, token))
     closes(events, 4401, "TOKEN_MALFORMED")
     url = server.url.replace("http", "ws") + "/connection"
-    if what != "three parts of nothing":
-        closes(media.connection(token, url), 4401, "TOKEN_MALFORMED")
+    # This client library takes no answer that repeats so long a sub-protocol.
+    alone = Events(media, f"{url}?token={token}", None) if what == "huge" else Events(media, url, token)
+    closes(media.open(alone), 4401, "TOKEN_MALFORMED")
     assert stages.participants(stage["arn"]) == {}, "a refused join leaves no trace"
 
 

@@ -127,8 +127,8 @@ impl Operation {
     pub fn unknown() -> ApiError {
         ApiError::unknown_operation(
             "The method and path name no operation of this server. An operation is a POST to its \
-             own name, such as /ListStages; operations of the service that are not built yet are \
-             refused in the same way.",
+             own name, such as /ListStages. Operations that the service got after this server was made \
+             are refused in the same way.",
         )
     }
 }

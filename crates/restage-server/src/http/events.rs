@@ -16,7 +16,7 @@ use axum::response::Response;
 use axum::routing::get;
 use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
 use restage_core::{CloseReason, ConnectionTokenFault, Fault};
 use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of, code_of};
@@ -34,7 +34,7 @@ use super::socket_place::SocketPlace;
 use super::statistics::{self, Schedule};
 use super::token_check::{self, TokenRefused};
 use super::view;
-use super::whip::{CONNECTION_TOKEN, RESUMPTION};
+use super::whip::{self, RESUMPTION};
 use super::wishes;
 
 /// Interval between the server's pings.
@@ -144,25 +144,27 @@ pub(super) fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
     is_offered.then(|| HeaderValue::from_str(token).ok())?
 }
 
-/// The resumption secret, as [`beside`] the token.
+/// The resumption secret: in the header or, because browsers cannot set that, in a further sub-protocol.
 fn resumption(headers: &HeaderMap) -> Option<String> {
-    beside(headers, &RESUMPTION, RESUMPTION_PROTOCOL)
+    let in_header = headers
+        .get(RESUMPTION)
+        .and_then(|value| value.to_str().ok());
+    let found = in_header.or_else(|| beside(headers, RESUMPTION_PROTOCOL));
+    found.map(str::to_owned)
 }
 
-/// The connection token that the socket belongs to, as [`beside`] the participant token.
+/// The connection token that the socket belongs to, in the same places.
 fn connection_token(headers: &HeaderMap) -> Option<String> {
-    beside(headers, &CONNECTION_TOKEN, CONNECTION_PROTOCOL)
+    let found = whip::connection_token(headers);
+    let found = found.or_else(|| beside(headers, CONNECTION_PROTOCOL));
+    found.map(str::to_owned)
 }
 
-/// What comes beside the token: in a header or, because browsers cannot set that, in a further sub-protocol.
-fn beside(headers: &HeaderMap, name: &HeaderName, prefix: &str) -> Option<String> {
-    let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
-    text(headers.get(name)).or_else(|| {
-        let all = text(headers.get(SEC_WEBSOCKET_PROTOCOL))?;
-        let mut protocols = all.split(',').map(str::trim);
-        let found = protocols.find_map(|one| one.strip_prefix(prefix))?;
-        Some(found.to_owned())
-    })
+/// What a sub-protocol beside the token's says after this prefix.
+fn beside<'a>(headers: &'a HeaderMap, prefix: &str) -> Option<&'a str> {
+    let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let mut protocols = all.split(',').map(str::trim);
+    protocols.find_map(|one| one.strip_prefix(prefix))
 }
 
 async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinError>) {
@@ -450,6 +452,44 @@ mod tests {
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), secret);
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "a.b.c"), None);
         assert_eq!(resumption(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_connection_token_is_in_its_header_or_in_a_further_sub_protocol() {
+        let of = |name: http::HeaderName, value: &[u8]| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            connection_token(&HeaderMap::from_iter([(name, value)]))
+        };
+        let token = Some("d.e.f".to_owned());
+        assert_eq!(of(whip::CONNECTION_TOKEN, b"d.e.f"), token);
+        let protocols = b"a.b.c, restage-resumption.st-1.mac,restage-connection.d.e.f";
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), token);
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, b"a.b.c"), None);
+        // What cannot be read is there all the same, and is refused.
+        assert_eq!(of(whip::CONNECTION_TOKEN, b"\xff"), Some(String::new()));
+        assert_eq!(of(whip::CONNECTION_TOKEN, b""), Some(String::new()));
+    }
+
+    #[test]
+    fn closes_say_why_in_few_bytes() {
+        let revoked = closing(CloseReason::ConnectionTokenRevoked);
+        assert_eq!(revoked, (4403, "TOKEN_REVOKED"));
+        let refused = |fault| {
+            let fault = Fault::ConnectionToken(fault);
+            let error = restage_core::Error::new(fault, "a sentence");
+            refusal(&restage_node::control::Failure::Refused(error).into())
+        };
+        for (fault, told) in [
+            (ConnectionTokenFault::Malformed, (4401, "TOKEN_MALFORMED")),
+            (ConnectionTokenFault::Expired, (4401, "TOKEN_EXPIRED")),
+            (
+                ConnectionTokenFault::NotAllowed,
+                (4403, "TOKEN_NOT_ALLOWED"),
+            ),
+            (ConnectionTokenFault::Revoked, (4403, "TOKEN_REVOKED")),
+        ] {
+            assert_eq!(refused(fault), told, "{fault:?}");
+        }
     }
 
     #[test]

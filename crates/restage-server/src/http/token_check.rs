@@ -12,7 +12,7 @@ use super::App;
 use super::bearer::SESSIONS;
 use super::door::Client;
 use super::refusal::Refusal;
-use super::whip::CONNECTION_TOKEN;
+use super::whip;
 
 /// Why a token is not accepted.
 #[derive(Debug)]
@@ -44,8 +44,7 @@ pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result
     {
         return Ok(());
     }
-    let of_connection = parts.headers.get(CONNECTION_TOKEN);
-    if let Some(token) = of_connection.and_then(|value| value.to_str().ok()) {
+    if let Some(token) = whip::connection_token(&parts.headers) {
         connection_claims(app, &parts.extensions, token).await?;
     }
     claims(app, &parts.extensions, token).await.map(drop)

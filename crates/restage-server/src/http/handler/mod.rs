@@ -114,8 +114,6 @@ pub(super) async fn call(
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
-        // `Operation::resolve` returns none of the others.
-        _ => Err(Operation::unknown()),
     };
     answered.map(Answer::from)
 }
