@@ -13,12 +13,12 @@ use tokio::time::{Instant, interval_at};
 
 use super::App;
 use super::bearer::{CONNECTION, SocketBearer};
-use super::events::{
-    self, PING_EVERY, RESTART, SILENCE_MAX, TOKEN_REVOKED, close_code, frame, understand,
-    unknown_type,
-};
+use super::events::{self, RESTART, TOKEN_REVOKED};
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::socket_message::{
+    BINARY, PING_EVERY, SILENCE_MAX, close_code, frame, understand, unknown_type,
+};
 use super::socket_place::SocketPlace;
 use super::token_check::{self, TokenRefused};
 
@@ -93,7 +93,7 @@ async fn run(socket: &mut Socket, mut opened: ConnectionSocket) -> Option<(u16, 
                         };
                         socket.send(Message::text(answer)).await?;
                     }
-                    Some(Ok(Message::Binary(_))) => return Some(events::BINARY),
+                    Some(Ok(Message::Binary(_))) => return Some(BINARY),
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Close(_))) | None => return None,
                     Some(Err(error)) => return socket::fault(&error),

@@ -1,14 +1,11 @@
-//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol, and in a further one the connection
-//! token that it belongs to, if it does. Its text frames are
-//! JSON. The server answers the client's PING with PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise
-//! PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
+//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol, and in a further one the
+//! connection token that it belongs to, if it does. Its text frames are JSON. The server answers the client's PING with
+//! PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with
+//! SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other
+//! type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
 //! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
-//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After
-//! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
-//! token has expired.
-
-use std::time::Duration;
+//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After the first state and after an exchange it sends
+//! RESUMPTION, with the secret by which the client reconnects after its token has expired.
 
 use axum::Router;
 use axum::extract::State;
@@ -20,8 +17,6 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
 use restage_core::{CloseReason, ConnectionTokenFault, Fault};
 use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of, code_of};
-use serde::Deserialize;
-use serde_json::error::Category;
 use tokio::time::{Instant, interval_at};
 
 use super::App;
@@ -30,6 +25,9 @@ use super::bearer::SocketBearer;
 use super::muting;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::socket_message::{
+    BINARY, ClientMessage, PING_EVERY, SILENCE_MAX, close_code, frame, understand, unknown_type,
+};
 use super::socket_place::SocketPlace;
 use super::statistics::{self, Schedule};
 use super::token_check::{self, TokenRefused};
@@ -37,27 +35,6 @@ use super::view;
 use super::whip::{self, RESUMPTION};
 use super::wishes;
 
-/// Interval between the server's pings.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(3);
-/// A client that has sent nothing for this long is gone: it is DISCONNECTED within ten seconds.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(7);
-
-/// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
-pub(super) mod close_code {
-    pub(in crate::http) const GOING_AWAY: u16 = 1001;
-    pub(in crate::http) const NOT_JSON: u16 = 1007;
-    pub(in crate::http) const INTERNAL: u16 = 1011;
-    pub(in crate::http) const SERVICE_RESTART: u16 = 1012;
-    pub(in crate::http) const TOKEN: u16 = 4401;
-    pub(in crate::http) const NOT_ALLOWED: u16 = 4403;
-    pub(in crate::http) const NOT_FOUND: u16 = 4404;
-    pub(in crate::http) const DISCONNECTED: u16 = 4410;
-    pub(in crate::http) const REPLACED: u16 = 4409;
-    pub(in crate::http) const CAPACITY: u16 = 4429;
-}
-
-/// Characters of an unknown type that are repeated in the answer.
-const TYPE_REPEATED_MAX: usize = 64;
 /// The types of messages that clients may send.
 const KNOWN: &str =
     "PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE";
@@ -65,11 +42,6 @@ const KNOWN: &str =
 const CONNECTION_PROTOCOL: &str = "restage-connection.";
 /// Prefix of the secret in a sub-protocol.
 const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
-/// Close code and reason for a message that is no text.
-pub(super) const BINARY: (u16, &str) = (
-    close_code::NOT_JSON,
-    "a message is a text frame of JSON, not a binary one",
-);
 /// The reason when a connection token is revoked.
 pub(super) const TOKEN_REVOKED: &str = code_of(ConnectionTokenFault::Revoked);
 /// Close code and reason when the server stops; clients reconnect to its successor.
@@ -277,34 +249,6 @@ async fn run(
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct ClientMessage {
-    pub(super) r#type: String,
-    #[serde(default)]
-    payload: serde_json::Value,
-}
-
-pub(super) fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
-    const RULE: &str = "a message is a JSON object whose type is a string";
-    let read = serde_json::from_str(text).map_err(|error: serde_json::Error| {
-        let reason = match error.classify() {
-            Category::Data if error.to_string().starts_with("duplicate field") => {
-                "type and payload may stand once in a message"
-            }
-            Category::Data => RULE,
-            Category::Io | Category::Syntax | Category::Eof => {
-                "a message is JSON, and this is none"
-            }
-        };
-        (close_code::NOT_JSON, reason)
-    });
-    // The members in an array would be read, too.
-    match text.trim_start().starts_with('{') {
-        true => read,
-        false => read.and(Err((close_code::NOT_JSON, RULE))),
-    }
-}
-
 /// Handles a message and returns the answer. The socket stays open after a message of an unknown type, because a client may know later
 /// messages than this server does.
 async fn answer(
@@ -338,13 +282,6 @@ async fn answer(
     }
 }
 
-/// The payload of the answer to a message of an unknown type.
-pub(super) fn unknown_type(kind: &str, known: &str) -> serde_json::Value {
-    let shown: String = kind.chars().take(TYPE_REPEATED_MAX).collect();
-    let message = format!("type {shown:?} is unknown: send {known}");
-    serde_json::json!({ "code": "UNKNOWN_TYPE", "message": message, "member": "type" })
-}
-
 /// Exchanges the token of the socket's participant. Returns the claims now in force, or a refusal.
 async fn exchange(app: &App, joined: &mut EventsSocket, token: Option<&str>) -> String {
     let outcome = match token {
@@ -375,14 +312,6 @@ fn resumption_of(joined: &EventsSocket) -> String {
         "RESUMPTION",
         Some(serde_json::json!({ "secret": joined.resumption })),
     )
-}
-
-pub(super) fn frame(kind: &str, payload: Option<serde_json::Value>) -> String {
-    let mut message = serde_json::json!({ "type": kind });
-    if let Some(payload) = payload {
-        message["payload"] = payload;
-    }
-    message.to_string()
 }
 
 fn closing(reason: CloseReason) -> (u16, &'static str) {
@@ -489,59 +418,6 @@ mod tests {
             (ConnectionTokenFault::Revoked, (4403, "TOKEN_REVOKED")),
         ] {
             assert_eq!(refused(fault), told, "{fault:?}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_type_is_named_but_not_repeated_at_any_length() {
-        let told = unknown_type("LATER\n", KNOWN);
-        assert_eq!(
-            (&told["code"], &told["member"]),
-            (&"UNKNOWN_TYPE".into(), &"type".into())
-        );
-        let message = told["message"].as_str().unwrap();
-        assert!(
-            message.starts_with(r#"type "LATER\n" is unknown: send PING"#),
-            "{message}"
-        );
-        let long = unknown_type(&"\u{1F600}".repeat(4_000), KNOWN).to_string();
-        assert!(long.len() < 600, "{}", long.len());
-    }
-
-    #[test]
-    fn messages_are_objects_with_a_type() {
-        assert_eq!(frame("PONG", None), r#"{"type":"PONG"}"#);
-        for (text, kind) in [
-            (r#"{"type":"PING"}"#, "PING"),
-            (r#"{"type":"LATER","payload":[1],"x":1}"#, "LATER"),
-        ] {
-            assert_eq!(
-                understand(text).map(|message| message.r#type),
-                Ok(kind.to_owned())
-            );
-        }
-        for (bad, words) in [
-            ("", "is none"),
-            ("{", "is none"),
-            ("\u{0}", "is none"),
-            ("7", "whose type is a string"),
-            ("null", "whose type is a string"),
-            ("[]", "whose type is a string"),
-            (r#"["PING"]"#, "whose type is a string"),
-            ("{}", "whose type is a string"),
-            (r#"{"type":1}"#, "whose type is a string"),
-            (r#"{"payload":{}}"#, "whose type is a string"),
-            (r#"{"type":"PING","type":"PONG"}"#, "once"),
-            (r#"{"type":"PING","payload":{},"payload":{}}"#, "once"),
-        ] {
-            let refused = understand(bad).map(|message| message.r#type).unwrap_err();
-            assert_eq!(refused.0, close_code::NOT_JSON, "{bad:?}");
-            // RFC 6455 §5.5: a reason has at most 123 bytes.
-            assert!(
-                refused.1.contains(words) && refused.1.len() <= 123,
-                "{bad:?} {}",
-                refused.1
-            );
         }
     }
 }

@@ -22,6 +22,7 @@ mod recording;
 mod refusal;
 mod secure;
 mod socket;
+mod socket_message;
 mod socket_place;
 mod statistics;
 mod throttle;
