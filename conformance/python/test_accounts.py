@@ -10,6 +10,7 @@ from support import api
 from support.api import REGION, refused
 from support.server import ROOT, Server
 from support.tokens import KeyPair
+from support.wait import eventually
 from test_whip import SDP, assert_error, bearer, make_offer
 
 ANN, BOB = "111122223333", "444455556666"
@@ -64,12 +65,14 @@ def hers(ann, media_loop):
     participant, token = stages.token(source)
     media_loop.publish(token, with_video=False)
     stages.replicate(source, destination, participant)
+    key = KeyPair().import_into(ann)
     made = {
         "stage": source,
         "destination": destination,
         "participant": participant,
         "session": stages.session(source),
-        "key": KeyPair().import_into(ann).arn,
+        "key": key.arn,
+        "connection": key.connection_token(ann.get_stage(arn=source)["stage"]),
         "encoder": ann.create_encoder_configuration()["encoderConfiguration"]["arn"],
         "ingest": ann.create_ingest_configuration(ingestProtocol="RTMPS")["ingestConfiguration"]["arn"],
         "storage": ann.create_storage_configuration(s3=BUCKET)["storageConfiguration"]["arn"],
@@ -192,6 +195,10 @@ WALK = {
     "StopComposition": denied(lambda bob, hers: bob.stop_composition(arn=hers["composition"]), DENIED),
     # These three model no AccessDeniedException.
     "TagResource": denied(lambda bob, hers: bob.tag_resource(resourceArn=hers["stage"], tags={"a": "b"}), UNKNOWN),
+    # Ids of connection tokens are an account's own, and any may be revoked.
+    "RevokeConnectionToken": shows_nothing(
+        lambda bob, hers: bob.revoke_connection_token(tokenId=api.payload(hers["connection"])["jti"])
+    ),
     "UntagResource": denied(lambda bob, hers: bob.untag_resource(resourceArn=hers["key"], tagKeys=["a"]), UNKNOWN),
     "ListTagsForResource": denied(lambda bob, hers: bob.list_tags_for_resource(resourceArn=hers["stage"]), UNKNOWN),
 }
@@ -242,6 +249,13 @@ def test_hers_is_as_it_was(ann, hers):
     assert ann.get_encoder_configuration(arn=hers["encoder"])["encoderConfiguration"]["tags"] == {}
     replicas = ann.list_participant_replicas(sourceStageArn=hers["stage"], participantId=hers["participant"])
     assert [row["replicationState"] for row in replicas["replicas"]] == ["ACTIVE"]
+
+
+def test_her_connection_token_is_not_revoked_by_him(bob, hers, media):
+    bob.revoke_connection_token(tokenId=api.payload(hers["connection"])["jti"])
+    socket = media.connection(hers["connection"])
+    eventually(lambda: socket.frames or socket.is_closed, what="answered")
+    assert [frame["type"] for frame in socket.frames] == ["CONNECTION_STATE"]
 
 
 def test_her_participant_cannot_be_replicated_into_his_stage(ann, bob, hers):

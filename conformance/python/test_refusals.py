@@ -161,6 +161,7 @@ REQUIRED = [
     ("start_participant_replication", "sourceStageArn"),
     ("stop_participant_replication", "sourceStageArn"),
     ("list_participant_replicas", "sourceStageArn"),
+    ("revoke_connection_token", "tokenId"),
 ]
 
 
@@ -169,12 +170,6 @@ def test_an_absent_member_is_named(server, method, member):
     ivs = api.client(server, parameter_validation=False)
     with refused("ValidationException", 400, member):
         getattr(ivs, method)()
-
-
-def test_an_operation_that_is_not_there_yet_says_so(server):
-    ivs = api.client(server, checked=False)
-    with refused("UnknownOperationException", 404):
-        ivs.revoke_connection_token(tokenId="one")
 
 
 def test_limits_of_aws_stop_the_sixth_replication(tmp_path, media):

@@ -1,7 +1,9 @@
 /** Public keys and tags through the SDK: commands, the paginator, a token signed by a backend in JavaScript. */
 
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { on } from "node:events";
+import { get } from "node:http";
 import { after, before, test } from "node:test";
 
 import {
@@ -25,6 +27,10 @@ import { client, collect } from "./support.js";
 
 const KEYS = 7;
 const HOUR_S = 3600;
+const WAIT_MS = 15_000;
+/** Opcodes of RFC 6455 §5.2. */
+const TEXT = 1;
+const CLOSE = 8;
 
 /** @type {Server} */
 let server;
@@ -149,4 +155,93 @@ test("a token signed in JavaScript is heard, until its key is deleted", async ()
   const refused = await publish();
   assert.equal(refused.status, 401);
   assert.ok((await refused.text()).includes(publicKey.arn));
+});
+
+/**
+ * RevokeConnectionToken, which this version of the SDK does not know: another command whose path and body are replaced before the SDK
+ * signs and sends it.
+ */
+function revocation(tokenId, arn) {
+  const command = new DeletePublicKeyCommand({ arn });
+  const replace = next => args => {
+    args.request.path = "/RevokeConnectionToken";
+    args.request.body = JSON.stringify({ tokenId });
+    return next(args);
+  };
+  command.middlewareStack.add(replace, { step: "serialize", priority: "low" });
+  return command;
+}
+
+/**
+ * The frames of a WebSocket as they come. Node 20 has no client of its own.
+ * @param {string} url
+ * @param {string} protocol
+ */
+async function* frames(url, protocol) {
+  const headers = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": randomBytes(16).toString("base64"),
+    "sec-websocket-protocol": protocol,
+  };
+  const [socket, head] = await new Promise((resolve, reject) => {
+    const request = get(url, { headers }, answer => reject(new Error(`answered ${answer.statusCode}`)));
+    request.on("upgrade", (_, ...opened) => resolve(opened)).on("error", reject);
+  });
+  let bytes = head;
+  try {
+    const pieces = on(socket, "data", { signal: AbortSignal.timeout(WAIT_MS) });
+    for (;;) {
+      // Frames of the server are not masked, and those of this socket are short (RFC 6455 §5.2).
+      while (bytes.length >= 2 && bytes.length >= 2 + (bytes[1] & 0x7f)) {
+        const end = 2 + (bytes[1] & 0x7f);
+        yield { opcode: bytes[0] & 0x0f, payload: bytes.subarray(2, end) };
+        bytes = bytes.subarray(end);
+      }
+      const { value } = await pieces.next();
+      bytes = Buffer.concat([bytes, value[0]]);
+    }
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** The next message of such a socket, or the close code and reason that end it. */
+async function told(socket) {
+  for (;;) {
+    const { value } = await socket.next();
+    if (value.opcode === TEXT) return JSON.parse(value.payload.toString());
+    if (value.opcode === CLOSE)
+      return { code: value.payload.readUInt16BE(0), reason: value.payload.subarray(2).toString() };
+  }
+}
+
+test("a connection token signed in JavaScript is revoked", async () => {
+  const { stage } = await ivs.send(new CreateStageCommand({}));
+  const { privateKey, publicKeyMaterial } = newPair();
+  const { publicKey } = await ivs.send(new ImportPublicKeyCommand({ publicKeyMaterial }));
+  const [, , , region, account] = publicKey.arn.split(":");
+  const now = Math.floor(Date.now() / 1000);
+  const token = signed(privateKey, publicKey.arn, {
+    iat: now,
+    exp: now + HOUR_S,
+    jti: "js-connection",
+    account_id: account,
+    region,
+    events_url: stage.endpoints.events,
+    version: "1.0",
+  });
+  const url = stage.endpoints.events.replace("ws", "http").replace("/events", "/connection");
+  const socket = frames(url, token);
+  const accepted = { type: "CONNECTION_STATE", payload: { connectionTokenId: "js-connection" } };
+  assert.deepEqual(await told(socket), accepted);
+  const wrong = await ivs.send(revocation("js.connection", publicKey.arn)).catch(caught => caught);
+  assert.ok(wrong instanceof ValidationException && wrong.message.includes("tokenId"), `${wrong}`);
+  await ivs.send(revocation("js-connection", publicKey.arn));
+  const revoked = { code: 4403, reason: "TOKEN_REVOKED" };
+  assert.deepEqual(await told(socket), revoked);
+  await socket.return();
+  assert.deepEqual(await told(frames(url, token)), revoked);
+  await ivs.send(new DeletePublicKeyCommand({ arn: publicKey.arn }));
 });

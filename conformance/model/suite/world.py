@@ -382,6 +382,8 @@ MAKERS = {
     ("StopComposition", "arn"): World.new_composition,
     "ChannelArn": World.new_channel,
     "CompositionArn": World.kept_composition,
+    # Any id may be revoked, whether a token has it or not.
+    "ConnectionTokenId": lambda _: "c9Xk2ZpLw0Xe",
     "EncoderConfigurationArn": World.kept_encoder_configuration,
     "IngestConfigurationArn": World.kept_ingest_configuration,
     "IngestConfigurationStageArn": lambda world: world.source,

@@ -93,6 +93,9 @@ class Refused(Exception):
 class Peer:
     """One peer connection and the HTTP resource it belongs to."""
 
+    # A connection token to present beside the participant token.
+    connection = None
+
     def __init__(self, media, url, token):
         self.media = media
         self.url = url
@@ -113,6 +116,8 @@ class Peer:
         self._prepare()
         await self.pc.setLocalDescription(await self.pc.createOffer())
         headers = {**self.authorization, "Content-Type": "application/sdp"}
+        if self.connection:
+            headers["Restage-Connection"] = self.connection
         offer = self.edit(self.pc.localDescription.sdp)
         async with self.media.http.post(self.url, data=offer, headers=headers) as response:
             body = await response.text()
@@ -270,27 +275,38 @@ class Watcher(Peer):
 
 
 class Events:
-    """The events WebSocket of a stage."""
+    """The events WebSocket of a stage, or with a connection token alone its own WebSocket."""
 
-    def __init__(self, media, url, token):
+    def __init__(self, media, url, token, connection=None):
         self.media = media
         self.url = url
         self.token = token
+        self.connection = connection
         self.socket = None
         self.frames = []
         self.close_code = None
+        self.close_reason = None
         self.is_closed = False
 
     async def _connect(self):
         # Not closed automatically, because answering the server's close frame may fail and would hide its code.
         protocols = [self.token] if self.token else []
+        if self.connection:
+            protocols.append(f"restage-connection.{self.connection}")
         self.socket = await self.media.http.ws_connect(self.url, protocols=protocols, autoclose=False)
         self.media.spawn(self._read())
 
     async def _read(self):
-        async for message in self.socket:
+        # Iterating would hide the close frame, which has the reason.
+        while True:
+            message = await self.socket.receive()
             if message.type == aiohttp.WSMsgType.TEXT:
                 self.frames.append(message.json())
+            elif message.type == aiohttp.WSMsgType.CLOSE:
+                self.close_reason = message.extra
+                break
+            elif message.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                break
         # In this order, so that a reader who sees the end can read the code.
         self.close_code = self.socket.close_code
         self.is_closed = True
@@ -354,24 +370,36 @@ class Media:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def publish(self, token, identity=1, codec="VP8", url=None, with_audio=True, with_video=True, in_url=None):
+    def publish(
+        self, token, identity=1, codec="VP8", url=None, with_audio=True, with_video=True, in_url=None, connection=None
+    ):
         """Publishes into the stage the token is for; returns when media can flow.
 
-        `in_url` names the query parameter that carries the token, which is then nowhere else.
+        `in_url` names the query parameter that carries the token, which is then nowhere else. `connection` is a
+        connection token.
         """
         target, token = placed(url or api.payload(token)["whip_url"], token, in_url)
-        return self.open(Publisher(self, target, token, identity, codec, with_audio, with_video))
+        publisher = Publisher(self, target, token, identity, codec, with_audio, with_video)
+        publisher.connection = connection
+        return self.open(publisher)
 
-    def watch(self, token, participant, url=None, in_url=None, **arguments):
+    def watch(self, token, participant, url=None, in_url=None, connection=None, **arguments):
         """Subscribes to a participant of the stage the token is for; returns when media can flow."""
         base = url or api.payload(token)["whip_url"].removesuffix("/whip") + "/whep"
         target, token = placed(f"{base}/{participant}", token, in_url)
-        return self.open(Watcher(self, target, token, **arguments))
+        watcher = Watcher(self, target, token, **arguments)
+        watcher.connection = connection
+        return self.open(watcher)
 
-    def events(self, token, in_url=None):
+    def events(self, token, in_url=None, connection=None):
         """Opens the events WebSocket of the token's stage."""
         said = api.payload(token)
         target, token = placed(f"{said['events_url']}/{said['topic']}", token, in_url)
+        return self.open(Events(self, target, token, connection))
+
+    def connection(self, token, url=None):
+        """Opens the WebSocket of a connection token. A token that says where the server is needs no `url`."""
+        target = url or api.payload(token)["events_url"].removesuffix("/events") + "/connection"
         return self.open(Events(self, target, token))
 
     def open(self, peer):

@@ -1,4 +1,4 @@
-"""Key pairs, and participant tokens signed with them, as a customer's backend makes them."""
+"""Key pairs, and participant and connection tokens signed with them, as a customer's backend makes them."""
 
 import base64
 import hashlib
@@ -78,3 +78,22 @@ class KeyPair:
             **claims,
         }
         return self.jws({name: value for name, value in said.items() if value is not None})
+
+    def connection_token(self, stage, token_id=None, header=None, **claims):
+        """A connection token of the account and Region of this key; `stage` only says the events URL, which all have.
+
+        `claims` replace some, None removes one; `header` likewise.
+        """
+        now = int(time.time())
+        _, _, _, region, account, _ = self.arn.split(":")
+        said = {
+            "iat": now,
+            "exp": now + 12 * HOUR_S,
+            "jti": token_id or secrets.token_hex(6),
+            "account_id": account,
+            "region": region,
+            "events_url": stage["endpoints"]["events"],
+            "version": "1.0",
+            **claims,
+        }
+        return self.jws({name: value for name, value in said.items() if value is not None}, **(header or {}))

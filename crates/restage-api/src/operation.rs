@@ -57,6 +57,7 @@ impl Operation {
         Self::UpdateStage,
         Self::DeleteStage,
         Self::CreateParticipantToken,
+        Self::RevokeConnectionToken,
         Self::DisconnectParticipant,
         Self::ListStageSessions,
         Self::GetStageSession,
@@ -126,8 +127,8 @@ impl Operation {
     pub fn unknown() -> ApiError {
         ApiError::unknown_operation(
             "The method and path name no operation of this server. An operation is a POST to its \
-             own name, such as /ListStages; operations of the service that are not built yet are \
-             refused in the same way.",
+             own name, such as /ListStages. Operations that the service got after this server was made \
+             are refused in the same way.",
         )
     }
 }
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_found_by_its_own_name_only() {
-        assert_eq!(Operation::BUILT.len(), 39);
+        assert_eq!(Operation::BUILT.len(), 40);
         for &operation in Operation::BUILT {
             let path = format!("/{operation}");
             if operation.is_about_tags() {

@@ -9,7 +9,7 @@ use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::live::connection::{self, closed, established, exceeded, failed, open, record_error};
 use crate::live::participant::{disconnect, exchange_token};
-use crate::live::{composition, ingest, recording, recover, replica, tick};
+use crate::live::{composition, connection_token, ingest, recording, recover, replica, tick};
 use crate::resource::{ingest_configuration, plain, stage, tag, token};
 
 /// Decides a command on the rows given. Total: rows that are missing count as absent.
@@ -66,6 +66,9 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
         Command::DisconnectParticipant { stage, participant } => {
             disconnect::decide(draft, stage, participant)
         }
+        Command::RevokeConnectionToken { region, token } => {
+            connection_token::revoke(draft, region, token)
+        }
         Command::StartParticipantReplication {
             source,
             destination,
@@ -94,6 +97,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
             resumes,
             protocol,
             client,
+            connection_token,
         } => {
             let request = open::Request {
                 connection,
@@ -102,6 +106,7 @@ fn answer(draft: &mut Draft<'_>, command: &Command) -> Outcome {
                 resumes: resumes.as_ref(),
                 protocol: *protocol,
                 client,
+                connection_token: connection_token.as_ref(),
             };
             open::decide(draft, &request)
         }
@@ -284,6 +289,9 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
         Command::DisconnectParticipant { stage, participant } => {
             disconnect::needs(stage, participant)
         }
+        Command::RevokeConnectionToken { region, token } => {
+            connection_token::needs_to_revoke(context, region, token)
+        }
         Command::StartParticipantReplication {
             source,
             destination,
@@ -295,8 +303,14 @@ pub fn needs(command: &Command, context: &Context) -> Vec<Need> {
             destination,
             participant,
         } => replica::stop::needs(source, destination, participant),
-        Command::OpenConnection { kind, claims, .. } => {
-            open::needs(kind, claims, context.wall >= claims.expires_at)
+        Command::OpenConnection {
+            kind,
+            claims,
+            connection_token,
+            ..
+        } => {
+            let is_expired = context.wall >= claims.expires_at;
+            open::needs(kind, claims, is_expired, connection_token.as_ref())
         }
         Command::ExchangeToken {
             stage,

@@ -23,6 +23,21 @@ pub enum Fault {
     TokenInvalid,
     /// The token lacks the capability.
     MissingCapability,
+    /// The connection token is no good.
+    ConnectionToken(ConnectionTokenFault),
+}
+
+/// What is wrong with a connection token. The participant token beside it may be good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConnectionTokenFault {
+    /// It has not the form, its signature is wrong, its key is not imported, or its `iat` lies in the future.
+    Malformed,
+    /// It has expired.
+    Expired,
+    /// It is one of another account or Region than the stage.
+    NotAllowed,
+    /// RevokeConnectionToken has revoked it.
+    Revoked,
 }
 
 /// A refusal with a sentence for the caller.

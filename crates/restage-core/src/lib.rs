@@ -20,10 +20,10 @@ pub mod row;
 
 pub use arn::{Arn, ChannelArn, CompositionArn, PublicKeyArn, ResourceArn, StageArn};
 pub use decide::{decide, needs};
-pub use error::{Error, Fault};
+pub use error::{ConnectionTokenFault, Error, Fault};
 pub use kernel::census::Census;
 pub use kernel::command;
-pub use kernel::command::{Claims, Command, Signer};
+pub use kernel::command::{Claims, Command, ConnectionTokenClaims, Signer};
 pub use kernel::context::Context;
 pub use kernel::decision::{Change, CloseReason, Decision, Effect, Reply};
 pub use kernel::need::Need;

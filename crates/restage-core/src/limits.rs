@@ -204,6 +204,11 @@ pub const GIVEN_UP_AFTER_S: u32 = 2;
 pub const TAGS_MAX: usize = 50;
 /// Longest life of a participant token, from `iat` to `exp`, in seconds: 14 days (IVS user guide, "Distribute participant tokens").
 pub const TOKEN_LIFE_MAX_S: i64 = 14 * 24 * 3_600;
+/// Longest life of a connection token, from `iat` to `exp`, in seconds: 4 weeks (IVS user guide, "Distribute connection tokens").
+pub const CONNECTION_TOKEN_LIFE_MAX_S: i64 = 28 * 24 * 3_600;
+/// Connection tokens of one account and Region that are remembered as revoked. Each is, until no token that was signed before
+/// its revocation can be good.
+pub const REVOCATIONS_MAX: u64 = 100_000;
 /// How far a self-signed token's `iat` may be ahead of our clock, in seconds. Clocks differ; but a token
 /// from the far future would outlive the 14 days that one may live.
 pub const ISSUED_AHEAD_MAX_S: u32 = 300;

@@ -4,6 +4,7 @@
 pub(crate) mod claims;
 pub(crate) mod composition;
 pub(crate) mod connection;
+pub(crate) mod connection_token;
 pub(crate) mod ingest;
 mod json;
 pub(crate) mod participant;

@@ -4,6 +4,7 @@
 
 mod composition;
 mod connection;
+mod connection_token;
 mod encoder_configuration;
 mod event;
 mod ingest_configuration;
@@ -28,6 +29,7 @@ pub use self::composition::{
     FillMode, GridLayout, Idempotency, LayoutSettings, PipBehavior, PipLayout, PipPosition,
 };
 pub use self::connection::{Connection, ConnectionKind};
+pub use self::connection_token::{ConnectionTokenId, ConnectionTokenKey, RevokedConnectionToken};
 pub use self::encoder_configuration::{EncoderConfiguration, EncoderConfigurationId};
 pub use self::event::{StageEvent, StageEventError, StageEventName, TokenExchange};
 pub use self::ingest_configuration::{

@@ -295,12 +295,10 @@ impl Server {
         compositions.attach(&control);
         let mut parts = Parts::default();
         senders.run(control.store(), &mut parts);
-        if config.retention_days > 0 {
-            let (store, days) = (control.store().clone(), config.retention_days);
-            parts.restarting("removing old history", move || {
-                retention::run(store.clone(), days)
-            });
-        }
+        let (store, days) = (control.store().clone(), config.retention_days);
+        parts.restarting("removing old history", move || {
+            retention::run(store.clone(), days)
+        });
         control.run(effects, events, &mut parts).await?;
         recordings.serve(&mut parts);
         let base_path = base_path(&public_url);

@@ -173,7 +173,7 @@ pub(crate) fn full_body(operation: Operation) -> Value {
         ),
         TagResource => json!({"tags": {"team": "blue"}}),
         UntagResource | ListTagsForResource => json!({}),
-        _ => panic!("{operation} is not built"),
+        RevokeConnectionToken => json!({"tokenId": "c9Xk2ZpLw0Xe"}),
     }
 }
 
@@ -198,6 +198,7 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::UpdateStage => debug::<UpdateStageRequest>(body),
         Operation::DeleteStage => debug::<DeleteStageRequest>(body),
         Operation::CreateParticipantToken => debug::<CreateParticipantTokenRequest>(body),
+        Operation::RevokeConnectionToken => debug::<RevokeConnectionTokenRequest>(body),
         Operation::DisconnectParticipant => debug::<DisconnectParticipantRequest>(body),
         Operation::ListStageSessions => debug::<ListStageSessionsRequest>(body),
         Operation::GetStageSession => debug::<GetStageSessionRequest>(body),
@@ -234,7 +235,6 @@ pub(crate) fn parse(operation: Operation, body: &[u8]) -> Result<String, ApiErro
         Operation::UntagResource | Operation::ListTagsForResource => {
             panic!("{operation} reads no body")
         }
-        _ => panic!("{operation} is not built"),
     }
 }
 

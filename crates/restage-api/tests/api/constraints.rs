@@ -63,7 +63,7 @@ fn required(operation: Operation) -> &'static [&'static str] {
             &["sourceStageArn", "destinationStageArn", "participantId"]
         }
         ListParticipantReplicas => &["sourceStageArn", "participantId"],
-        _ => unreachable!("{operation} is not built"),
+        RevokeConnectionToken => &["tokenId"],
     }
 }
 
@@ -167,6 +167,7 @@ fn requests_know_their_operations() {
         UpdateStageRequest::OPERATION,
         DeleteStageRequest::OPERATION,
         CreateParticipantTokenRequest::OPERATION,
+        RevokeConnectionTokenRequest::OPERATION,
         DisconnectParticipantRequest::OPERATION,
         ListStageSessionsRequest::OPERATION,
         GetStageSessionRequest::OPERATION,

@@ -20,6 +20,9 @@ impl World {
                     self.tokens
                         .insert((row.stage.clone(), row.participant.clone()), row);
                 }
+                Change::PutRevokedConnectionToken(row) => {
+                    self.revocations.insert(row.key(), row);
+                }
                 Change::PutPlain(row) => {
                     self.plain.insert(row.id(), row);
                 }

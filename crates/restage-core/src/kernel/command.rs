@@ -8,10 +8,10 @@ use crate::arn::{Arn, ChannelArn, CompositionArn, PublicKeyArn, ResourceArn, Sta
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
     Attributes, Capabilities, Client, CompositionDestinationId, CompositionFailure, CompositionId,
-    CompositionThumbnails, ConnectionKind, EncoderConfigurationId, Idempotency,
-    IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings, PlainId, PlainRow,
-    Protocol, RecordingFailure, RecordingId, RecordingSettings, StageEventError,
-    StorageConfigurationId, StreamKey, Tags,
+    CompositionThumbnails, ConnectionKind, ConnectionTokenId, ConnectionTokenKey,
+    EncoderConfigurationId, Idempotency, IngestConfigurationId, IngestCredential, IngestProtocol,
+    LayoutSettings, PlainId, PlainRow, Protocol, RecordingFailure, RecordingId, RecordingSettings,
+    StageEventError, StorageConfigurationId, StreamKey, Tags,
 };
 
 /// A token to be issued (CreateStage, CreateParticipantToken). The id is made at the edge.
@@ -102,6 +102,30 @@ pub struct Claims {
     pub expires_at: Time,
     /// Who signed it.
     pub signer: Signer,
+}
+
+/// What a verified connection token says. Its account and Region are those of its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConnectionTokenClaims {
+    /// The token's identity (`jti`).
+    pub id: ConnectionTokenId,
+    /// The public key whose owner signed it (`kid`).
+    pub signer: PublicKeyArn,
+    /// When it was issued, by the signer's clock (`iat`).
+    pub issued_at: Time,
+    /// When it expires, by the wall clock (`exp`).
+    pub expires_at: Time,
+}
+
+impl ConnectionTokenClaims {
+    /// The token among those of all accounts and Regions.
+    pub fn key(&self) -> ConnectionTokenKey {
+        ConnectionTokenKey {
+            account: self.signer.account.clone(),
+            region: self.signer.region.clone(),
+            id: self.id.clone(),
+        }
+    }
 }
 
 /// A job to be started.
@@ -222,6 +246,14 @@ pub enum Command {
         /// The participant to disconnect.
         participant: ParticipantId,
     },
+    /// RevokeConnectionToken: ends whatever was opened with a connection token of the caller, and forbids the token. It may be
+    /// one that nobody has presented yet.
+    RevokeConnectionToken {
+        /// The Region of the request.
+        region: String,
+        /// The token.
+        token: ConnectionTokenId,
+    },
     /// StartParticipantReplication: shows a publishing participant in another stage.
     StartParticipantReplication {
         /// The stage in which the participant publishes.
@@ -259,6 +291,8 @@ pub enum Command {
         protocol: Protocol,
         /// The client according to its User-Agent.
         client: Client,
+        /// The verified connection token that the client presented besides. Its revocation ends the connection.
+        connection_token: Option<ConnectionTokenClaims>,
     },
     /// An encoder asks to publish with a stream key. What becomes of its connection is reported as that of every other one
     /// is: [`ConnectionEstablished`](Self::ConnectionEstablished) when its media arrives,

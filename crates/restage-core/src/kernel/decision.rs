@@ -5,9 +5,9 @@ use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId};
 use crate::kernel::census::Census;
 use crate::notice::Notice;
 use crate::row::{
-    Composition, CompositionDestinationId, CompositionId, Connection, Job, Participant, PlainId,
-    PlainRow, PublicationKey, Recording, RecordingId, Replica, Stage, StageEvent, StageSession,
-    Token,
+    Composition, CompositionDestinationId, CompositionId, Connection, ConnectionTokenKey, Job,
+    Participant, PlainId, PlainRow, PublicationKey, Recording, RecordingId, Replica,
+    RevokedConnectionToken, Stage, StageEvent, StageSession, Token,
 };
 
 /// A change of one row. `Put` inserts or replaces by key.
@@ -21,6 +21,7 @@ pub enum Change {
     PutPlain(PlainRow),
     DeletePlain(PlainId),
     PutToken(Token),
+    PutRevokedConnectionToken(RevokedConnectionToken),
     PutSession(StageSession),
     PutParticipant(Participant),
     PutReplica(Replica),
@@ -60,6 +61,8 @@ pub enum CloseReason {
     SessionEnded,
     /// It exceeded a limit: it lasted too long, or too much went through it.
     LimitExceeded,
+    /// The connection token that it was opened with was revoked.
+    ConnectionTokenRevoked,
 }
 
 /// Something for the edge to do. Effects are performed in order, after the commit.
@@ -92,6 +95,11 @@ pub enum Effect {
         stage: StageId,
         /// Whose token it is.
         participant: ParticipantId,
+    },
+    /// The connection token is revoked: its own sockets end. What else was opened with it has a [`Close`](Self::Close) each.
+    RevokeConnectionToken {
+        /// The token.
+        token: ConnectionTokenKey,
     },
     /// A runner begins with the job; its row names the lease. If it is asked to stop already, it ends what an earlier start
     /// has begun.

@@ -18,9 +18,9 @@ use crate::kernel::decision::{CloseReason, Effect};
 use crate::kernel::overlay::Overlay;
 use crate::kernel::world::{Occupancy, RegionCount, World};
 use crate::row::{
-    Composition, CompositionId, Connection, ConnectionKind, Job, Participant, PlainId, PlainRow,
-    PublicationKey, Recording, RecordingId, Replica, ReplicaKey, Stage, StageEvent, StageEventName,
-    StageSession, Token,
+    Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey, Job, Participant,
+    PlainId, PlainRow, PublicationKey, Recording, RecordingId, Replica, ReplicaKey,
+    RevokedConnectionToken, Stage, StageEvent, StageEventName, StageSession, Token,
 };
 
 type Presence = (StageSessionId, ParticipantId);
@@ -33,6 +33,7 @@ pub(crate) struct Draft<'a> {
     stages: Overlay<'a, StageId, Stage>,
     sessions: Overlay<'a, StageSessionId, StageSession>,
     tokens: Overlay<'a, (StageId, ParticipantId), Token>,
+    revocations: Overlay<'a, ConnectionTokenKey, RevokedConnectionToken>,
     plain: Overlay<'a, PlainId, PlainRow>,
     participants: Overlay<'a, Presence, Participant>,
     replicas: Overlay<'a, ReplicaKey, Replica>,
@@ -61,6 +62,7 @@ impl<'a> Draft<'a> {
             stages: Overlay::new(&world.stages),
             sessions: Overlay::new(&world.sessions),
             tokens: Overlay::new(&world.tokens),
+            revocations: Overlay::new(&world.revocations),
             plain: Overlay::new(&world.plain),
             participants: Overlay::new(&world.participants),
             replicas: Overlay::new(&world.replicas),
@@ -158,6 +160,17 @@ impl<'a> Draft<'a> {
     pub(crate) fn put_token(&mut self, row: Token) {
         self.tokens
             .put((row.stage.clone(), row.participant.clone()), row);
+    }
+
+    pub(crate) fn is_revoked(&self, token: &ConnectionTokenKey) -> bool {
+        self.revocations.get(token).is_some()
+    }
+
+    /// Writes that a connection token is revoked, and orders its own sockets ended.
+    pub(crate) fn put_revocation(&mut self, row: RevokedConnectionToken) {
+        let token = row.key();
+        self.revocations.put(token.clone(), row);
+        self.effects.push(Effect::RevokeConnectionToken { token });
     }
 
     pub(crate) fn plain(&self, id: &PlainId) -> Option<&PlainRow> {

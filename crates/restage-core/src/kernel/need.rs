@@ -3,8 +3,8 @@
 use crate::arn::ChannelArn;
 use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::row::{
-    CompositionId, EncoderConfigurationId, IngestConfigurationId, PlainId, PlainKind, RecordingId,
-    StorageConfigurationId,
+    CompositionId, ConnectionTokenKey, EncoderConfigurationId, IngestConfigurationId, PlainId,
+    PlainKind, RecordingId, StorageConfigurationId,
 };
 
 /// Rows to load before deciding. Loading more never changes a decision.
@@ -60,6 +60,12 @@ pub enum Need {
     },
     /// The token row of this participant id in this stage.
     Token(StageId, ParticipantId),
+    /// The revocation of this connection token, if it was revoked.
+    Revocation(ConnectionTokenKey),
+    /// [`Revocation`](Self::Revocation), how many revocations its account and Region have
+    /// (`World::revocation_counts`), and every connection that was opened with it, each with [`Stage`](Self::Stage) and
+    /// [`Participant`](Self::Participant) of its own.
+    ConnectionToken(ConnectionTokenKey),
     /// In the stage's active session: this participant's row, its open connections, and the participant
     /// row of every publisher it has a subscription to.
     Presence(StageId, ParticipantId),

@@ -5,9 +5,9 @@ use crate::id::{JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::kernel::need::Need;
 use crate::kernel::world::World;
 use crate::row::{
-    COMPOSITION_JOB, Composition, CompositionId, ConnectionKind, IngestConfiguration,
-    IngestConfigurationId, Job, Participant, Plain as _, PlainRow, PublicKey, RECORDING_JOB,
-    Recording, RecordingId, Replica,
+    COMPOSITION_JOB, Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey,
+    IngestConfiguration, IngestConfigurationId, Job, Participant, Plain as _, PlainRow, PublicKey,
+    RECORDING_JOB, Recording, RecordingId, Replica,
 };
 
 impl World {
@@ -29,7 +29,7 @@ struct Selection<'a> {
     rows: World,
 }
 
-impl Selection<'_> {
+impl<'a> Selection<'a> {
     fn need(&mut self, need: &Need) {
         match need {
             Need::Stage(id) => self.stage(id),
@@ -74,6 +74,14 @@ impl Selection<'_> {
                 let key = (stage.clone(), id.clone());
                 let row = self.all.tokens.get(&key).cloned();
                 self.rows.tokens.extend(row.map(|row| (key, row)));
+            }
+            Need::Revocation(token) => self.revocation(token),
+            Need::ConnectionToken(token) => {
+                self.revocation(token);
+                let count = self.all.revocation_count_of(&token.account, &token.region);
+                let key = (token.account.clone(), token.region.clone());
+                self.rows.revocation_counts.insert(key, count);
+                self.connections(self.all.opened_with(token));
             }
             Need::Presence(stage, id) => {
                 self.in_active(stage, |this, session| this.presence(session, id))
@@ -455,11 +463,23 @@ impl Selection<'_> {
     }
 
     fn overdue(&mut self, opened_before: Time) {
-        for row in self.all.overdue(opened_before) {
+        self.connections(self.all.overdue(opened_before));
+    }
+
+    /// Connections, each with its stage and all that changes when its participant goes.
+    fn connections(&mut self, rows: impl IntoIterator<Item = &'a Connection>) {
+        for row in rows {
             self.rows.connections.insert(row.id.clone(), row.clone());
             self.stage(&row.stage);
             self.everything_of(&row.stage, &row.participant);
         }
+    }
+
+    fn revocation(&mut self, token: &ConnectionTokenKey) {
+        let row = self.all.revocations.get(token).cloned();
+        self.rows
+            .revocations
+            .extend(row.map(|row| (row.key(), row)));
     }
 
     fn due(&mut self, now: Time, idle_before: Time) {

@@ -7,9 +7,10 @@ use crate::arn::ChannelArn;
 use crate::id::{ConnectionId, JobId, ParticipantId, StageId, StageSessionId, Time};
 use crate::limits::{JOBS_PER_TICK_MAX, OVERDUE_PER_TICK_MAX, RECORDINGS_PER_TICK_MAX};
 use crate::row::{
-    Composition, CompositionId, Connection, ConnectionKind, EncoderConfigurationId, Job,
-    Participant, Plain, PlainId, PlainKind, PlainRow, Recording, RecordingId, Replica, ReplicaKey,
-    Stage, StageEvent, StageSession, StorageConfigurationId, Token,
+    Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey,
+    EncoderConfigurationId, Job, Participant, Plain, PlainId, PlainKind, PlainRow, Recording,
+    RecordingId, Replica, ReplicaKey, RevokedConnectionToken, Stage, StageEvent, StageSession,
+    StorageConfigurationId, Token,
 };
 
 mod compositions;
@@ -56,6 +57,8 @@ pub struct World {
     pub sessions: BTreeMap<StageSessionId, StageSession>,
     /// Tokens, by stage and participant id: self-signed tokens choose their own id, so two stages may have the same one.
     pub tokens: BTreeMap<(StageId, ParticipantId), Token>,
+    /// Connection tokens that were revoked.
+    pub revocations: BTreeMap<ConnectionTokenKey, RevokedConnectionToken>,
     /// Plain resources of every kind, by kind and id.
     pub plain: BTreeMap<PlainId, PlainRow>,
     /// Participants, by session and participant id.
@@ -97,6 +100,8 @@ pub struct World {
     pub encoder_uses: BTreeMap<EncoderConfigurationId, u64>,
     /// How many such compositions are sent to channels, in the same way.
     pub channel_uses: BTreeMap<ChannelArn, u64>,
+    /// How many connection tokens of accounts in Regions (account, Region) are remembered as revoked, in the same way.
+    pub revocation_counts: BTreeMap<(String, String), u64>,
     /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
     pub regions: BTreeMap<(String, String), RegionCount>,
 }
@@ -209,6 +214,28 @@ impl World {
             publishers: counted.publishers.max(publishers.len() as u64),
             subscriptions: counted.subscriptions.max(subscriptions),
         }
+    }
+
+    /// How many connection tokens of an account are remembered as revoked in a Region.
+    pub fn revocation_count_of(&self, account: &str, region: &str) -> u64 {
+        let here = |row: &&RevokedConnectionToken| row.account == account && row.region == region;
+        let loaded = self.revocations.values().filter(here).count();
+        let key = (account.to_owned(), region.to_owned());
+        let counted = self.revocation_counts.get(&key).copied();
+        counted.unwrap_or_default().max(loaded as u64)
+    }
+
+    /// The connections that were opened with a connection token, by id. Only those whose stages are loaded are found.
+    pub(crate) fn opened_with(
+        &self,
+        token: &ConnectionTokenKey,
+    ) -> impl Iterator<Item = &Connection> {
+        self.connections.values().filter(|row| {
+            row.connection_token.as_ref() == Some(&token.id)
+                && self.stages.get(&row.stage).is_some_and(|stage| {
+                    (&stage.account, &stage.region) == (&token.account, &token.region)
+                })
+        })
     }
 
     /// The loaded participant rows of a session, by id.

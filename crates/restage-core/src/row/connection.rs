@@ -1,5 +1,6 @@
 //! Connections.
 
+use super::ConnectionTokenId;
 use crate::id::{ConnectionId, ParticipantId, StageId, StageSessionId, Time};
 
 /// What a connection is for. A participant holds at most one of each kind at a time.
@@ -33,4 +34,7 @@ pub struct Connection {
     pub established: bool,
     /// When it was opened, by the steady clock.
     pub opened_at: Time,
+    /// The connection token that it was opened with besides, one of the account and Region of its stage. Its revocation
+    /// ends the connection.
+    pub connection_token: Option<ConnectionTokenId>,
 }

@@ -4,6 +4,7 @@ mod clock;
 mod composition_destinations;
 mod composition_ends;
 mod compositions;
+mod connection_tokens;
 mod disconnect;
 mod exchange;
 mod failures;

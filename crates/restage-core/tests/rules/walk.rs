@@ -13,7 +13,8 @@ use restage_core::row::{
     RecordingId, RecordingSettings, StageEventError, StorageConfiguration,
 };
 use restage_core::{
-    Arn, Change, Command, Effect, Limits, Reply, ResourceArn, World, decide, needs,
+    Arn, Change, Command, ConnectionTokenClaims, Effect, Limits, Reply, ResourceArn, World, decide,
+    needs,
 };
 
 use crate::support::compositions::{
@@ -24,7 +25,7 @@ use crate::support::{
     key_arn, key_row, no_bucket, plain_row, recorded_to, recording_lines, storage_arn, stream,
 };
 
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 16;
 const STEPS: u32 = 1200;
 
 /// SplitMix64: small, and good enough to wander about.
@@ -95,7 +96,8 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
                     CompositionStarting CompositionActive CompositionStopping CompositionStopped CompositionFailed \
                     CompositionIdle CompositionBusy CompositionGone Composed Again Session/Start Session/End Session/Failure \
                     At/Start At/End At/Reconnecting At/Failure StageDeleted! DestinationFailure! InternalServerException! \
-                    InvalidStreamKey InvalidProtocol ReuseOfStreamKey Physical Virtual Switched Forced";
+                    InvalidStreamKey InvalidProtocol ReuseOfStreamKey Physical Virtual Switched Forced \
+                    ConnectionTokenRevoked ConnectionToken(Revoked) ConnectionToken(Expired) ConnectionToken(Malformed)";
     let missed: Vec<&str> = expected
         .split_whitespace()
         .filter(|name| !met.contains(*name))
@@ -309,6 +311,7 @@ impl Walk {
         let Self { random, .. } = self;
         world.stages.retain(|_, _| !random.one_in(4));
         world.tokens.retain(|_, _| !random.one_in(4));
+        world.revocations.retain(|_, _| !random.one_in(4));
         world.plain.retain(|_, _| !random.one_in(4));
         world.sessions.retain(|_, _| !random.one_in(4));
         world.participants.retain(|_, _| !random.one_in(4));
@@ -516,7 +519,26 @@ impl Walk {
             resumes: self.resumed(&stage),
             protocol: restage_core::row::Protocol::Whip,
             client: Default::default(),
+            connection_token: self.connection_token(),
         }
+    }
+
+    /// The connection token that comes with a join, if one does; seldom one that is no good.
+    fn connection_token(&mut self) -> Option<ConnectionTokenClaims> {
+        if !self.random.one_in(6) {
+            return None;
+        }
+        let (id, key) = (self.connection_token_id(), self.key());
+        let mut claims = self.scene.connection_token(&id, &key);
+        if self.random.one_in(40) {
+            claims.expires_at = self.scene.wall;
+        }
+        Some(claims)
+    }
+
+    fn connection_token_id(&mut self) -> String {
+        // So many that most are not revoked.
+        format!("t{}", self.random.below(4 + self.made as usize / 40))
     }
 
     /// The session whose resumption secret comes with a token: none, the one in progress, or an old one.
@@ -865,6 +887,12 @@ impl Walk {
         }
         if self.random.one_in(25) {
             return Some(self.storage());
+        }
+        if self.random.one_in(80) {
+            return Some(Command::RevokeConnectionToken {
+                region: REGION.to_owned(),
+                token: self.connection_token_id().as_str().into(),
+            });
         }
         if self.random.one_in(16) {
             return Some(self.ingest());

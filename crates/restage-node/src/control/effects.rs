@@ -139,6 +139,7 @@ mod tests {
             },
             protocol: Protocol::Whip,
             client: Client::default(),
+            connection_token: None,
         })
     }
 

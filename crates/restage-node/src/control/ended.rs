@@ -105,6 +105,11 @@ impl Ending {
                 "session-ended",
                 "the stage session ended because nobody was publishing",
             ),
+            CloseReason::ConnectionTokenRevoked => (
+                "TOKEN_REVOKED",
+                "connection-token-revoked",
+                "its connection token was revoked; the participant token may open another connection, without it or with another one",
+            ),
             CloseReason::LimitExceeded => (
                 "STREAM_DURATION_EXCEEDED",
                 "duration",

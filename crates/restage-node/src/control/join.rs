@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use restage_core::command::{Claims, Command};
+use restage_core::command::{Claims, Command, ConnectionTokenClaims};
 use restage_core::id::{ConnectionId, ParticipantId, StageId};
 use restage_core::rate::Rate;
 use restage_core::row::{Client, ConnectionKind, Protocol};
@@ -100,6 +100,8 @@ pub struct MediaJoin {
     pub client: Client,
     /// What a subscriber wishes to be shown.
     pub wish: Wish,
+    /// The verified connection token that the client presented besides. Its revocation ends the connection.
+    pub connection_token: Option<ConnectionTokenClaims>,
 }
 
 /// An open media connection.
@@ -144,6 +146,8 @@ pub struct EventsSocket {
     pub streams: StreamNews,
     /// The resumption secret.
     pub resumption: String,
+    /// The connection token that it was opened with.
+    pub connection_token: Option<ConnectionTokenClaims>,
     pub(super) connection: ConnectionId,
     pub(super) stage: StageId,
     pub(super) participant: ParticipantId,
@@ -201,7 +205,7 @@ impl Control {
     }
 
     /// Refuses new connections while the server is stopping, because they would be closed at once.
-    fn check_running(&self) -> Result<(), JoinError> {
+    pub(super) fn check_running(&self) -> Result<(), JoinError> {
         match self.inner.is_stopping.load(Ordering::Acquire) {
             false => Ok(()),
             true => Err(JoinError::Restarting),
@@ -271,6 +275,7 @@ impl Control {
             resumes: self.resumed(&claims, join.resumption.as_deref()),
             protocol: Protocol::Whip,
             client: join.client,
+            connection_token: join.connection_token,
         };
         match self.open(&claims, &connection, command).await {
             Ok(resumption) => Ok(Joined {
@@ -464,12 +469,12 @@ impl Control {
         }
     }
 
-    /// Opens an events socket for `stage` with a verified token.
+    /// Opens an events socket for `stage` with a verified token, and a verified connection token if the client has presented one.
     pub async fn join_events(
         &self,
         token: &str,
         resumption: Option<&str>,
-        claims: Claims,
+        (claims, connection_token): (Claims, Option<ConnectionTokenClaims>),
         stage: &StageId,
         client: Client,
     ) -> Result<EventsSocket, JoinError> {
@@ -502,6 +507,7 @@ impl Control {
             claims: claims.clone(),
             protocol: Protocol::Unknown,
             client,
+            connection_token: connection_token.clone(),
         };
         let resumption = match self.open(&claims, &connection, command).await {
             Ok(resumption) => resumption,
@@ -523,6 +529,7 @@ impl Control {
             connection,
             stage: stage.clone(),
             participant,
+            connection_token,
         })
     }
 

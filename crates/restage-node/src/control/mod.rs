@@ -4,6 +4,7 @@
 mod admission;
 mod alert;
 mod codecs;
+mod connection_tokens;
 mod connections;
 mod effects;
 mod ended;
@@ -52,6 +53,8 @@ use crate::supervise::Parts;
 use crate::token::Tokens;
 
 pub use crate::executor::Failure;
+use connection_tokens::ConnectionSockets;
+pub use connection_tokens::{ConnectionClose, ConnectionSocket, code_of};
 use connections::{Attached, Connections, Live, Reach};
 pub use connections::{Muted, SocketClose};
 pub use effects::{EFFECT_QUEUE_LEN, EffectRoom, Effects, effect_queue};
@@ -133,6 +136,7 @@ struct Inner {
     room: EffectRoom,
     hub: Hub,
     connections: Mutex<Connections>,
+    connection_sockets: ConnectionSockets,
     endings: Mutex<Endings>,
     failures: Failures,
     /// Set when no new connection may be opened.
@@ -173,6 +177,7 @@ impl Control {
             room,
             hub: Hub::default(),
             connections: Mutex::default(),
+            connection_sockets: ConnectionSockets::default(),
             endings: Mutex::default(),
             failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
@@ -296,6 +301,7 @@ impl Control {
     /// refused with the same reason. If the store does not answer until `deadline`, peers are notified then.
     pub async fn stop(&self, deadline: Instant) {
         self.inner.is_stopping.store(true, Ordering::Release);
+        self.inner.connection_sockets.stop();
         let live = self.connections().drain();
         for (id, connection) in live {
             match &connection.reach {
@@ -382,6 +388,9 @@ impl Control {
                 // No credential lasts longer than its token.
                 let longest = Duration::from_secs(TOKEN_LIFE_MAX_S.unsigned_abs());
                 self.inner.media.withdraw_from_relay(&name, longest);
+            }
+            Effect::RevokeConnectionToken { token } => {
+                self.inner.connection_sockets.revoke(&token);
             }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
             Effect::TellJob { job } => self.inner.jobs.tell(*job),

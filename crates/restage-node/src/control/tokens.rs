@@ -1,9 +1,9 @@
 //! Verifies tokens and resumption secrets, and exchanges tokens.
 
-use restage_core::Fault;
 use restage_core::command::{Claims, Command};
 use restage_core::id::{ConnectionId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::PublicKey;
+use restage_core::{Fault, PublicKeyArn};
 
 use super::IfMatch;
 use super::connections::{Reach, TokenDigest};
@@ -38,14 +38,18 @@ impl Control {
         if self.inner.tokens.is_known_wrong(token) {
             return Err(TokenError::Signature.into());
         }
-        let arn = &unverified.key;
+        let Some(point) = self.point_of(&unverified.key).await? else {
+            return Err(TokenError::UnknownKey(unverified.key.clone()).into());
+        };
+        Ok(self.inner.tokens.verify(token, *unverified, &point)?)
+    }
+
+    /// The point of an imported public key (uncompressed, hexadecimal). `None`: there is no such key.
+    pub(super) async fn point_of(&self, arn: &PublicKeyArn) -> Result<Option<String>, JoinError> {
         let row = self.inner.store.get_plain::<PublicKey>(&arn.id).await;
         let row = row.map_err(Failure::from)?;
         let row = row.filter(|row| row.account == arn.account && row.region == arn.region);
-        let Some(row) = row else {
-            return Err(TokenError::UnknownKey(arn.clone()).into());
-        };
-        Ok(self.inner.tokens.verify(token, *unverified, &row.point)?)
+        Ok(row.map(|row| row.point))
     }
 
     /// Whether an open connection belongs to this token.

@@ -7,6 +7,7 @@ use restage_media::{ConnectFailure, Excess, GoneReason, MediaKind, OfferError, O
 use serde::Serialize;
 
 use super::alert;
+use super::connection_tokens::code_of;
 use super::media_limits::event_error;
 use crate::media::Audience;
 use crate::media::Destination;
@@ -183,6 +184,7 @@ impl Trouble {
             Fault::Conflict => ("CONFLICT", "conflict"),
             Fault::Invalid => ("INVALID", "invalid"),
             Fault::LimitExceeded => ("STAGE_AT_CAPACITY", "capacity"),
+            Fault::ConnectionToken(fault) => (code_of(fault), "connection-token"),
         };
         Self {
             code,

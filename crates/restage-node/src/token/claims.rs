@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 
 use super::{Endpoints, Grant, TokenError};
 
-/// The only version of the payload.
-const VERSION: &str = "1.0";
-/// Most characters of a participant id.
-const PARTICIPANT_ID_LEN_MAX: usize = 64;
+/// The only version of a payload.
+pub(super) const VERSION: &str = "1.0";
+/// Most characters of a token's identity.
+const IDENTITY_LEN_MAX: usize = 64;
 /// Most characters of a user id.
 const USER_ID_LEN_MAX: usize = 128;
 /// The last second of the year 9999, after which times have no common text form.
@@ -67,7 +67,7 @@ impl<'a> Payload<'a> {
 /// Parses a payload and collects all faults.
 pub(super) struct Reader<'a> {
     payload: &'a Map<String, Value>,
-    problems: Vec<TokenError>,
+    pub(super) problems: Vec<TokenError>,
 }
 
 impl<'a> Reader<'a> {
@@ -85,8 +85,8 @@ impl<'a> Reader<'a> {
         signer: Signer,
         endpoints: Option<&Endpoints>,
     ) -> Result<Claims, Vec<TokenError>> {
-        let (issued_at, expires_at) = self.times();
-        let participant = self.participant();
+        let (issued_at, expires_at) = self.times(TOKEN_LIFE_MAX_S, "14 days");
+        let participant = self.identity().map(ParticipantId::new);
         let stage = self.stage();
         if let Signer::PublicKey(key) = &signer
             && let Some(stage) = &stage
@@ -100,9 +100,7 @@ impl<'a> Reader<'a> {
         self.url("events_url", endpoints.map(|to| to.events.as_str()));
         self.url("whip_url", endpoints.map(|to| to.whip.as_str()));
         let capabilities = self.capabilities();
-        if self.text("version").is_some_and(|text| text != VERSION) {
-            self.wrong("version", &format!("must be \"{VERSION}\""));
-        }
+        self.version();
         let user_id = self.user_id();
         let attributes = self.attributes();
         match (issued_at, expires_at, participant, stage, capabilities) {
@@ -126,7 +124,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn wrong(&mut self, claim: &'static str, rule: &str) {
+    pub(super) fn wrong(&mut self, claim: &'static str, rule: &str) {
         self.problems.push(TokenError::Claim {
             claim,
             rule: rule.to_owned(),
@@ -142,7 +140,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    fn text(&mut self, claim: &'static str) -> Option<&'a str> {
+    pub(super) fn text(&mut self, claim: &'static str) -> Option<&'a str> {
         let text = self.required(claim)?.as_str();
         if text.is_none() {
             self.wrong(claim, "must be a string");
@@ -168,27 +166,34 @@ impl<'a> Reader<'a> {
         micros.map(Time)
     }
 
-    /// `iat` and `exp`.
-    fn times(&mut self) -> (Option<Time>, Option<Time>) {
+    /// `iat` and `exp`, which may be this many seconds apart: `most` says it in words.
+    pub(super) fn times(&mut self, life_s: i64, most: &str) -> (Option<Time>, Option<Time>) {
         let (issued_at, expires_at) = (self.time("iat"), self.time("exp"));
         if let (Some(issued_at), Some(expires_at)) = (issued_at, expires_at)
-            && expires_at.0 - issued_at.0 > TOKEN_LIFE_MAX_S * 1_000_000
+            && expires_at.0 - issued_at.0 > life_s * 1_000_000
         {
-            self.wrong("exp", "must be at most 14 days after iat");
+            self.wrong("exp", &format!("must be at most {most} after iat"));
         }
         (issued_at, expires_at)
     }
 
-    fn participant(&mut self) -> Option<ParticipantId> {
+    /// `jti`.
+    pub(super) fn identity(&mut self) -> Option<&'a str> {
         let id = self.text("jti")?;
-        let sound = (1..=PARTICIPANT_ID_LEN_MAX).contains(&id.len())
+        let sound = (1..=IDENTITY_LEN_MAX).contains(&id.len())
             && id
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         if !sound {
             self.wrong("jti", "must be 1 to 64 ASCII letters, digits, - or _");
         }
-        sound.then(|| ParticipantId::new(id))
+        sound.then_some(id)
+    }
+
+    pub(super) fn version(&mut self) {
+        if self.text("version").is_some_and(|text| text != VERSION) {
+            self.wrong("version", &format!("must be \"{VERSION}\""));
+        }
     }
 
     /// `resource` and `topic`.
@@ -210,7 +215,7 @@ impl<'a> Reader<'a> {
         stage
     }
 
-    fn url(&mut self, claim: &'static str, expected: Option<&str>) {
+    pub(super) fn url(&mut self, claim: &'static str, expected: Option<&str>) {
         let given = self.text(claim);
         if let (Some(given), Some(expected)) = (given, expected)
             && given != expected

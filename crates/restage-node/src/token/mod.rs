@@ -1,9 +1,12 @@
 //! Participant tokens: JWTs with the claim names of the IVS user guide ("Distribute participant tokens"), so that
 //! clients that decode them find the expected claims. The owners of imported public keys sign their own tokens
-//! (ES384). Tokens of CreateParticipantToken and CreateStage are issued and verified by this server alone, so a
+//! (ES384), and connection tokens, which say that several connections are one client's. Tokens of CreateParticipantToken and CreateStage are issued and verified by this server alone, so a
 //! shared secret suffices (HS256), at a hundredth of the cost.
 
 mod claims;
+mod connection;
+#[cfg(test)]
+mod connection_tests;
 mod endpoints;
 mod jws;
 mod resumption;
@@ -14,9 +17,10 @@ mod verdicts;
 
 use restage_core::id::{ParticipantId, StageSessionId, Time};
 use restage_core::row::{Attributes, Capabilities};
-use restage_core::{Claims, PublicKeyArn, Signer, StageArn};
+use restage_core::{Claims, ConnectionTokenClaims, PublicKeyArn, Signer, StageArn};
 use serde_json::Value;
 
+pub use connection::{ConnectionGrant, is_connection_token};
 pub use endpoints::{Endpoints, IngestEndpoints};
 pub use jws::SECRET_LEN;
 pub use self_signed::{Signing, Unverified};
@@ -136,6 +140,18 @@ impl Tokens {
         })
     }
 
+    /// Checks form and claims of a connection token. Its signature is not verified yet, and neither its expiry nor its
+    /// revocation is looked at.
+    ///
+    /// # Errors
+    /// [`TokenError`] with the first fault.
+    pub fn read_connection<'a>(
+        &self,
+        token: &'a str,
+    ) -> Result<Unverified<'a, ConnectionTokenClaims>, TokenError> {
+        Unverified::parse_connection(token, Some(&self.endpoints))?.check()
+    }
+
     /// Whether the token's signature was found to be wrong before.
     pub fn is_known_wrong(&self, token: &str) -> bool {
         self.verdicts.of(token) == Some(false)
@@ -152,12 +168,12 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokenError::Signature`].
-    pub fn verify(
+    pub fn verify<C>(
         &self,
         token: &str,
-        unverified: Unverified<'_>,
+        unverified: Unverified<'_, C>,
         point: &str,
-    ) -> Result<Claims, TokenError> {
+    ) -> Result<C, TokenError> {
         match self.verdicts.of(token) {
             Some(true) => return unverified.trust(),
             Some(false) => return Err(TokenError::Signature),

@@ -21,20 +21,20 @@ pub(super) struct Header<'a> {
     pub(super) kid: &'a str,
 }
 
-/// A token whose signature is not verified, because its key has not been looked up yet.
-pub struct Unverified<'a> {
+/// A token whose signature is not verified, because its key has not been looked up yet. `C` is what it claims: a participant
+/// token or a connection token.
+pub struct Unverified<'a, C = Claims> {
     /// The key that it claims to be signed with.
     pub key: PublicKeyArn,
-    claims: Result<Claims, Vec<TokenError>>,
+    claims: Result<C, Vec<TokenError>>,
     jws: Jws<'a>,
 }
 
 impl<'a> Unverified<'a> {
     pub(super) fn read(jws: Jws<'a>, endpoints: Option<&Endpoints>) -> Result<Self, TokenError> {
-        let key = check_header(&jws.header)?;
-        let signer = Signer::PublicKey(key.clone());
-        let claims = Reader::new(&jws.payload).read(signer, endpoints);
-        Ok(Self { key, claims, jws })
+        Self::read_with(jws, |reader, key| {
+            reader.read(Signer::PublicKey(key.clone()), endpoints)
+        })
     }
 
     /// Parses a token to explain it; of its URLs only the form is checked.
@@ -45,18 +45,29 @@ impl<'a> Unverified<'a> {
         Self::read(Jws::parse(token)?, endpoints)
     }
 
+    /// The stage in `resource`, whatever the other claims are.
+    pub fn stage(&self) -> Option<StageArn> {
+        StageArn::parse(self.jws.payload.get("resource")?.as_str()?)
+    }
+}
+
+impl<'a, C> Unverified<'a, C> {
+    pub(super) fn read_with(
+        jws: Jws<'a>,
+        read: impl FnOnce(Reader<'_>, &PublicKeyArn) -> Result<C, Vec<TokenError>>,
+    ) -> Result<Self, TokenError> {
+        let key = check_header(&jws.header)?;
+        let claims = read(Reader::new(&jws.payload), &key);
+        Ok(Self { key, claims, jws })
+    }
+
     /// All faults of its claims.
     pub fn problems(&self) -> &[TokenError] {
         self.claims.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// The stage in `resource`, whatever the other claims are.
-    pub fn stage(&self) -> Option<StageArn> {
-        StageArn::parse(self.jws.payload.get("resource")?.as_str()?)
-    }
-
     /// The claims, if all of them are valid.
-    pub fn claims(&self) -> Option<&Claims> {
+    pub fn claims(&self) -> Option<&C> {
         self.claims.as_ref().ok()
     }
 
@@ -72,14 +83,14 @@ impl<'a> Unverified<'a> {
     ///
     /// # Errors
     /// [`TokenError::Signature`], or a fault of its claims.
-    pub fn verify(self, point: &str) -> Result<Claims, TokenError> {
+    pub fn verify(self, point: &str) -> Result<C, TokenError> {
         let point = hex::decode(point).map_err(|_| TokenError::Signature)?;
         self.jws.verify(&point)?;
         self.trust()
     }
 
     /// The claims, for a caller that has verified the signature.
-    pub(super) fn trust(self) -> Result<Claims, TokenError> {
+    pub(super) fn trust(self) -> Result<C, TokenError> {
         self.claims.map_err(|problems| {
             let first = problems.into_iter().next();
             first.unwrap_or(TokenError::Signature)
@@ -146,11 +157,19 @@ impl Signing {
         grant: &Grant<'_>,
         endpoints: &Endpoints,
     ) -> Result<String, TokenKeyError> {
+        self.sign_payload(kid, &Payload::of(grant, endpoints))
+    }
+
+    pub(super) fn sign_payload(
+        &self,
+        kid: &PublicKeyArn,
+        payload: &impl Serialize,
+    ) -> Result<String, TokenKeyError> {
         let header = Header {
             alg: ALGORITHM,
             typ: TYPE,
             kid: &kid.to_string(),
         };
-        self.key.sign(&header, &Payload::of(grant, endpoints))
+        self.key.sign(&header, payload)
     }
 }

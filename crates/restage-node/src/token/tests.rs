@@ -12,15 +12,15 @@ use serde_json::{Map, json};
 use super::jws::SigningKey;
 use super::*;
 
-const STAGE: &str = "arn:aws:ivs:eu-west-1:000000000000:stage/hT5vN1cGy8Ud";
-const KEY: &str = "arn:aws:ivs:eu-west-1:000000000000:public-key/Vw2xYz5aBc8D";
-const ISSUED: i64 = 1_790_000_000;
+pub(super) const STAGE: &str = "arn:aws:ivs:eu-west-1:000000000000:stage/hT5vN1cGy8Ud";
+pub(super) const KEY: &str = "arn:aws:ivs:eu-west-1:000000000000:public-key/Vw2xYz5aBc8D";
+pub(super) const ISSUED: i64 = 1_790_000_000;
 
-fn endpoints() -> Endpoints {
+pub(super) fn endpoints() -> Endpoints {
     Endpoints::of("http://127.0.0.1:4080")
 }
 
-fn tokens() -> Tokens {
+pub(super) fn tokens() -> Tokens {
     Tokens::new(&rand::random(), endpoints())
 }
 
@@ -122,7 +122,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// A customer's P-384 key pair.
-fn pair() -> (Signing, SigningKey) {
+pub(super) fn pair() -> (Signing, SigningKey) {
     let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
         .and_then(|pair| pair.to_pkcs8v1())
         .unwrap();
@@ -133,7 +133,7 @@ fn pair() -> (Signing, SigningKey) {
     )
 }
 
-fn header() -> Value {
+pub(super) fn header() -> Value {
     json!({"alg": "ES384", "typ": "JWT", "kid": KEY})
 }
 
@@ -154,7 +154,7 @@ fn payload() -> Value {
 }
 
 /// `base` with members replaced, or removed where the change is null.
-fn with(base: Value, changes: Value) -> Map<String, Value> {
+pub(super) fn with(base: Value, changes: Value) -> Map<String, Value> {
     let (Value::Object(mut base), Value::Object(changes)) = (base, changes) else {
         panic!("both must be objects");
     };

@@ -11,9 +11,16 @@ use super::refusal::Refusal;
 use super::wishes::WishesInUrl;
 
 /// The first path segments of the endpoints for participants; the bare root is one too.
-const MEDIA: [&str; 5] = ["whip", "whep", "events", "publish", "subscribe"];
+const MEDIA: [&str; 6] = [
+    "whip",
+    "whep",
+    "events",
+    "connection",
+    "publish",
+    "subscribe",
+];
 
-/// Whether a path belongs to WHIP, WHEP or the events socket, even if no such resource exists.
+/// Whether a path belongs to WHIP, WHEP, the events socket or that of a connection token, even if no such resource exists.
 pub(super) fn is_media(path: &str) -> bool {
     if path.bytes().all(|byte| byte == b'/') {
         return true;
@@ -117,6 +124,7 @@ mod tests {
             "/whip/x/y",
             "/whep/a",
             "/events/",
+            "/connection",
             "/publish/a",
         ] {
             assert!(is_media(path), "{path}");

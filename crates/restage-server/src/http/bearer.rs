@@ -16,6 +16,9 @@ const PARAMETERS: [&str; 2] = ["token", "access_token"];
 /// Path prefix of the HTTP sessions.
 pub(super) const SESSIONS: &str = "/whip/sessions/";
 
+/// Path of the sockets of connection tokens.
+pub(super) const CONNECTION: &str = "/connection";
+
 /// The tokens that were removed from a URL.
 #[derive(Clone, Default)]
 pub(super) struct InUrl(Vec<String>);
@@ -71,14 +74,21 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
     }
 }
 
-/// The token of an events socket.
+/// The token of an events socket, or of the socket of a connection token.
 pub(super) struct SocketBearer(pub(super) Result<Token, Refusal>);
 
 impl<S: Sync> FromRequestParts<S> for SocketBearer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let how = "offer the participant token as WebSocket sub-protocol, or as ?token= in the URL";
+        let how = match parts.uri.path() == CONNECTION {
+            true => {
+                "offer the connection token as WebSocket sub-protocol, or as ?token= in the URL"
+            }
+            false => {
+                "offer the participant token as WebSocket sub-protocol, or as ?token= in the URL"
+            }
+        };
         let mut given: Vec<&str> = of_header(&parts.headers).into_iter().collect();
         let offered = parts.headers.get(SEC_WEBSOCKET_PROTOCOL);
         let offered = offered.and_then(|value| value.to_str().ok());

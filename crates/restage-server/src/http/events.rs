@@ -1,14 +1,11 @@
-//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol. Its text frames are
-//! JSON. The server answers the client's PING with PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or
-//! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise
-//! PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
+//! The events WebSocket: `GET /events/{stageId}` with the participant token as sub-protocol, and in a further one the
+//! connection token that it belongs to, if it does. Its text frames are JSON. The server answers the client's PING with
+//! PONG, its TOKEN_EXCHANGE with TOKEN_EXCHANGED or TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with
+//! SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other
+//! type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
 //! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
-//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After
-//! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
-//! token has expired.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After the first state and after an exchange it sends
+//! RESUMPTION, with the secret by which the client reconnects after its token has expired.
 
 use axum::Router;
 use axum::extract::State;
@@ -18,53 +15,37 @@ use http::header::{SEC_WEBSOCKET_PROTOCOL, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use restage_core::id::StageId;
-use restage_core::{CloseReason, Fault};
-use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of};
-use serde::Deserialize;
-use serde_json::error::Category;
+use restage_core::{CloseReason, ConnectionTokenFault, Fault};
+use restage_node::control::{EventsSocket, JoinError, SocketClose, client_of, code_of};
 use tokio::time::{Instant, interval_at};
 
 use super::App;
 use super::address::Id;
 use super::bearer::SocketBearer;
-use super::door::Client;
-use super::listener::Connection;
 use super::muting;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
+use super::socket_message::{
+    BINARY, ClientMessage, PING_EVERY, SILENCE_MAX, close_code, frame, understand, unknown_type,
+};
+use super::socket_place::SocketPlace;
 use super::statistics::{self, Schedule};
 use super::token_check::{self, TokenRefused};
 use super::view;
-use super::whip::RESUMPTION;
+use super::whip::{self, RESUMPTION};
 use super::wishes;
 
-/// Most open events sockets; further ones are refused as STAGE_AT_CAPACITY.
-pub(super) const EVENTS_SOCKETS_MAX: usize = 100_000;
-/// Interval between the server's pings.
-const PING_EVERY: Duration = Duration::from_secs(3);
-/// A client that has sent nothing for this long is gone: it is DISCONNECTED within ten seconds.
-const SILENCE_MAX: Duration = Duration::from_secs(7);
-
-/// Close codes 4000 and up are an application's own (RFC 6455 §7.4.2).
-mod close_code {
-    pub(super) const GOING_AWAY: u16 = 1001;
-    pub(super) const NOT_JSON: u16 = 1007;
-    pub(super) const INTERNAL: u16 = 1011;
-    pub(super) const SERVICE_RESTART: u16 = 1012;
-    pub(super) const TOKEN: u16 = 4401;
-    pub(super) const NOT_ALLOWED: u16 = 4403;
-    pub(super) const NOT_FOUND: u16 = 4404;
-    pub(super) const DISCONNECTED: u16 = 4410;
-    pub(super) const REPLACED: u16 = 4409;
-    pub(super) const CAPACITY: u16 = 4429;
-}
-
-/// Characters of an unknown type that are repeated in the answer.
-const TYPE_REPEATED_MAX: usize = 64;
+/// The types of messages that clients may send.
+const KNOWN: &str =
+    "PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE";
+/// Prefix of the connection token in a sub-protocol.
+const CONNECTION_PROTOCOL: &str = "restage-connection.";
 /// Prefix of the secret in a sub-protocol.
 const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
+/// The reason when a connection token is revoked.
+pub(super) const TOKEN_REVOKED: &str = code_of(ConnectionTokenFault::Revoked);
 /// Close code and reason when the server stops; clients reconnect to its successor.
-const RESTART: (u16, &str) = (close_code::SERVICE_RESTART, "SERVER_RESTART");
+pub(super) const RESTART: (u16, &str) = (close_code::SERVICE_RESTART, "SERVER_RESTART");
 
 /// Routes of the events socket.
 pub(super) fn routes() -> Router<App> {
@@ -79,7 +60,6 @@ async fn upgrade(
     parts: Parts,
 ) -> Result<Response, Refusal> {
     let token = token?.text;
-    let headers = parts.headers;
     let claims = match token_check::claims(&app, &parts.extensions, &token).await {
         Ok(claims) => claims,
         Err(TokenRefused::Token(JoinError::Token(error))) => {
@@ -89,27 +69,18 @@ async fn upgrade(
         }
         Err(error) => return Err(error.into()),
     };
-    let client = parts.extensions.get::<Client>().copied();
-    let place = match client.map(|client| app.door.sockets().take(client)) {
-        Some(None) => {
-            let max = app.door.sockets().max();
-            let message =
-                format!("this address has {max} events sockets open, the most one may have");
-            let status = StatusCode::TOO_MANY_REQUESTS;
-            return Err(Refusal::new(status, "TOO_MANY_CONNECTIONS", message));
+    let place = SocketPlace::take(&app, &parts)?;
+    let connection_token = match connection_token(&parts.headers) {
+        Some(token) => {
+            match token_check::connection_claims(&app, &parts.extensions, &token).await {
+                Ok(claims) => Some(Ok(claims)),
+                Err(TokenRefused::Token(error)) => Some(Err(error)),
+                Err(refused) => return Err(refused.into()),
+            }
         }
-        place => place.flatten(),
+        None => None,
     };
-    // An upgraded socket keeps its descriptor after the HTTP connection has ended.
-    let connection = parts.extensions.get::<Connection>();
-    let descriptor = connection.map(|connection| Arc::clone(&connection.descriptor));
-    let Ok(permit) = Arc::clone(&app.sockets).try_acquire_owned() else {
-        let message = format!(
-            "{EVENTS_SOCKETS_MAX} events sockets are open, the most one server has; try again later"
-        );
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        return Err(Refusal::new(status, "STAGE_AT_CAPACITY", message));
-    };
+    let headers = parts.headers;
     let client = headers
         .get(USER_AGENT)
         .and_then(|value| value.to_str().ok())
@@ -119,37 +90,53 @@ async fn upgrade(
     let resumption = resumption(&headers);
     // The join happens after the upgrade, because a browser sees a close code but never an HTTP status.
     Ok(handshake.grant(protocol, move |socket| async move {
-        let join = app
-            .control
-            .join_events(
-                &token,
-                resumption.as_deref(),
-                claims,
-                &StageId::new(stage),
-                client,
-            )
-            .await;
+        let join = match connection_token.transpose() {
+            Ok(connection_token) => {
+                app.control
+                    .join_events(
+                        &token,
+                        resumption.as_deref(),
+                        (claims, connection_token),
+                        &StageId::new(stage),
+                        client,
+                    )
+                    .await
+            }
+            Err(error) => Err(error),
+        };
         serve(&app, socket, join).await;
-        drop((permit, place, descriptor));
+        drop(place);
     }))
 }
 
 /// The token's sub-protocol, if it was offered: browsers expect the server to confirm it.
-fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
+pub(super) fn offered(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
     let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let is_offered = all.split(',').any(|one| one.trim() == token);
     is_offered.then(|| HeaderValue::from_str(token).ok())?
 }
 
-/// The resumption secret: in the header or, because browsers cannot set that, in a second sub-protocol.
+/// The resumption secret: in the header or, because browsers cannot set that, in a further sub-protocol.
 fn resumption(headers: &HeaderMap) -> Option<String> {
-    let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
-    text(headers.get(RESUMPTION)).or_else(|| {
-        let all = text(headers.get(SEC_WEBSOCKET_PROTOCOL))?;
-        let mut protocols = all.split(',').map(str::trim);
-        let secret = protocols.find_map(|one| one.strip_prefix(RESUMPTION_PROTOCOL))?;
-        Some(secret.to_owned())
-    })
+    let in_header = headers
+        .get(RESUMPTION)
+        .and_then(|value| value.to_str().ok());
+    let found = in_header.or_else(|| beside(headers, RESUMPTION_PROTOCOL));
+    found.map(str::to_owned)
+}
+
+/// The connection token that the socket belongs to, in the same places.
+fn connection_token(headers: &HeaderMap) -> Option<String> {
+    let found = whip::connection_token(headers);
+    let found = found.or_else(|| beside(headers, CONNECTION_PROTOCOL));
+    found.map(str::to_owned)
+}
+
+/// What a sub-protocol beside the token's says after this prefix.
+fn beside<'a>(headers: &'a HeaderMap, prefix: &str) -> Option<&'a str> {
+    let all = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let mut protocols = all.split(',').map(str::trim);
+    protocols.find_map(|one| one.strip_prefix(prefix))
 }
 
 async fn serve(app: &App, mut socket: Socket, join: Result<EventsSocket, JoinError>) {
@@ -204,7 +191,7 @@ async fn run(
                         socket.send(Message::text(answer)).await?;
                     }
                     Some(Ok(Message::Binary(_))) => {
-                        return Some((close_code::NOT_JSON, "a message is a text frame of JSON, not a binary one"));
+                        return Some(BINARY);
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Close(_))) | None => return None,
@@ -262,34 +249,6 @@ async fn run(
     }
 }
 
-#[derive(Deserialize)]
-struct ClientMessage {
-    r#type: String,
-    #[serde(default)]
-    payload: serde_json::Value,
-}
-
-fn understand(text: &str) -> Result<ClientMessage, (u16, &'static str)> {
-    const RULE: &str = "a message is a JSON object whose type is a string";
-    let read = serde_json::from_str(text).map_err(|error: serde_json::Error| {
-        let reason = match error.classify() {
-            Category::Data if error.to_string().starts_with("duplicate field") => {
-                "type and payload may stand once in a message"
-            }
-            Category::Data => RULE,
-            Category::Io | Category::Syntax | Category::Eof => {
-                "a message is JSON, and this is none"
-            }
-        };
-        (close_code::NOT_JSON, reason)
-    });
-    // The members in an array would be read, too.
-    match text.trim_start().starts_with('{') {
-        true => read,
-        false => read.and(Err((close_code::NOT_JSON, RULE))),
-    }
-}
-
 /// Handles a message and returns the answer. The socket stays open after a message of an unknown type, because a client may know later
 /// messages than this server does.
 async fn answer(
@@ -319,17 +278,8 @@ async fn answer(
             let (kind, told) = stats.configure(&message.payload);
             frame(kind, Some(told))
         }
-        unknown => frame("ERROR", Some(unknown_type(unknown))),
+        unknown => frame("ERROR", Some(unknown_type(unknown, KNOWN))),
     }
-}
-
-/// The payload of the answer to a message of an unknown type.
-fn unknown_type(kind: &str) -> serde_json::Value {
-    let shown: String = kind.chars().take(TYPE_REPEATED_MAX).collect();
-    let message = format!(
-        "type {shown:?} is unknown: send PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE"
-    );
-    serde_json::json!({ "code": "UNKNOWN_TYPE", "message": message, "member": "type" })
 }
 
 /// Exchanges the token of the socket's participant. Returns the claims now in force, or a refusal.
@@ -364,14 +314,6 @@ fn resumption_of(joined: &EventsSocket) -> String {
     )
 }
 
-fn frame(kind: &str, payload: Option<serde_json::Value>) -> String {
-    let mut message = serde_json::json!({ "type": kind });
-    if let Some(payload) = payload {
-        message["payload"] = payload;
-    }
-    message.to_string()
-}
-
 fn closing(reason: CloseReason) -> (u16, &'static str) {
     match reason {
         CloseReason::Replaced => (
@@ -381,6 +323,7 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Disconnected => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
         CloseReason::StageDeleted => (close_code::NOT_FOUND, "STAGE_DELETED"),
         CloseReason::CapabilityLost => (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED"),
+        CloseReason::ConnectionTokenRevoked => (close_code::NOT_ALLOWED, TOKEN_REVOKED),
         CloseReason::SessionEnded => (close_code::GOING_AWAY, "the stage session ended"),
         CloseReason::PublisherLeft
         | CloseReason::ReplicationStopped
@@ -388,7 +331,15 @@ fn closing(reason: CloseReason) -> (u16, &'static str) {
     }
 }
 
-fn refusal(error: &JoinError) -> (u16, &'static str) {
+/// The close code for what is wrong with a connection token.
+const fn code_of_close(fault: ConnectionTokenFault) -> u16 {
+    match fault {
+        ConnectionTokenFault::Malformed | ConnectionTokenFault::Expired => close_code::TOKEN,
+        ConnectionTokenFault::NotAllowed | ConnectionTokenFault::Revoked => close_code::NOT_ALLOWED,
+    }
+}
+
+pub(super) fn refusal(error: &JoinError) -> (u16, &'static str) {
     match error.fault() {
         Some(Fault::TokenRevoked) => (close_code::DISCONNECTED, "PARTICIPANT_DISCONNECTED"),
         Some(Fault::TokenExpired) => (close_code::TOKEN, "TOKEN_EXPIRED"),
@@ -396,6 +347,7 @@ fn refusal(error: &JoinError) -> (u16, &'static str) {
         Some(Fault::MissingCapability | Fault::Denied) => {
             (close_code::NOT_ALLOWED, "TOKEN_NOT_ALLOWED")
         }
+        Some(Fault::ConnectionToken(fault)) => (code_of_close(fault), code_of(fault)),
         Some(Fault::NotFound) => (close_code::NOT_FOUND, "STAGE_DELETED"),
         Some(Fault::LimitExceeded) => (close_code::CAPACITY, "STAGE_AT_CAPACITY"),
         Some(Fault::Conflict | Fault::Invalid) => (close_code::NOT_ALLOWED, "not possible now"),
@@ -432,55 +384,40 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_is_named_but_not_repeated_at_any_length() {
-        let told = unknown_type("LATER\n");
-        assert_eq!(
-            (&told["code"], &told["member"]),
-            (&"UNKNOWN_TYPE".into(), &"type".into())
-        );
-        let message = told["message"].as_str().unwrap();
-        assert!(
-            message.starts_with(r#"type "LATER\n" is unknown: send PING"#),
-            "{message}"
-        );
-        let long = unknown_type(&"\u{1F600}".repeat(4_000)).to_string();
-        assert!(long.len() < 600, "{}", long.len());
+    fn a_connection_token_is_in_its_header_or_in_a_further_sub_protocol() {
+        let of = |name: http::HeaderName, value: &[u8]| {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            connection_token(&HeaderMap::from_iter([(name, value)]))
+        };
+        let token = Some("d.e.f".to_owned());
+        assert_eq!(of(whip::CONNECTION_TOKEN, b"d.e.f"), token);
+        let protocols = b"a.b.c, restage-resumption.st-1.mac,restage-connection.d.e.f";
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), token);
+        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, b"a.b.c"), None);
+        // What cannot be read is there all the same, and is refused.
+        assert_eq!(of(whip::CONNECTION_TOKEN, b"\xff"), Some(String::new()));
+        assert_eq!(of(whip::CONNECTION_TOKEN, b""), Some(String::new()));
     }
 
     #[test]
-    fn messages_are_objects_with_a_type() {
-        assert_eq!(frame("PONG", None), r#"{"type":"PONG"}"#);
-        for (text, kind) in [
-            (r#"{"type":"PING"}"#, "PING"),
-            (r#"{"type":"LATER","payload":[1],"x":1}"#, "LATER"),
+    fn closes_say_why_in_few_bytes() {
+        let revoked = closing(CloseReason::ConnectionTokenRevoked);
+        assert_eq!(revoked, (4403, "TOKEN_REVOKED"));
+        let refused = |fault| {
+            let fault = Fault::ConnectionToken(fault);
+            let error = restage_core::Error::new(fault, "a sentence");
+            refusal(&restage_node::control::Failure::Refused(error).into())
+        };
+        for (fault, told) in [
+            (ConnectionTokenFault::Malformed, (4401, "TOKEN_MALFORMED")),
+            (ConnectionTokenFault::Expired, (4401, "TOKEN_EXPIRED")),
+            (
+                ConnectionTokenFault::NotAllowed,
+                (4403, "TOKEN_NOT_ALLOWED"),
+            ),
+            (ConnectionTokenFault::Revoked, (4403, "TOKEN_REVOKED")),
         ] {
-            assert_eq!(
-                understand(text).map(|message| message.r#type),
-                Ok(kind.to_owned())
-            );
-        }
-        for (bad, words) in [
-            ("", "is none"),
-            ("{", "is none"),
-            ("\u{0}", "is none"),
-            ("7", "whose type is a string"),
-            ("null", "whose type is a string"),
-            ("[]", "whose type is a string"),
-            (r#"["PING"]"#, "whose type is a string"),
-            ("{}", "whose type is a string"),
-            (r#"{"type":1}"#, "whose type is a string"),
-            (r#"{"payload":{}}"#, "whose type is a string"),
-            (r#"{"type":"PING","type":"PONG"}"#, "once"),
-            (r#"{"type":"PING","payload":{},"payload":{}}"#, "once"),
-        ] {
-            let refused = understand(bad).map(|message| message.r#type).unwrap_err();
-            assert_eq!(refused.0, close_code::NOT_JSON, "{bad:?}");
-            // RFC 6455 §5.5: a reason has at most 123 bytes.
-            assert!(
-                refused.1.contains(words) && refused.1.len() <= 123,
-                "{bad:?} {}",
-                refused.1
-            );
+            assert_eq!(refused(fault), told, "{fault:?}");
         }
     }
 }

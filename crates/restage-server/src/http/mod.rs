@@ -5,6 +5,7 @@ mod answer_cache;
 mod api;
 mod bearer;
 mod composition;
+mod connection;
 mod console;
 mod content;
 mod dispatch;
@@ -21,6 +22,8 @@ mod recording;
 mod refusal;
 mod secure;
 mod socket;
+mod socket_message;
+mod socket_place;
 mod statistics;
 mod throttle;
 mod token_check;
@@ -110,7 +113,7 @@ pub struct AppState {
     pub door: Arc<Door>,
     /// The TLS of the listeners, if they serve it.
     pub secure: Option<Secure>,
-    /// One permit for each events socket.
+    /// One permit for each events socket and each socket of a connection token.
     pub sockets: Arc<Semaphore>,
 }
 
@@ -118,7 +121,7 @@ pub(crate) type App = Arc<AppState>;
 
 /// The permits for events sockets.
 pub fn socket_room(door: &Door) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(door.sockets_max(events::EVENTS_SOCKETS_MAX)))
+    Arc::new(Semaphore::new(door.sockets_max(socket_place::SOCKETS_MAX)))
 }
 
 /// The routes of the console and of health checks. Unknown paths get UnknownOperationException.
@@ -141,10 +144,11 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// The routes for participants: WHIP, WHEP and the events socket.
+/// The routes for participants: WHIP, WHEP, the events socket and that of connection tokens.
 fn media_router(app: App) -> Router {
     whip::routes()
         .merge(events::routes())
+        .merge(connection::routes())
         .fallback(nothing)
         .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
         .layer(whip::cors())

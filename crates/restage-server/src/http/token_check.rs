@@ -1,15 +1,18 @@
-//! Checks a request's participant token before any of its body is read.
+//! Checks a request's participant token, and its connection token if it has one, before any of its body is read.
+
+use std::future::Future;
 
 use http::request::Parts;
 use http::{Extensions, StatusCode};
-use restage_core::Claims;
 use restage_core::id::ConnectionId;
+use restage_core::{Claims, ConnectionTokenClaims};
 use restage_node::control::JoinError;
 
 use super::App;
 use super::bearer::SESSIONS;
 use super::door::Client;
 use super::refusal::Refusal;
+use super::whip;
 
 /// Why a token is not accepted.
 #[derive(Debug)]
@@ -41,6 +44,9 @@ pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result
     {
         return Ok(());
     }
+    if let Some(token) = whip::connection_token(&parts.headers) {
+        connection_claims(app, &parts.extensions, token).await?;
+    }
     claims(app, &parts.extensions, token).await.map(drop)
 }
 
@@ -51,12 +57,31 @@ pub(super) async fn claims(
     extensions: &Extensions,
     token: &str,
 ) -> Result<Claims, TokenRefused> {
+    counted(app, extensions, token, app.control.verify(token)).await
+}
+
+/// As [`claims`], for a connection token.
+pub(super) async fn connection_claims(
+    app: &App,
+    extensions: &Extensions,
+    token: &str,
+) -> Result<ConnectionTokenClaims, TokenRefused> {
+    let verifying = app.control.verify_connection_token(token);
+    counted(app, extensions, token, verifying).await
+}
+
+async fn counted<C>(
+    app: &App,
+    extensions: &Extensions,
+    token: &str,
+    verifying: impl Future<Output = Result<C, JoinError>>,
+) -> Result<C, TokenRefused> {
     let client = extensions.get::<Client>().copied();
     let is_new = app.control.tokens().is_unproven(token);
     if is_new && !app.door.may_try_signature(client) {
         return Err(TokenRefused::TooOften);
     }
-    let outcome = app.control.verify(token).await;
+    let outcome = verifying.await;
     if is_new && outcome.is_err() && !app.control.tokens().is_unproven(token) {
         app.door.note_wrong_signature(client);
     }

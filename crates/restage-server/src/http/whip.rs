@@ -10,11 +10,11 @@ use http::header::{
     IF_MATCH, LINK, LOCATION, REFERRER_POLICY, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use restage_core::Fault;
 use restage_core::id::{ConnectionId, ParticipantId};
 use restage_core::row::ConnectionKind;
+use restage_core::{ConnectionTokenFault, Fault};
 use restage_media::{OfferErrorKind, Wish};
-use restage_node::control::{Failure, JoinError, MediaJoin, client_of};
+use restage_node::control::{Failure, JoinError, MediaJoin, client_of, code_of};
 use restage_node::media::MediaError;
 use restage_store::StoreError;
 use tower_http::cors::{Any, CorsLayer};
@@ -40,15 +40,18 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 /// The header of a resumption secret: in the answer to a new connection, and in requests for later ones.
 pub(super) const RESUMPTION: HeaderName = HeaderName::from_static("restage-resumption");
+/// The header of the connection token that a new connection carries beside its participant token.
+pub(super) const CONNECTION_TOKEN: HeaderName = HeaderName::from_static("restage-connection");
 const AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// Request headers that CORS permits: names for browsers that do not know the star, and the star for headers of
 /// other libraries. The star does not include `Authorization` (Fetch standard, CORS protocol).
-const REQUEST_HEADERS: [HeaderName; 9] = [
+const REQUEST_HEADERS: [HeaderName; 10] = [
     AUTHORIZATION,
     CONTENT_TYPE,
     IF_MATCH,
     ACCEPT,
     RESUMPTION,
+    CONNECTION_TOKEN,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-requested-with"),
@@ -71,8 +74,8 @@ const RESPONSE_HEADERS: [HeaderName; 10] = [
 const PREFLIGHT_AGE: std::time::Duration = std::time::Duration::from_secs(3600);
 /// The methods of a session.
 const SESSION_METHODS: &str = "PATCH, DELETE, OPTIONS";
-/// Path of the events sockets.
-const EVENTS: &str = "/events";
+/// Paths of the events sockets, and of the sockets of connection tokens.
+const SOCKETS: [&str; 2] = ["/events", "/connection"];
 
 /// Routes of the media sessions. AWS's WHIP endpoints are hosts without a path, so the root is a WHIP endpoint too.
 pub(super) fn routes() -> Router<App> {
@@ -113,7 +116,7 @@ pub(super) async fn advertise(State(app): State<App>, request: Request, next: Ne
     let path = request.uri().path();
     let taken = if path.starts_with(SESSIONS) {
         Some((ACCEPT_PATCH, PATCHES))
-    } else if path.starts_with(EVENTS) {
+    } else if SOCKETS.iter().any(|socket| path.starts_with(socket)) {
         None
     } else {
         Some((ACCEPT_POST, SDP))
@@ -225,6 +228,10 @@ async fn join(
         true => token.query(),
         false => String::new(),
     };
+    let connection_token = match connection_token(headers) {
+        Some(token) => Some(app.control.verify_connection_token(token).await?),
+        None => None,
+    };
     let join = MediaJoin {
         token: token.text,
         resumption: header(headers, &RESUMPTION).map(str::to_owned),
@@ -233,6 +240,7 @@ async fn join(
         offer,
         client,
         wish,
+        connection_token,
     };
     let joined = app.control.join_media(join).await?;
     let location = format!("{}{SESSIONS}{}{query}", app.base_path, joined.connection);
@@ -383,6 +391,7 @@ impl From<JoinError> for Refusal {
                 Some(Fault::TokenRevoked) => (StatusCode::FORBIDDEN, "PARTICIPANT_DISCONNECTED"),
                 Some(Fault::TokenInvalid) => (StatusCode::UNAUTHORIZED, "TOKEN_MALFORMED"),
                 Some(Fault::TokenExpired) => (StatusCode::UNAUTHORIZED, "TOKEN_EXPIRED"),
+                Some(Fault::ConnectionToken(fault)) => (status_of(fault), code_of(fault)),
                 Some(Fault::MissingCapability) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
                 Some(Fault::Denied) => (StatusCode::FORBIDDEN, "TOKEN_NOT_ALLOWED"),
                 Some(Fault::NotFound) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
@@ -410,6 +419,20 @@ impl From<JoinError> for Refusal {
             JoinError::Ended(ending) => refusal.of_ended(ending),
             _ => refusal,
         }
+    }
+}
+
+/// The connection token of a request. One that is no text is empty, so that it is refused like any other that is no token.
+pub(super) fn connection_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONNECTION_TOKEN)?;
+    Some(value.to_str().unwrap_or_default())
+}
+
+/// The status of the refusal of a connection token.
+const fn status_of(fault: ConnectionTokenFault) -> StatusCode {
+    match fault {
+        ConnectionTokenFault::Malformed | ConnectionTokenFault::Expired => StatusCode::UNAUTHORIZED,
+        ConnectionTokenFault::NotAllowed | ConnectionTokenFault::Revoked => StatusCode::FORBIDDEN,
     }
 }
 

@@ -108,7 +108,7 @@ mod tests {
             ("all", "all"),
             ("getstage", "getstage"),
             ("GetStage,", "\"\""),
-            ("GetStage,RevokeConnectionToken", "RevokeConnectionToken"),
+            ("GetStage,RevokeParticipant", "RevokeParticipant"),
         ] {
             let error = Permission::parse(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");

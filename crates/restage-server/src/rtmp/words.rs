@@ -37,7 +37,8 @@ pub(super) fn of_close(reason: &IngestClose, limits: &Limits) -> Refusal {
             CloseReason::SessionEnded => ended("the stage session has ended"),
             CloseReason::PublisherLeft
             | CloseReason::ReplicationStopped
-            | CloseReason::CapabilityLost => ended("it may not publish any more"),
+            | CloseReason::CapabilityLost
+            | CloseReason::ConnectionTokenRevoked => ended("it may not publish any more"),
         },
         IngestClose::Media(_) => Refusal::InternalServerException,
         IngestClose::Restart => ended("the server restarts; connect again in a moment"),

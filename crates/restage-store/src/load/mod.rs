@@ -5,6 +5,7 @@
 //! thousand connections, needs only a few statements per chunk of keys.
 
 pub(crate) mod compositions;
+pub(crate) mod connection_tokens;
 pub(crate) mod recordings;
 pub(crate) mod rows;
 
@@ -12,8 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use restage_core::id::{JobId, ParticipantId, StageId, StageSessionId};
 use restage_core::row::{
-    COMPOSITION_JOB, Composition, CompositionId, ConnectionKind, IngestConfiguration, Job,
-    Participant, Plain as _, PlainRow, RECORDING_JOB, Recording, RecordingId, Replica, Stage,
+    COMPOSITION_JOB, Composition, CompositionId, Connection, ConnectionKind, ConnectionTokenKey,
+    IngestConfiguration, Job, Participant, Plain as _, PlainRow, RECORDING_JOB, Recording,
+    RecordingId, Replica, Stage,
 };
 use restage_core::{Need, World};
 
@@ -50,7 +52,7 @@ pub(crate) async fn world(
 struct Wanted {
     /// Stages of [`Need::Live`].
     live: BTreeSet<StageId>,
-    /// Participants whose reconnect windows are over, by source stage.
+    /// Participants whose reconnect windows are over, by source stage; and those whose connections are to be ended.
     due: BTreeSet<(StageId, ParticipantId)>,
     /// Participants of [`Need::Ingest`], by stage.
     ingests: BTreeSet<(StageId, ParticipantId)>,
@@ -136,12 +138,11 @@ impl Loader<'_> {
                         Some(by) => rows::connections_overdue(self.connection, *by).await?,
                         None => Vec::new(),
                     };
-                    for row in overdue {
-                        shown.insert(row.stage.clone());
-                        let due = (row.stage.clone(), row.participant.clone());
-                        self.wanted.due.insert(due);
-                        self.world.connections.insert(row.id.clone(), row);
-                    }
+                    shown.extend(self.take_connections(overdue));
+                }
+                Need::ConnectionToken(token) => {
+                    let rows = connection_tokens::opened_with(self.connection, token).await?;
+                    shown.extend(self.take_connections(rows));
                 }
                 Need::Ingest(id) => {
                     let row = rows::plain_row(self.connection, &id.clone().into()).await?;
@@ -182,6 +183,7 @@ impl Loader<'_> {
                 | Need::IngestsOf(_)
                 | Need::PublicKeyPoint { .. }
                 | Need::Token(..)
+                | Need::Revocation(_)
                 | Need::JobsOf(_)
                 | Need::Recorded(..)
                 | Need::Recording(_)
@@ -265,6 +267,16 @@ impl Loader<'_> {
                     self.world
                         .tokens
                         .extend(row.map(|row| ((row.stage.clone(), row.participant.clone()), row)));
+                }
+                Need::Revocation(token) => self.load_revocation(token).await?,
+                Need::ConnectionToken(token) => {
+                    self.load_revocation(token).await?;
+                    let (account, region) = (&token.account, &token.region);
+                    let count =
+                        connection_tokens::revocation_count(self.connection, account, region)
+                            .await?;
+                    let key = (account.clone(), region.clone());
+                    self.world.revocation_counts.insert(key, count);
                 }
                 Need::Presence(stage, participant) => {
                     self.wanted.presences.extend(self.place(stage, participant));
@@ -421,6 +433,13 @@ impl Loader<'_> {
             self.wanted.occupancies.insert(place.0.clone());
             self.wanted.participants.insert(place);
         }
+    }
+
+    async fn load_revocation(&mut self, token: &ConnectionTokenKey) -> Result<(), StoreError> {
+        let row = connection_tokens::revocation(self.connection, token).await?;
+        let row = row.map(|row| (row.key(), row));
+        self.world.revocations.extend(row);
+        Ok(())
     }
 
     async fn load_replica(
@@ -611,6 +630,18 @@ impl Loader<'_> {
     ) -> Result<Vec<Participant>, StoreError> {
         places.retain(|place| !self.world.participants.contains_key(place));
         rows::participants(self.connection, places).await
+    }
+
+    /// Takes connections, and wants all that changes when their participants go. Returns their stages.
+    fn take_connections(&mut self, rows: Vec<Connection>) -> BTreeSet<StageId> {
+        let mut stages = BTreeSet::new();
+        for row in rows {
+            stages.insert(row.stage.clone());
+            let due = (row.stage.clone(), row.participant.clone());
+            self.wanted.due.insert(due);
+            self.world.connections.insert(row.id.clone(), row);
+        }
+        stages
     }
 
     fn take_participant(&mut self, row: Participant) {

@@ -18,13 +18,13 @@ pub use recordings::{
 
 use restage_core::id::{ArnId as _, JobId, ParticipantId, StageId, StageSessionId, Time};
 use restage_core::row::{
-    Job, Participant, Plain, PlainId, PlainRow, RecordingState, Replica, Stage, StageEvent,
-    StageSession, Token,
+    ConnectionTokenKey, Job, Participant, Plain, PlainId, PlainRow, RecordingState, Replica,
+    RevokedConnectionToken, Stage, StageEvent, StageSession, Token,
 };
 
 use crate::error::StoreError;
 use crate::limits::PAGE_ROWS_MAX;
-use crate::load::rows;
+use crate::load::{connection_tokens, rows};
 use crate::sql::{Query, Row, query};
 use crate::store::Store;
 use crate::tables::{Table as _, decode, event, participant, plain, replica, session, stage};
@@ -388,6 +388,16 @@ impl Store {
             .bind(stage.as_str())
             .bind(participant.as_str());
         self.one(query, Token::read).await
+    }
+
+    /// Whether a connection token was revoked, as far as this is remembered.
+    pub async fn is_revoked(&self, token: &ConnectionTokenKey) -> Result<bool, StoreError> {
+        let query = query(connection_tokens::REVOCATION)
+            .bind(token.account.as_str())
+            .bind(token.region.as_str())
+            .bind(token.id.as_str());
+        let row = self.one(query, RevokedConnectionToken::read).await?;
+        Ok(row.is_some())
     }
 
     /// A job by its id, whether it has ended or not.

@@ -12,7 +12,9 @@ use crate::sql::Cell;
 table! {
     Connection in "connections" as "c", row "connection", since 1, newest [],
     key (id),
-    fields (stage, session, participant, kind ("kind", "publisher"), established, opened_at)
+    fields (
+        stage, session, participant, kind ("kind", "publisher"), established, opened_at, connection_token
+    )
 }
 
 /// The purpose of a connection: a word, and the publisher that is subscribed to.

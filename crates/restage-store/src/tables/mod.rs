@@ -6,6 +6,7 @@
 pub(crate) mod cells;
 pub(crate) mod composition;
 pub(crate) mod connection;
+pub(crate) mod connection_token;
 pub(crate) mod declare;
 pub(crate) mod decode;
 mod encoder_configuration;
@@ -28,8 +29,8 @@ pub(crate) mod write;
 
 use restage_core::row::{
     Composition, Connection, EncoderConfiguration, IngestConfiguration, Job, Participant,
-    PlainKind, PlainRow, PublicKey, Recording, Replica, Stage, StageEvent, StageSession,
-    StorageConfiguration, Token,
+    PlainKind, PlainRow, PublicKey, Recording, Replica, RevokedConnectionToken, Stage, StageEvent,
+    StageSession, StorageConfiguration, Token,
 };
 
 use self::declare::PlainTable;
@@ -50,6 +51,7 @@ pub(crate) const ALL: &[Description] = &[
     Description::bare("stage_counts", 1),
     Description::bare("deleted_stages", 1),
     Description::of::<Token>(),
+    Description::of::<RevokedConnectionToken>(),
     Description::of::<StageSession>(),
     Description::of::<Participant>(),
     Description::of::<Replica>(),

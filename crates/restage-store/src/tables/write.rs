@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use restage_core::id::{ArnId as _, StageId, StageSessionId};
 use restage_core::row::{
-    Composition, Connection, Job, Participant, Recording, Replica, Stage, StageEvent, StageSession,
-    Token,
+    Composition, Connection, Job, Participant, Recording, Replica, RevokedConnectionToken, Stage,
+    StageEvent, StageSession, Token,
 };
 use restage_core::{Census, Change};
 
@@ -109,6 +109,9 @@ impl<'a> Row<'a> {
             Change::PutStage(stage) => return Self::PutStage(stage),
             Change::DeleteStage(stage) => return Self::DeleteStage(stage),
             Change::PutToken(row) => (Target::upsert::<Token>(), row.cells()),
+            Change::PutRevokedConnectionToken(row) => {
+                (Target::upsert::<RevokedConnectionToken>(), row.cells())
+            }
             Change::PutPlain(row) => (plain(row.kind()).upsert, plain_cells(row)),
             Change::DeletePlain(id) => (plain(id.of_kind()).delete, vec![Cell::text(id.text())]),
             Change::PutSession(row) => (Target::upsert::<StageSession>(), row.cells()),

@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 use restage_core::row::{
     Composition, Connection, EncoderConfiguration, IngestConfiguration, Job, Participant,
-    PublicKey, Recording, Replica, Stage, StageEvent, StageSession, StorageConfiguration, Token,
+    PublicKey, Recording, Replica, RevokedConnectionToken, Stage, StageEvent, StageSession,
+    StorageConfiguration, Token,
 };
 use restage_core::{Change, World};
 
@@ -82,6 +83,9 @@ impl Bench {
         for row in self.all::<Token>().await {
             let key = (row.stage.clone(), row.participant.clone());
             world.tokens.insert(key, row);
+        }
+        for row in self.all::<RevokedConnectionToken>().await {
+            world.revocations.insert(row.key(), row);
         }
         for row in self.all::<PublicKey>().await {
             world.plain.insert(row.id.clone().into(), row.into());

@@ -1,7 +1,7 @@
 //! Every need loads exactly the rows that the rules' reference names, no fewer and no more.
 
 use restage_core::id::{StageId, Time};
-use restage_core::row::PlainKind;
+use restage_core::row::{ConnectionTokenKey, PlainKind};
 use restage_core::{Arn, Census, Change, Need, World};
 
 use super::world::{Names, rows};
@@ -27,6 +27,15 @@ fn every_need(names: &Names) -> Vec<Need> {
                 account: account.clone(),
                 region: region.to_owned(),
             });
+        }
+        for id in &names.connection_tokens {
+            let token = ConnectionTokenKey {
+                account: account.clone(),
+                region: region.to_owned(),
+                id: id.clone(),
+            };
+            needs.push(Need::Revocation(token.clone()));
+            needs.push(Need::ConnectionToken(token));
         }
         for point in 0..names.keys.len() {
             needs.push(Need::PublicKeyPoint {

@@ -4,7 +4,7 @@
 use restage_core::row::PlainKind;
 
 use super::{Bench, Database};
-use crate::load::{compositions, recordings, rows};
+use crate::load::{compositions, connection_tokens, recordings, rows};
 use crate::sql::query;
 use crate::tables::{ingest_configuration, plain, public_key, purge, write};
 use crate::writer::retention;
@@ -152,6 +152,12 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
             ingest_configuration::BY_PARTICIPANT,
         ),
         ("how many events wait", outbox::WAITING_COUNT),
+        ("revocation", connection_tokens::REVOCATION),
+        ("number of revocations", connection_tokens::REVOCATION_COUNT),
+        (
+            "connections opened with a token",
+            connection_tokens::OPENED_WITH,
+        ),
     ];
     let plain = PlainKind::ALL.iter().flat_map(|kind| {
         let table = plain(*kind);
@@ -204,6 +210,7 @@ async fn lists_and_look_ups_neither_scan_nor_sort() {
         retention::DELETE_PARTICIPANT,
         retention::DELETE_JOBS,
         retention::DELETE_RECORDINGS,
+        retention::DELETE_REVOCATIONS,
         outbox::WAITING,
     ];
     for sql in purge::OF_SESSION

@@ -26,6 +26,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (7, include_str!("../../tests/schemas/0007.sql")),
     (8, include_str!("../../tests/schemas/0008.sql")),
     (9, include_str!("../../tests/schemas/0009.sql")),
+    (10, include_str!("../../tests/schemas/0010.sql")),
 ];
 
 #[test]

@@ -15,15 +15,15 @@ use restage_core::id::{
 use restage_core::row::{
     Capabilities, Client, CompositionDestinationId, CompositionFailure, CompositionFailureCode,
     CompositionId, CompositionState, CompositionThumbnails, Connection, ConnectionKind,
-    EncoderConfiguration, EncoderConfigurationId, Idempotency, IngestConfiguration,
-    IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings, PlainLimits, Protocol,
-    PublicKey, RecordingFailure, RecordingFailureCode, RecordingId, RecordingSettings,
-    RecordingState, Replica, Stage, StageEventError, StorageConfiguration, StorageConfigurationId,
-    StreamKey,
+    ConnectionTokenId, EncoderConfiguration, EncoderConfigurationId, Idempotency,
+    IngestConfiguration, IngestConfigurationId, IngestCredential, IngestProtocol, LayoutSettings,
+    PlainLimits, Protocol, PublicKey, RecordingFailure, RecordingFailureCode, RecordingId,
+    RecordingSettings, RecordingState, Replica, Stage, StageEventError, StorageConfiguration,
+    StorageConfigurationId, StreamKey,
 };
 use restage_core::{
-    Arn, Command, Context, Decision, Limits, PublicKeyArn, ResourceArn, Signer, StageArn, World,
-    decide,
+    Arn, Command, ConnectionTokenClaims, Context, Decision, Limits, PublicKeyArn, ResourceArn,
+    Signer, StageArn, World, decide,
 };
 
 use super::world::AWKWARD;
@@ -293,6 +293,10 @@ impl Walk {
                 let (stage, token) = (self.stage(), self.token());
                 Command::CreateParticipantToken { stage, token }
             }
+            5 if self.dice.one_in(2) => Command::RevokeConnectionToken {
+                region: "eu-west-1".to_owned(),
+                token: self.connection_token_id(),
+            },
             5 => {
                 let (stage, participant) = self.bearer();
                 Command::DisconnectParticipant { stage, participant }
@@ -879,7 +883,31 @@ impl Walk {
                 browser_name: AWKWARD[7].to_owned(),
                 ..Client::default()
             },
+            connection_token: self.connection_token(),
         }
+    }
+
+    fn connection_token(&mut self) -> Option<ConnectionTokenClaims> {
+        let keys: Vec<_> = self.world.plain_of::<PublicKey>().collect();
+        if keys.is_empty() || !self.dice.one_in(4) {
+            return None;
+        }
+        let key = self.dice.pick(&keys);
+        let signer = PublicKeyArn {
+            region: key.region.clone(),
+            account: key.account.clone(),
+            id: key.id.clone(),
+        };
+        Some(ConnectionTokenClaims {
+            id: self.connection_token_id(),
+            signer,
+            issued_at: Time(0),
+            expires_at: Time(i64::MAX),
+        })
+    }
+
+    fn connection_token_id(&mut self) -> ConnectionTokenId {
+        ConnectionTokenId::new(format!("token{}", self.dice.below(24)))
     }
 
     fn on_connection(&mut self, established: bool) -> Command {

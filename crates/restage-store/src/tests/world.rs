@@ -9,13 +9,14 @@ use restage_core::id::{
 };
 use restage_core::row::{
     COMPOSITION_JOB, Capabilities, Client, CompositionId, Connection, ConnectionKind,
-    EncoderConfiguration, EncoderConfigurationId, IngestConfiguration, IngestConfigurationId,
-    IngestCredential, IngestLink, IngestProtocol, Job, JobState, Lease, Participant, Protocol,
-    PublicKey, PublicationKey, RECORDING_JOB, Recorded, RecordedMedia, Recording, RecordingFailure,
-    RecordingFailureCode, RecordingId, RecordingSettings, RecordingState, RecordingStorage,
-    RedundantIngest, Replica, Replication, Stage, StageEvent, StageEventError, StageEventName,
-    StageRecording, StageSession, StorageConfiguration, StorageConfigurationId, StreamKey,
-    ThumbnailMode, ThumbnailStorage, Thumbnails, Token, TokenExchange, TokenGrant,
+    ConnectionTokenId, EncoderConfiguration, EncoderConfigurationId, IngestConfiguration,
+    IngestConfigurationId, IngestCredential, IngestLink, IngestProtocol, Job, JobState, Lease,
+    Participant, Protocol, PublicKey, PublicationKey, RECORDING_JOB, Recorded, RecordedMedia,
+    Recording, RecordingFailure, RecordingFailureCode, RecordingId, RecordingSettings,
+    RecordingState, RecordingStorage, RedundantIngest, Replica, Replication,
+    RevokedConnectionToken, Stage, StageEvent, StageEventError, StageEventName, StageRecording,
+    StageSession, StorageConfiguration, StorageConfigurationId, StreamKey, ThumbnailMode,
+    ThumbnailStorage, Thumbnails, Token, TokenExchange, TokenGrant,
 };
 
 use super::Dice;
@@ -39,6 +40,7 @@ pub(super) struct Names {
     /// The first of each stage's sessions is the active one, where there is one.
     pub(super) sessions: Vec<(StageId, StageSessionId)>,
     pub(super) participants: Vec<ParticipantId>,
+    pub(super) connection_tokens: Vec<ConnectionTokenId>,
     pub(super) keys: Vec<PublicKeyId>,
     pub(super) encoder_configurations: Vec<EncoderConfigurationId>,
     pub(super) storage_configurations: Vec<StorageConfigurationId>,
@@ -70,6 +72,9 @@ impl Names {
             stages,
             sessions,
             participants,
+            connection_tokens: (0..4)
+                .map(|n| ConnectionTokenId::new(format!("token{n}")))
+                .collect(),
             keys: (0..6)
                 .map(|n| PublicKeyId::new(format!("key{n}")))
                 .collect(),
@@ -128,6 +133,10 @@ pub(super) fn rows(dice: &mut Dice, names: &Names) -> Vec<Change> {
     for id in &names.participants {
         changes.push(Change::PutToken(token_row(dice, id, names)));
         changes.push(Change::PutToken(token_row(dice, id, names)));
+    }
+    for id in &names.connection_tokens {
+        let row = revocation_row(dice, id);
+        changes.push(Change::PutRevokedConnectionToken(row));
     }
     for (n, id) in names.keys.iter().enumerate() {
         changes.push(Change::PutPlain(public_key_row(dice, id, n).into()));
@@ -510,6 +519,18 @@ fn connection_row(
         kind,
         established: dice.one_in(2),
         opened_at: time(dice),
+        connection_token: dice
+            .one_in(2)
+            .then(|| dice.pick(&names.connection_tokens).clone()),
+    }
+}
+
+fn revocation_row(dice: &mut Dice, id: &ConnectionTokenId) -> RevokedConnectionToken {
+    RevokedConnectionToken {
+        account: (*dice.pick(&["000000000000", "111122223333"])).to_owned(),
+        region: (*dice.pick(&["eu-west-1", "us-east-1"])).to_owned(),
+        id: id.clone(),
+        revoked_at: time(dice),
     }
 }
 

@@ -66,6 +66,7 @@ impl ChangeCounts {
                 Change::PutPlain(_)
                 | Change::DeletePlain(_)
                 | Change::PutToken(_)
+                | Change::PutRevokedConnectionToken(_)
                 | Change::PutSession(_)
                 | Change::PutParticipant(_)
                 | Change::PutConnection(_)

@@ -4,6 +4,8 @@
 //! without remaining events, and STOPPED replicas without remaining events at the source; the last event of each is
 //! its end, so its age is that of the participant or replica. A row that is connected, publishing or ACTIVE is never
 //! removed.
+//!
+//! What is remembered of revoked connection tokens has an age of its own, whatever the configured one.
 
 use restage_core::id::Time;
 use restage_core::limits::{ISSUED_AHEAD_MAX_S, TOKEN_LIFE_MAX_S};
@@ -44,6 +46,8 @@ enum Phase {
         session: Position,
         passed: Position,
     },
+    /// Revoked connection tokens of which none is good any more.
+    Revocations,
     Done,
 }
 
@@ -58,6 +62,15 @@ impl Sweep {
         Self {
             before,
             phase: Phase::Ended,
+            removed: 0,
+        }
+    }
+
+    /// A pass that removes what is remembered of connection tokens that were revoked before this time, and nothing else.
+    pub const fn of_revocations(before: Time) -> Self {
+        Self {
+            before,
+            phase: Phase::Revocations,
             removed: 0,
         }
     }
@@ -112,6 +125,9 @@ pub(crate) const DELETE_JOBS: &str = "DELETE FROM jobs WHERE id IN \
 /// Recordings whose objects are all in the bucket, or will never be. The objects stay.
 pub(crate) const DELETE_RECORDINGS: &str = "DELETE FROM recordings WHERE id IN \
      (SELECT id FROM recordings WHERE is_final = 1 AND ended_at < $1 LIMIT $2)";
+pub(crate) const DELETE_REVOCATIONS: &str = "DELETE FROM revoked_connection_tokens \
+     WHERE (account, region, id) IN (SELECT v.account, v.region, v.id FROM revoked_connection_tokens v \
+     WHERE v.revoked_at < $1 ORDER BY v.revoked_at LIMIT $2)";
 const DELETE_SESSION: &str = "DELETE FROM stage_sessions WHERE id = $1";
 
 /// Advances a sweep by about `limit` rows.
@@ -179,6 +195,16 @@ pub(crate) async fn step(
         }
         Phase::Participants { session, passed } => {
             participants(connection, before, session, passed, limit).await?
+        }
+        Phase::Revocations => {
+            let removed = delete(connection, DELETE_REVOCATIONS, before, limit).await?;
+            let more = removed >= u64::from(limit);
+            let next = if more {
+                Phase::Revocations
+            } else {
+                Phase::Done
+            };
+            (removed, next)
         }
         Phase::Done => (0, Phase::Done),
     };

@@ -7,7 +7,7 @@ use crate::support::{
     replicate, stop,
 };
 use restage_core::id::{ParticipantId, PublicKeyId, StageId, StageSessionId, Time};
-use restage_core::row::{ConnectionKind, PublicKey};
+use restage_core::row::{ConnectionKind, ConnectionTokenKey, PublicKey};
 use restage_core::{Command, Context, PublicKeyArn, Signer};
 use restage_store::{Execution, ParticipantFilter, Store, Sweep};
 
@@ -227,4 +227,45 @@ async fn a_self_signed_identity_that_was_disconnected_goes_when_no_token_of_it_c
     assert!(known().await);
     sweep(&store, 16 * DAY, 100).await;
     assert!(!known().await);
+}
+
+/// Revokes a connection token of the scene's account.
+async fn revoke(store: &Store, at: i64, token: &str) {
+    let command = Command::RevokeConnectionToken {
+        region: arn("a").region,
+        token: token.into(),
+    };
+    execute(store, at, command).await;
+}
+
+#[tokio::test]
+async fn a_revoked_connection_token_is_remembered_for_the_time_of_its_last_revocation() {
+    let (store, _database) = fresh().await;
+    for (at, token) in [(1, "one"), (2, "two"), (3, "three"), (DAY, "two")] {
+        revoke(&store, at, token).await;
+    }
+    let known = async || {
+        let mut known = Vec::new();
+        for token in ["one", "two", "three", "four"] {
+            let key = ConnectionTokenKey {
+                account: arn("a").account,
+                region: arn("a").region,
+                id: token.into(),
+            };
+            known.extend(store.is_revoked(&key).await.unwrap().then_some(token));
+        }
+        known
+    };
+    assert_eq!(known().await, ["one", "two", "three"]);
+    // History of any age is removed without it.
+    sweep(&store, 90 * DAY, 100).await;
+    assert_eq!(known().await, ["one", "two", "three"]);
+    let mut pass = Sweep::of_revocations(Time(4));
+    let mut steps = 0;
+    while !pass.is_done() {
+        pass = store.sweep(pass, 1).await.unwrap();
+        steps += 1;
+    }
+    assert_eq!((pass.removed(), steps), (2, 3));
+    assert_eq!(known().await, ["two"]);
 }

@@ -1,5 +1,6 @@
-//! `restage token`: make a participant token through the API, sign one, or explain one.
+//! `restage token`: make a participant token through the API, sign one or a connection token, explain or revoke one.
 
+mod connection;
 mod inspect;
 mod sign;
 
@@ -18,15 +19,17 @@ use crate::output::{self, Format};
 use crate::pair::pair;
 use crate::target::Target;
 
-/// Make participant tokens, or explain one.
+/// Make participant and connection tokens, explain one, or revoke a connection token.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Create a participant token through the API and print it
     Create(CreateArgs),
-    /// Sign a participant token with the private key of an imported public key and print it
+    /// Sign a participant token, or a connection token, with the private key of an imported public key and print it
     Sign(sign::Args),
     /// Show what a token allows, and why the server would refuse it
     Inspect(inspect::Args),
+    /// Revoke a connection token: end all that was opened with it, and forbid it
+    Revoke(connection::RevokeArgs),
 }
 
 #[derive(clap::Args)]
@@ -65,6 +68,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Create(args) => api::runtime()?.block_on(create(args)),
         Command::Sign(args) => api::runtime()?.block_on(sign::run(args)),
         Command::Inspect(args) => api::runtime()?.block_on(inspect::run(args)),
+        Command::Revoke(args) => api::runtime()?.block_on(connection::revoke(args)),
     }
 }
 

@@ -159,9 +159,9 @@ async fn modelled_errors_have_their_class_their_status_and_the_sentence() {
 async fn errors_no_model_has_still_have_their_code() {
     let server = Server::start("common").await;
     let client = server.client(REGION);
+    // An id that nobody has presented may be revoked.
     let revoking = client.revoke_connection_token().token_id("one");
-    let error = revoking.send().await.unwrap_err();
-    assert_eq!(error.code(), Some("UnknownOperationException"));
+    revoking.send().await.unwrap();
     let impostor = server.client_with_secret(REGION, &"x".repeat(40));
     let error = impostor.list_stages().send().await.unwrap_err();
     assert!(matches!(error, SdkError::ServiceError(_)), "{error:?}");

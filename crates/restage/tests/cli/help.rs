@@ -45,6 +45,7 @@ const COMMANDS: &[&str] = &[
     "token create",
     "token sign",
     "token inspect",
+    "token revoke",
     "keys",
     "keys create",
     "keys list",

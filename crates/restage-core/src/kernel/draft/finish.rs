@@ -103,6 +103,8 @@ impl Draft<'_> {
             .filter_map(|(_, _, row)| row)
             .filter(|row| !gone(&row.stage));
         changes.extend(tokens.cloned().map(Change::PutToken));
+        let revocations = self.revocations.differences().filter_map(|(_, _, row)| row);
+        changes.extend(revocations.cloned().map(Change::PutRevokedConnectionToken));
         changes.extend(
             self.plain
                 .differences()

@@ -4,14 +4,14 @@
 use crate::error::limit_reached;
 use crate::error::{Error, Fault};
 use crate::id::{ConnectionId, ParticipantId, StageSessionId};
-use crate::kernel::command::{Claims, Signer};
+use crate::kernel::command::{Claims, ConnectionTokenClaims, Signer};
 use crate::kernel::decision::Outcome;
 use crate::kernel::decision::{CloseReason, Reply};
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::live::connection::record_error;
 use crate::live::presence::{self, Identity};
-use crate::live::{claims, publication, replica, session};
+use crate::live::{claims, connection_token, publication, replica, session};
 use crate::row::{
     Client, Connection, ConnectionKind, Participant, Protocol, PublicationKey, StageEventError,
 };
@@ -24,11 +24,20 @@ pub(crate) struct Request<'a> {
     pub(crate) resumes: Option<&'a StageSessionId>,
     pub(crate) protocol: Protocol,
     pub(crate) client: &'a Client,
+    pub(crate) connection_token: Option<&'a ConnectionTokenClaims>,
 }
 
-pub(crate) fn needs(kind: &ConnectionKind, claims: &Claims, is_expired: bool) -> Vec<Need> {
+pub(crate) fn needs(
+    kind: &ConnectionKind,
+    claims: &Claims,
+    is_expired: bool,
+    connection_token: Option<&ConnectionTokenClaims>,
+) -> Vec<Need> {
     let stage = &claims.stage.id;
     let mut needs = claims::needs(claims);
+    if let Some(token) = connection_token {
+        needs.extend(connection_token::needs(token));
+    }
     let (here, bearer) = (stage.clone(), claims.participant.clone());
     needs.push(match claims.signer {
         // All tokens of the service with one identity say the same.
@@ -52,6 +61,10 @@ pub(crate) fn needs(kind: &ConnectionKind, claims: &Claims, is_expired: bool) ->
 
 pub(crate) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
     check_token(draft, request)?;
+    if let Some(token) = request.connection_token {
+        let stage = &request.claims.stage;
+        connection_token::check(draft, token, (&stage.account, &stage.region))?;
+    }
     let stage = &request.claims.stage.id;
     let active = draft.active_session(stage);
     let may_say_something_new = request.claims.signer != Signer::Service;
@@ -77,6 +90,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, request: &Request<'_>) -> Outcome {
         kind: request.kind.clone(),
         established,
         opened_at: draft.context.steady,
+        connection_token: request.connection_token.map(|token| token.id.clone()),
     });
     let identity = Identity {
         participant: &request.claims.participant,

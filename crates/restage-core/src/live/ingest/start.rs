@@ -188,6 +188,7 @@ fn enter(
         kind: ConnectionKind::Publish,
         established: false,
         opened_at: draft.context.steady,
+        connection_token: None,
     });
     let mut entered = None;
     for id in entering(row, id) {

@@ -458,6 +458,10 @@ pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
                     .get(&(row.stage.clone(), row.participant.clone()))
                     != Some(row),
             ),
+            Change::PutRevokedConnectionToken(row) => (
+                format!("revocation {:?}", row.key()),
+                world.revocations.get(&row.key()) != Some(row),
+            ),
             Change::PutPlain(row) => (
                 format!("{:?}", row.id()),
                 world.plain.get(&row.id()) != Some(row),

@@ -130,7 +130,9 @@ impl Edge {
                 Effect::AbandonJob { job, generation } => {
                     assert_eq!(self.runs.remove(job), Some(*generation), "{job} runs");
                 }
-                Effect::Revoke { .. } | Effect::StageChanged { .. } => {}
+                Effect::Revoke { .. }
+                | Effect::RevokeConnectionToken { .. }
+                | Effect::StageChanged { .. } => {}
             }
         }
         assert_eq!(

@@ -22,7 +22,8 @@ use restage_core::row::{
     StorageConfigurationId, StreamKey, Token,
 };
 use restage_core::{
-    Arn, Command, Context, Decision, Limits, PublicKeyArn, Signer, StageArn, World, decide, needs,
+    Arn, Command, ConnectionTokenClaims, Context, Decision, Limits, PublicKeyArn, Signer, StageArn,
+    World, decide, needs,
 };
 
 pub(crate) use audit::audit;
@@ -475,6 +476,7 @@ impl Scene {
                 browser_name: "Firefox".to_owned(),
                 ..Client::default()
             },
+            connection_token: None,
         })
     }
 
@@ -487,6 +489,63 @@ impl Scene {
             resumes: None,
             protocol: Protocol::Whip,
             client: Client::default(),
+            connection_token: None,
+        })
+    }
+
+    /// A good connection token that the owner of this key has signed.
+    pub(crate) fn connection_token(&self, id: &str, key: &str) -> ConnectionTokenClaims {
+        ConnectionTokenClaims {
+            id: id.into(),
+            signer: key_arn(key),
+            issued_at: self.wall,
+            expires_at: self.wall.plus_seconds(TOKEN_S),
+        }
+    }
+
+    /// As [`open`](Self::open), with a connection token besides. Gives the participant a token if it has none.
+    #[track_caller]
+    pub(crate) fn open_with(
+        &mut self,
+        token: &ConnectionTokenClaims,
+        who: &str,
+        what: &str,
+        connection: &str,
+    ) -> Step {
+        let (stage, participant) = split(who);
+        let key = (StageId::new(stage), ParticipantId::new(participant));
+        if !self.world.tokens.contains_key(&key) {
+            self.token(stage, participant).ok();
+        }
+        self.run(&Command::OpenConnection {
+            connection: ConnectionId::new(connection),
+            kind: kind(what),
+            claims: self.claims(stage, participant),
+            resumes: None,
+            protocol: Protocol::Whip,
+            client: Client::default(),
+            connection_token: Some(token.clone()),
+        })
+    }
+
+    /// As [`open_with`](Self::open_with), and reports it up.
+    #[track_caller]
+    pub(crate) fn join_with(
+        &mut self,
+        token: &ConnectionTokenClaims,
+        who: &str,
+        what: &str,
+        connection: &str,
+    ) {
+        self.open_with(token, who, what, connection).ok();
+        self.established(who, connection).ok();
+    }
+
+    #[track_caller]
+    pub(crate) fn revoke(&mut self, token: &str) -> Step {
+        self.run(&Command::RevokeConnectionToken {
+            region: REGION.to_owned(),
+            token: token.into(),
         })
     }
 
@@ -506,6 +565,7 @@ impl Scene {
             resumes: Some(StageSessionId::new(session)),
             protocol: Protocol::Whip,
             client: Client::default(),
+            connection_token: None,
         })
     }
 

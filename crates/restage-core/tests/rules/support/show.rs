@@ -169,6 +169,7 @@ fn effect_line(effect: &Effect) -> String {
         }
         Effect::Close { connection, reason } => format!("close {connection} {reason:?}"),
         Effect::Revoke { stage, participant } => format!("revoke {stage}/{participant}"),
+        Effect::RevokeConnectionToken { token } => format!("revoke connection token {}", token.id),
         Effect::RunJob { job } => {
             let stopping = if job.stop_requested {
                 " to its end"

@@ -85,6 +85,7 @@ async fn publish(rules: &Rules, connection: &str) {
         resumes: None,
         protocol: Protocol::Whip,
         client: Client::default(),
+        connection_token: None,
     };
     let create = Command::CreateParticipantToken {
         stage: stage(),

@@ -58,6 +58,7 @@ pub(super) async fn call(
         Operation::UpdateStage => stage::update(app, caller, body).await,
         Operation::DeleteStage => stage::delete(app, caller, body).await,
         Operation::CreateParticipantToken => token::create(app, caller, body).await,
+        Operation::RevokeConnectionToken => token::revoke(app, caller, body).await,
         Operation::DisconnectParticipant => participant::disconnect(app, caller, body).await,
         Operation::ListStageSessions => session::list(app, caller, body).await,
         Operation::GetStageSession => session::get(app, caller, body).await,
@@ -113,8 +114,6 @@ pub(super) async fn call(
         Operation::TagResource => tag::tag(app, caller, input).await,
         Operation::UntagResource => tag::untag(app, caller, input).await,
         Operation::ListTagsForResource => tag::list(app, caller, input).await,
-        // `Operation::resolve` returns none of the others.
-        _ => Err(Operation::unknown()),
     };
     answered.map(Answer::from)
 }
@@ -215,7 +214,8 @@ async fn execute(app: &App, caller: &Caller, command: Command) -> Result<Reply, 
                 | Fault::TokenRevoked
                 | Fault::TokenExpired
                 | Fault::TokenInvalid
-                | Fault::MissingCapability => ApiError::access_denied(refused.message),
+                | Fault::MissingCapability
+                | Fault::ConnectionToken(_) => ApiError::access_denied(refused.message),
                 Fault::NotFound => ApiError::resource_not_found(refused.message),
                 Fault::Conflict => ApiError::conflict(refused.message),
                 Fault::LimitExceeded => ApiError::service_quota_exceeded(refused.message),

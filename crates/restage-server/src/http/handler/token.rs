@@ -1,8 +1,8 @@
-//! CreateParticipantToken, and the issuing it shares with CreateStage.
+//! CreateParticipantToken, and the issuing it shares with CreateStage; RevokeConnectionToken.
 
 use restage_api::shape::{
     Capability, CreateParticipantTokenRequest, CreateParticipantTokenResponse, ParticipantToken,
-    ParticipantTokenConfiguration, StringMap,
+    ParticipantTokenConfiguration, RevokeConnectionTokenRequest, StringMap,
 };
 use restage_api::{ApiError, Request as _, Timestamp};
 use restage_core::StageArn;
@@ -14,7 +14,7 @@ use restage_store::system::{clock, ids};
 
 use super::super::App;
 use super::super::api::Caller;
-use super::{answer, arn, execute, own_region};
+use super::{answer, arn, empty, execute, own_region};
 
 pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
     let request = CreateParticipantTokenRequest::parse(body)?;
@@ -28,6 +28,16 @@ pub(super) async fn create(app: &App, caller: &Caller, body: &[u8]) -> Result<St
     execute(app, caller, command).await?;
     let participant_token = issue.sign(app, &stage)?;
     answer(&CreateParticipantTokenResponse { participant_token })
+}
+
+pub(super) async fn revoke(app: &App, caller: &Caller, body: &[u8]) -> Result<String, ApiError> {
+    let request = RevokeConnectionTokenRequest::parse(body)?;
+    let command = Command::RevokeConnectionToken {
+        region: caller.region.clone(),
+        token: request.token_id.as_str().into(),
+    };
+    execute(app, caller, command).await?;
+    empty()
 }
 
 /// A token that is being issued: its id and times are chosen, its row is written, then it is signed.

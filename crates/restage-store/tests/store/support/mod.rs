@@ -211,6 +211,7 @@ pub(crate) fn connect(
         },
         protocol: Protocol::Whip,
         client: Client::default(),
+        connection_token: None,
     }
 }
 

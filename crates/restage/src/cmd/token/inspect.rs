@@ -8,14 +8,15 @@ use anyhow::Context as _;
 use restage_api::Operation;
 use restage_client::token::ParticipantToken;
 use restage_core::{ISSUED_AHEAD_MAX_S, PublicKeyArn, StageArn};
-use restage_node::token::Endpoints;
-use restage_node::token::{TokenError, Tokens, Unverified, is_of_service};
+use restage_node::token::{
+    Endpoints, TokenError, Tokens, Unverified, is_connection_token, is_of_service,
+};
 use restage_server::data_dir::DataDir;
 use restage_server::public_key::PublicKey;
 use restage_store::system::clock;
 use serde::Serialize;
 
-use super::{endpoints_of, in_region};
+use super::{connection, endpoints_of, in_region};
 use crate::api::{Api, CallError};
 use crate::output::{self, Format};
 use crate::target::Target;
@@ -26,18 +27,18 @@ pub(crate) struct Args {
     token: String,
     /// Check a self-signed token against this public key alone, without asking the server
     #[arg(long, value_name = "FILE")]
-    public_key: Option<PathBuf>,
+    pub(super) public_key: Option<PathBuf>,
     /// Sentences, or JSON
     #[arg(long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
 }
 
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Inspection {
-    claims: BTreeMap<&'static str, String>,
+pub(super) struct Inspection {
+    pub(super) claims: BTreeMap<&'static str, String>,
     /// Reasons why the server would refuse it; empty if no fault can be found.
     refused_because: Vec<String>,
     /// What was not checked.
@@ -45,11 +46,11 @@ struct Inspection {
 }
 
 impl Inspection {
-    fn refuse(&mut self, why: impl Into<String>) {
+    pub(super) fn refuse(&mut self, why: impl Into<String>) {
         self.refused_because.push(why.into());
     }
 
-    fn note(&mut self, what: impl Into<String>) {
+    pub(super) fn note(&mut self, what: impl Into<String>) {
         self.notes.push(what.into());
     }
 }
@@ -57,7 +58,8 @@ impl Inspection {
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let text = args.token.trim();
     let mut found = Inspection::default();
-    if is_of_service(text) {
+    let is_connection = is_connection_token(text);
+    if is_of_service(text) && !is_connection {
         let data_dir = args.target.data_dir_in(&|name| std::env::var(name).ok());
         check_own(&mut found, text, &data_dir)?;
         if args.public_key.is_some() {
@@ -65,10 +67,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 "--public-key was not looked at: the token is the service's own, not self-signed",
             );
         }
-    } else {
+    } else if !is_connection {
         check_self_signed(&mut found, text, &args).await?;
     }
-    show_claims(&mut found, text);
+    match is_connection {
+        true => connection::explain(&mut found, text, &args).await?,
+        false => show_claims(&mut found, text),
+    }
     print(&found, args.output)?;
     let good = found.refused_because.is_empty();
     Ok(if good {
@@ -151,7 +156,7 @@ async fn check_self_signed(found: &mut Inspection, text: &str, args: &Args) -> a
 }
 
 /// Reads the public key from a file.
-fn point_in(file: &Path) -> anyhow::Result<String> {
+pub(super) fn point_in(file: &Path) -> anyhow::Result<String> {
     let pem = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the public key {}", file.display()))?;
     let key = PublicKey::from_pem(&pem)
@@ -160,7 +165,7 @@ fn point_in(file: &Path) -> anyhow::Result<String> {
 }
 
 /// Gets the imported public key from the server.
-async fn imported_point(
+pub(super) async fn imported_point(
     found: &mut Inspection,
     key: &PublicKeyArn,
     target: &Target,
@@ -215,8 +220,22 @@ fn show_claims(found: &mut Inspection, text: &str) {
     let Ok(token) = ParticipantToken::decode(text) else {
         return;
     };
+    let times = (
+        token.issued_at().and_then(unix_seconds),
+        token.expires_at().and_then(unix_seconds),
+    );
+    show_times(found, times);
+    let allowed = token.capabilities();
+    if !allowed.allow_publish && !allowed.allow_subscribe {
+        found.note("it allows neither publishing nor subscribing, only the events socket");
+    }
+    found.note("whether it was revoked by DisconnectParticipant, or its stage deleted, only the server knows");
+    show_rest(found, &token);
+}
+
+/// Shows when the token expires, and the faults that depend on time. The times are seconds since 1970.
+pub(super) fn show_times(found: &mut Inspection, (issued, expires): (Option<i64>, Option<i64>)) {
     let now = clock::now().0 / 1_000_000;
-    let expires = token.expires_at().and_then(unix_seconds);
     match expires {
         Some(at) if at <= now => found.refuse(format!("it expired {} ago", duration(now - at))),
         Some(at) => {
@@ -226,18 +245,16 @@ fn show_claims(found: &mut Inspection, text: &str) {
         }
         None => {}
     }
-    let issued = token.issued_at().and_then(unix_seconds);
     if let Some(at) = issued.filter(|at| *at > now + i64::from(ISSUED_AHEAD_MAX_S)) {
         found.refuse(format!(
             "iat: it will be issued in {}; check the clock of who signs",
             duration(at - now)
         ));
     }
+}
+
+fn show_rest(found: &mut Inspection, token: &ParticipantToken) {
     let allowed = token.capabilities();
-    if !allowed.allow_publish && !allowed.allow_subscribe {
-        found.note("it allows neither publishing nor subscribing, only the events socket");
-    }
-    found.note("whether it was revoked by DisconnectParticipant, or its stage deleted, only the server knows");
     let shown = |value: Option<&str>| {
         value
             .filter(|text| !text.is_empty())
