@@ -33,7 +33,8 @@ pub enum Control {
         wish: Wish,
     },
     /// A client wants to receive any number of publications by one connection, whose offers this end makes. It has no streams of its
-    /// own. Refused with [`Output::Refused`](crate::Output::Refused) if there is no room.
+    /// own. Answered with [`Output::Opened`](crate::Output::Opened), or with [`Output::Refused`](crate::Output::Refused) if there is no
+    /// room.
     OpenCarrier {
         /// The new peer.
         peer: PeerId,
@@ -42,7 +43,7 @@ pub enum Control {
     },
     /// A subscription that has no connection of its own: what it receives comes by the carrier's. It is a peer like one opened with
     /// [`Control::OpenSubscriber`] in all else. It is connected when the carrier is and the client has answered an offer that contains
-    /// it. Refused with [`Output::Refused`](crate::Output::Refused).
+    /// it. Answered with [`Output::Opened`](crate::Output::Opened) or [`Output::Refused`](crate::Output::Refused).
     Carry {
         /// The new peer.
         peer: PeerId,

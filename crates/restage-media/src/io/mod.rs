@@ -208,6 +208,11 @@ pub enum Output {
         /// The SDP answer. [`local_ice_ufrag`](crate::local_ice_ufrag) names its ICE session for an ETag.
         sdp: String,
     },
+    /// The peer exists: a carrier, or a subscription that one carries.
+    Opened {
+        /// The peer.
+        peer: PeerId,
+    },
     /// An offer for the client of a carrier.
     Offer {
         /// The carrier.

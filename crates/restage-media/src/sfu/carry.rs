@@ -46,6 +46,7 @@ impl Sfu {
         let mut peer = Peer::new(key, None, Offer::none(), now, &mut self.rng);
         peer.carrier = Some(Box::new(carrier));
         self.add(now, peer);
+        self.sink.outputs.push_back(Output::Opened { peer: key });
     }
 
     fn add(&mut self, now: Instant, peer: Peer) -> Index {
@@ -64,8 +65,9 @@ impl Sfu {
         (label, has_video): (String, bool),
         wish: Wish,
     ) {
-        if let Err(error) = self.try_carry(now, (key, carrier), (label, has_video), wish) {
-            self.refuse(key, error);
+        match self.try_carry(now, (key, carrier), (label, has_video), wish) {
+            Ok(()) => self.sink.outputs.push_back(Output::Opened { peer: key }),
+            Err(error) => self.refuse(key, error),
         }
     }
 
@@ -273,6 +275,10 @@ impl Sfu {
             peer.ice_restarts += 1;
             carrier.is_restarting = true;
             carrier.local = self.shared.secrets.ice_credentials();
+        }
+        if carrier.is_empty() {
+            let message = "There is nothing to offer: the connection carries nothing.";
+            return Err(OfferError::new(OfferErrorKind::NoMedia, message));
         }
         carrier.open_offer();
         let carrier = self

@@ -14,11 +14,14 @@ use crate::transport::Transport;
 use restage_codec::MediaKind;
 
 impl Sfu {
-    /// What is known of a peer now. `None`: there is no such peer. It costs about as much as forwarding a few packets, so it is to be
+    /// What is known of a peer now. `None`: there is no such peer, or it only carries others. It costs about as much as forwarding a few packets, so it is to be
     /// asked seldom.
     pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
         let index = *self.peer_keys.get(&peer)?;
         let peer = self.peers.get(index)?;
+        if peer.carrier.is_some() {
+            return None;
+        }
         let publication = peer.publication;
         let publication = publication.and_then(|index| self.publications.get(index));
         let transport = self.transport_of(peer);

@@ -13,10 +13,13 @@ use restage_store::system::{clock, ids};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::IfMatch;
-use super::connections::{Live, RESTARTS_MAX, RESTARTS_WITHIN, Reach, SocketClose, SocketEnd};
+use super::connections::{
+    Live, RESTARTS_MAX, RESTARTS_WITHIN, Reach, SocketClose, SocketEnd, TokenDigest,
+};
 use super::ended::{Ending, Endings, RESTARTING};
 use super::hub::Listening;
 use super::media_limits::refused_codecs;
+use super::receive::{Owner, ReceiveLink};
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
@@ -144,9 +147,27 @@ pub struct EventsSocket {
     pub streams: StreamNews,
     /// The resumption secret.
     pub resumption: String,
+    /// The receiving connection of this participant, once it has one.
+    pub receiving: ReceiveLink,
     pub(super) connection: ConnectionId,
     pub(super) stage: StageId,
     pub(super) participant: ParticipantId,
+    /// What its token says, and the client.
+    pub(super) claims: Claims,
+    pub(super) token: TokenDigest,
+    pub(super) client: Client,
+}
+
+impl EventsSocket {
+    /// What subscriptions on its receiving connection are opened with.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            claims: self.claims.clone(),
+            token: self.token.clone(),
+            client: self.client.clone(),
+            socket: self.connection.clone(),
+        }
+    }
 }
 
 impl Control {
@@ -183,6 +204,11 @@ impl Control {
         Ok(self.relay_credential_of(&claims))
     }
 
+    /// A credential of the relay for the participant of this socket, if there is a relay.
+    pub fn relay_of(&self, socket: &EventsSocket) -> Option<RelayCredential> {
+        self.relay_credential_of(&socket.claims)
+    }
+
     fn relay_credential_of(&self, claims: &Claims) -> Option<RelayCredential> {
         let expires_s = u64::try_from(claims.expires_at.0 / 1_000_000).unwrap_or(0);
         let name = relay_name(&claims.stage.id, &claims.participant);
@@ -201,7 +227,7 @@ impl Control {
     }
 
     /// Refuses new connections while the server is stopping, because they would be closed at once.
-    fn check_running(&self) -> Result<(), JoinError> {
+    pub(super) fn check_running(&self) -> Result<(), JoinError> {
         match self.inner.is_stopping.load(Ordering::Acquire) {
             false => Ok(()),
             true => Err(JoinError::Restarting),
@@ -290,7 +316,7 @@ impl Control {
     }
 
     /// Opens a connection that is already in the table, and returns its resumption secret.
-    async fn open(
+    pub(super) async fn open(
         &self,
         claims: &Claims,
         connection: &ConnectionId,
@@ -308,7 +334,11 @@ impl Control {
 
     /// Counts a join. A refusal for too many joins is counted by its reason and reported to the participant, and
     /// logged only where it cannot fill the log.
-    fn count_connection(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
+    pub(super) fn count_connection(
+        &self,
+        claims: &Claims,
+        kind: &ConnectionKind,
+    ) -> Result<(), JoinError> {
         self.count_join(claims).inspect_err(|error| {
             let trouble = Trouble::too_often(error.to_string());
             self.announce(&About::join(claims, kind), &trouble, true);
@@ -331,7 +361,12 @@ impl Control {
     }
 
     /// An offer was refused: counts, reports and records it in the history.
-    async fn offer_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
+    pub(super) async fn offer_refused(
+        &self,
+        claims: &Claims,
+        kind: &ConnectionKind,
+        error: &MediaError,
+    ) {
         let trouble = match error {
             MediaError::Offer(offer) => Trouble::of_offer(offer),
             MediaError::Busy => Trouble::internal("busy", error.to_string()),
@@ -350,7 +385,7 @@ impl Control {
     }
 
     /// The rules or the store refused a join.
-    fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
+    pub(super) fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
         let trouble = match error {
             Failure::Refused(refused) => Trouble::of_rules(refused),
             Failure::Store(_) => {
@@ -501,7 +536,7 @@ impl Control {
             resumes: self.resumed(&claims, resumption),
             claims: claims.clone(),
             protocol: Protocol::Unknown,
-            client,
+            client: client.clone(),
         };
         let resumption = match self.open(&claims, &connection, command).await {
             Ok(resumption) => resumption,
@@ -520,9 +555,13 @@ impl Control {
             messages,
             streams: StreamNews::new(streams, stage, &participant),
             resumption,
+            receiving: ReceiveLink::default(),
             connection,
             stage: stage.clone(),
             participant,
+            claims,
+            token: TokenDigest::of(token),
+            client,
         })
     }
 
@@ -538,6 +577,7 @@ impl Control {
 
     /// Records that the socket has ended, from either side.
     pub async fn leave_events(&self, socket: EventsSocket) {
+        self.leave_receiving(&socket);
         if self.connections().remove(&socket.connection).is_some() {
             self.closed(socket.connection, socket.stage, socket.participant)
                 .await;

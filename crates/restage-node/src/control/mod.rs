@@ -14,6 +14,7 @@ mod join;
 mod layers;
 mod media_limits;
 mod mute;
+mod receive;
 mod report;
 mod speakers;
 mod statistics;
@@ -65,6 +66,12 @@ pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 pub use mute::MuteError;
+use receive::Receivings;
+pub use receive::{
+    RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, RECEIVE_PARTICIPANTS_MAX, ReceiveClosed, ReceiveError,
+    ReceiveLink, ReceiveNews, ReceiveOffer, ReceiveState, ReceiveStream, ReceiveWant,
+    ReceivedState,
+};
 use report::About;
 pub use report::{FailureLabels, Failures};
 pub use statistics::{ConnectionStats, OWN_CONNECTIONS_MAX, StatsPage};
@@ -133,6 +140,7 @@ struct Inner {
     room: EffectRoom,
     hub: Hub,
     connections: Mutex<Connections>,
+    receivings: Mutex<Receivings>,
     endings: Mutex<Endings>,
     failures: Failures,
     /// Set when no new connection may be opened.
@@ -173,6 +181,7 @@ impl Control {
             room,
             hub: Hub::default(),
             connections: Mutex::default(),
+            receivings: Mutex::default(),
             endings: Mutex::default(),
             failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
@@ -463,6 +472,11 @@ impl Control {
 
     async fn apply_event(self, event: MediaEvent) {
         let peer = event.peer();
+        if let MediaEvent::Gone(_, reason) = &event
+            && self.carrier_gone(peer, reason)
+        {
+            return;
+        }
         let Some(connection) = self.connections().by_peer(peer).cloned() else {
             return;
         };

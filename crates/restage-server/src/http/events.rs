@@ -3,7 +3,8 @@
 //! TOKEN_EXCHANGE_ERROR, and its SUBSCRIBE_CONFIGURE with SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise
 //! PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
 //! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
-//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After
+//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. Messages whose names begin with RECEIVE are about its receiving
+//! connection. After
 //! the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
 //! token has expired.
 
@@ -30,6 +31,7 @@ use super::bearer::SocketBearer;
 use super::door::Client;
 use super::listener::Connection;
 use super::muting;
+use super::receive;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::statistics::{self, Schedule};
@@ -200,8 +202,9 @@ async fn run(
                             Ok(message) => message,
                             Err(refused) => return Some(refused),
                         };
-                        let answer = answer(app, joined, &mut stats, message).await;
-                        socket.send(Message::text(answer)).await?;
+                        if let Some(answer) = answer(app, joined, &mut stats, message).await {
+                            socket.send(Message::text(answer)).await?;
+                        }
                     }
                     Some(Ok(Message::Binary(_))) => {
                         return Some((close_code::NOT_JSON, "a message is a text frame of JSON, not a binary one"));
@@ -240,6 +243,11 @@ async fn run(
                 for message in news {
                     socket.send(Message::text(message)).await?;
                 }
+            }
+            (id, news) = joined.receiving.next(), if told.is_some() => {
+                let relay = app.control.relay_of(joined);
+                let (kind, payload) = receive::news(&id, &news, &app.ice_servers, relay.as_ref());
+                socket.send(Message::text(frame(kind, Some(payload)))).await?;
             }
             Some(message) = joined.messages.recv() => {
                 socket.send(Message::text(&*message)).await?;
@@ -297,8 +305,12 @@ async fn answer(
     joined: &mut EventsSocket,
     stats: &mut Schedule,
     message: ClientMessage,
-) -> String {
-    match message.r#type.as_str() {
+) -> Option<String> {
+    if let Some(kind) = receive::Kind::of(&message.r#type) {
+        let answer = receive::answer(app, joined, kind, &message.payload).await;
+        return answer.map(|(kind, told)| frame(kind, Some(told)));
+    }
+    Some(match message.r#type.as_str() {
         "PING" => frame("PONG", None),
         "TOKEN_EXCHANGE" => {
             let token = message
@@ -320,14 +332,14 @@ async fn answer(
             frame(kind, Some(told))
         }
         unknown => frame("ERROR", Some(unknown_type(unknown))),
-    }
+    })
 }
 
 /// The payload of the answer to a message of an unknown type.
 fn unknown_type(kind: &str) -> serde_json::Value {
     let shown: String = kind.chars().take(TYPE_REPEATED_MAX).collect();
     let message = format!(
-        "type {shown:?} is unknown: send PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE"
+        "type {shown:?} is unknown: send PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE, STATS_CONFIGURE, RECEIVE_CONFIGURE, RECEIVE_ANSWER, RECEIVE_RESTART or RECEIVE_CLOSE"
     );
     serde_json::json!({ "code": "UNKNOWN_TYPE", "message": message, "member": "type" })
 }

@@ -482,6 +482,7 @@ impl World {
             Output::Offer { peer, sdp, streams } => {
                 self.news.push(News::Offer(peer, sdp, streams));
             }
+            Output::Opened { .. } => {}
             Output::Answered { peer } => self.news.push(News::Answered(peer)),
             Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
             Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
