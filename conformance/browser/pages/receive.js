@@ -139,7 +139,8 @@ async function read() {
   const counts = {};
   for (const report of (await own.connection?.getStats())?.values() ?? []) {
     if (report.type !== "inbound-rtp") continue;
-    const of = (counts[report.mid] ??= { frames: 0, sound: 0 });
+    counts[report.mid] ??= { frames: 0, sound: 0 };
+    const of = counts[report.mid];
     of.frames = Math.max(of.frames, report.framesDecoded ?? 0);
     of.sound = Math.max(of.sound, report.kind === "audio" ? report.packetsReceived : 0);
   }

@@ -209,6 +209,16 @@ impl ReceiveLink {
     }
 }
 
+async fn configure(
+    socket: &mut EventsSocket,
+    receiving: &Arc<Receiving>,
+    wanted: Vec<ReceiveWant>,
+) -> Option<Vec<ReceiveState>> {
+    socket.receiving = ReceiveLink(Some(Arc::clone(receiving)));
+    let configured = receiving.ask(|reply| Order::Configure { wanted, reply });
+    configured.await
+}
+
 impl Control {
     fn receivings(&self) -> std::sync::MutexGuard<'_, Receivings> {
         let receivings = self.inner.receivings.lock();
@@ -233,16 +243,18 @@ impl Control {
         }
         self.count_wish(socket)
             .map_err(|error| ReceiveError::new("TOO_OFTEN", error.to_string()))?;
-        let receiving = match self.known(socket, id) {
-            Some(known) => known,
-            None => self.open_receiving(socket).await?,
-        };
-        socket.receiving = ReceiveLink(Some(Arc::clone(&receiving)));
-        let states = receiving
-            .ask(|reply| Order::Configure { wanted, reply })
-            .await;
+        if let Some(known) = self.known(socket, id) {
+            let wanted = wanted.clone();
+            let states = configure(socket, &known, wanted).await;
+            // It may have ended in this moment.
+            if let Some(states) = states {
+                return Ok((known.id.clone(), states));
+            }
+        }
+        let opened = self.open_receiving(socket).await?;
+        let states = configure(socket, &opened, wanted).await;
         let states = states.ok_or_else(ReceiveError::unknown)?;
-        Ok((receiving.id.clone(), states))
+        Ok((opened.id.clone(), states))
     }
 
     /// The connection that a socket has, or that it adopts with this id.
