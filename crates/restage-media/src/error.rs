@@ -41,8 +41,14 @@ pub enum OfferErrorKind {
     UnknownPeer,
     /// Not a trickle-ice-sdpfrag (RFC 8840).
     NotFragment,
-    /// More candidates or ICE restarts than allowed.
+    /// More candidates, ICE restarts or carried subscriptions than allowed.
     TooMany,
+    /// An answer that does not fit the offer: other sections, payload types or header extensions.
+    WrongAnswer,
+    /// A later answer of a client with another certificate, or with other ICE credentials although the offer was no restart.
+    OtherClient,
+    /// An answer although no offer is open.
+    NoOffer,
 }
 
 impl OfferError {
@@ -51,6 +57,13 @@ impl OfferError {
             kind,
             message: message.into(),
         }
+    }
+
+    /// What the rules for offers say of an answer.
+    pub(crate) fn of_answer(self) -> Self {
+        let message = self.message.replace("The offer", "The answer");
+        let message = message.replace("the offer", "the answer");
+        Self { message, ..self }
     }
 
     /// The kind of fault.

@@ -63,7 +63,7 @@ pub use config::Config;
 pub use error::{OfferError, OfferErrorKind};
 pub use io::{
     Burst, ConnectFailure, Control, Excess, GoneReason, InletEnd, InletError, InletId, Input,
-    LayerWanted, Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
+    LayerWanted, OfferedStream, Output, PeerId, Protocol, PublicationId, TapError, TapId, WorkerId,
 };
 pub use packet::{Encoding, InletPacket, MediaPacket, SenderTime, TapLayers};
 pub use restage_codec::{Codec, MediaKind, PictureSize};

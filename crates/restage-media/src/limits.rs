@@ -8,6 +8,16 @@ pub use restage_codec::h264::{
 
 /// Peers of one [`Sfu`](crate::Sfu). One more is refused with [`OfferErrorKind::Full`](crate::OfferErrorKind::Full).
 pub const PEERS_MAX: usize = 10_000;
+/// Subscriptions that one connection carries: see [`Control::Carry`](crate::Control::Carry). One more is refused with
+/// [`OfferErrorKind::TooMany`](crate::OfferErrorKind::TooMany).
+pub const CARRIED_MAX: usize = 48;
+/// Media sections of an offer to a connection that carries subscriptions: an audio and a video section for each, and as many again that
+/// were given up and are not known to be inactive at the client yet. Beyond that those are used again at once.
+pub const LINES_MAX: usize = 4 * CARRIED_MAX;
+/// Bytes of the name of a carried stream.
+pub const LABEL_BYTES_MAX: usize = 64;
+/// Bytes of an answer to such an offer. Larger ones are refused. Chromium's have about 1.5 kB for each section.
+pub const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// Publications of one [`Sfu`](crate::Sfu). A `Publish` or `Subscribe` that would need one more is ignored and counted.
 pub const PUBLICATIONS_MAX: usize = 10_000;
 /// Subscribers of one publication. One more `Subscribe` is ignored and counted.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, MediaKind, Mid, Rid, Simulcast, SimulcastLayer};
@@ -134,6 +134,30 @@ impl Peer {
             pending: Some(pending),
         };
         Ok((peer, offer.to_sdp_string()))
+    }
+
+    /// Creates a peer at this address that answers offers.
+    ///
+    /// # Errors
+    /// The engine refuses the address.
+    pub fn answering(mut rtc: Rtc, address: SocketAddr) -> anyhow::Result<Self> {
+        rtc.add_local_candidate(Candidate::host(address, "udp")?);
+        Ok(Self {
+            rtc,
+            audio: None,
+            video: None,
+            pending: None,
+        })
+    }
+
+    /// Answers an offer of the other end.
+    ///
+    /// # Errors
+    /// It is not an offer, or the engine refuses it.
+    pub fn answer(&mut self, offer: &str) -> anyhow::Result<String> {
+        let offer = SdpOffer::from_sdp_string(offer)?;
+        let answer = self.rtc.sdp_api().accept_offer(offer)?;
+        Ok(answer.to_sdp_string())
     }
 
     /// Applies the answer to the offer.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use restage_bwe::{Coupling, Estimator, FlowId, Usage};
 
+use super::shared::SharedFlow;
 use super::table::{Allotment, Estimate, News, Table};
 use super::wish::Priority;
 use crate::limits::JAM_QUEUE;
@@ -111,22 +112,30 @@ impl Download {
     }
 }
 
-/// The place of one peer among those of its receiver.
+/// The place of one subscription among those of its receiver.
 #[derive(Debug)]
 pub(crate) struct Place {
     of: Arc<Download>,
     number: u64,
+    /// Of a subscription with a connection of its own.
+    flow: Option<Flow>,
+}
+
+/// A connection among those of its receiver, whose rates are coupled.
+#[derive(Debug)]
+pub(super) struct Flow {
+    of: Arc<Download>,
     /// Its rate among the coupled ones, once it is estimated.
-    flow: Option<FlowId>,
+    id: Option<FlowId>,
     /// The share that its estimator was given last.
     given: Option<u64>,
-    desired_bits_per_s: u64,
+    pub(super) desired_bits_per_s: u64,
     token: Token,
     /// It does not probe before this, so that others can.
     rests_until: Option<Instant>,
 }
 
-/// The token with which one of several peers probes, as one of them sees it.
+/// The token with which one of several connections probes, as one of them sees it.
 #[derive(Debug, Clone, Copy)]
 enum Token {
     /// It has not asked for it.
@@ -137,34 +146,54 @@ enum Token {
     InUse,
 }
 
+/// The weight of a priority among coupled rates: the lowest still has a share.
+fn weight(priority: Priority) -> u32 {
+    u32::from(priority.get()) + 1
+}
+
 impl Place {
     pub(crate) fn new(of: &Arc<Download>) -> Self {
+        let mut place = Self::carried(of);
+        place.flow = Some(Flow::new(of));
+        place
+    }
+
+    /// Of a subscription that shares its connection with others: see [`SharedFlow`].
+    pub(crate) fn carried(of: &Arc<Download>) -> Self {
         Self {
             of: Arc::clone(of),
             number: of.next_number(),
             flow: None,
-            given: None,
-            desired_bits_per_s: 0,
-            token: Token::Free,
-            rests_until: None,
         }
     }
 
-    /// Reports what the peer knows of its flow, and takes what it is allotted. Its estimator is given its share of the sum, whether
-    /// it may probe, and what is desired.
+    /// A number that no other place of this receiver has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Reports what the peer knows of its flow, and takes what it is allotted. The estimator of its connection is given its share of the
+    /// sum, whether it may probe, and what is desired. `shared` is that of the connection which carries it.
     pub(crate) fn turn(
         &mut self,
         now: Instant,
         mut news: News<'_>,
         mut estimator: Option<&mut Estimator>,
+        mut shared: Option<&mut SharedFlow>,
     ) -> Allotment {
         let download = Arc::clone(&self.of);
         let mut network = download.network();
         if let Some(estimator) = &mut estimator {
-            let priority = news.wish.priority;
-            // Without feedback for each packet the rate is not of the kind that is coupled.
-            let is_coupled = estimator.has_feedback()
-                && self.couple(now, &mut network.coupling, estimator, priority);
+            let weight = weight(news.wish.priority);
+            let coupling = &mut network.coupling;
+            let is_coupled = match (&mut shared, &mut self.flow) {
+                (Some(shared), _) => shared.couple(now, coupling, estimator, (self.number, weight)),
+                // Without feedback for each packet the rate is not of the kind that is coupled.
+                (None, Some(flow)) => {
+                    estimator.has_feedback() && flow.couple(now, coupling, estimator, weight)
+                }
+                (None, None) => false,
+            };
             news.estimate = Some(Estimate {
                 is_coupled,
                 is_tried: !estimator.has_feedback(),
@@ -175,32 +204,47 @@ impl Place {
             });
         }
         let coupled = network.coupling.sum();
-        let allotment = network.table.turn(now, self.number, &news, coupled);
+        let mut allotment = network.table.turn(now, self.number, &news, coupled);
         drop(network);
-        self.desired_bits_per_s = allotment.desired_bits_per_s;
+        if let Some(shared) = shared {
+            allotment.desired_bits_per_s = shared.desire(self.number, allotment.desired_bits_per_s);
+        } else if let Some(flow) = &mut self.flow {
+            flow.desired_bits_per_s = allotment.desired_bits_per_s;
+        }
         if let Some(estimator) = estimator {
-            estimator.set_desired(now, self.desired_bits_per_s);
+            estimator.set_desired(now, allotment.desired_bits_per_s);
         }
         allotment
     }
+}
 
-    /// Exchanges the peer's rate for its share. False: there are too many flows.
-    fn couple(
+impl Flow {
+    pub(super) fn new(of: &Arc<Download>) -> Self {
+        Self {
+            of: Arc::clone(of),
+            id: None,
+            given: None,
+            desired_bits_per_s: 0,
+            token: Token::Free,
+            rests_until: None,
+        }
+    }
+
+    /// Exchanges the connection's rate for its share. False: there are too many flows.
+    pub(super) fn couple(
         &mut self,
         now: Instant,
         coupling: &mut Coupling,
         estimator: &mut Estimator,
-        priority: Priority,
+        weight: u32,
     ) -> bool {
-        // The lowest priority still has a share.
-        let priority = u32::from(priority.get()) + 1;
         let rate = estimator.estimate();
-        let flow = self.flow.or_else(|| coupling.add(rate, priority));
-        self.flow = flow;
+        let flow = self.id.or_else(|| coupling.add(rate, weight));
+        self.id = flow;
         let Some(flow) = flow else {
             return false;
         };
-        coupling.set_priority(flow, priority);
+        coupling.set_priority(flow, weight);
         let round_trip = estimator.round_trip().unwrap_or(ROUND_TRIP);
         let desired = self.desired_bits_per_s;
         // Updates of others have changed the share since it was given to this estimator: what has happened since is applied to the
@@ -242,8 +286,8 @@ fn moved(present: u64, given: Option<u64>, rate: u64) -> u64 {
     }
 }
 
-impl Place {
-    /// Whether the peer may have the token with which one of several probes at a time. One that does not begin a probe soon, or has
+impl Flow {
+    /// Whether the connection may have the token with which one of several probes at a time. One that does not begin a probe soon, or has
     /// finished one, lets the others have it for a while.
     fn may_have_token(&mut self, now: Instant, estimator: &Estimator) -> bool {
         if self.rests_until.is_some_and(|until| now < until) {
@@ -270,10 +314,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut network = self.of.network();
-        network.table.leave(self.number);
-        if let Some(flow) = self.flow {
-            network.coupling.remove(flow);
+        self.of.network().table.leave(self.number);
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        if let Some(flow) = self.id {
+            self.of.network().coupling.remove(flow);
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod download;
 mod levels;
 mod rounds;
 pub(crate) mod share;
+pub(crate) mod shared;
 mod step;
 pub(crate) mod stream;
 pub(crate) mod table;

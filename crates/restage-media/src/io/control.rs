@@ -32,6 +32,54 @@ pub enum Control {
         /// What it wants to be shown.
         wish: Wish,
     },
+    /// A client wants to receive any number of publications by one connection, whose offers this end makes. It has no streams of its
+    /// own. Answered with [`Output::Opened`](crate::Output::Opened), or with [`Output::Refused`](crate::Output::Refused) if there is no
+    /// room.
+    OpenCarrier {
+        /// The new peer.
+        peer: PeerId,
+        /// What it shares with the other peers of its receiver.
+        download: Arc<Download>,
+    },
+    /// A subscription that has no connection of its own: what it receives comes by the carrier's. It is a peer like one opened with
+    /// [`Control::OpenSubscriber`] in all else. It is connected when the carrier is and the client has answered an offer that contains
+    /// it. Answered with [`Output::Opened`](crate::Output::Opened) or [`Output::Refused`](crate::Output::Refused).
+    Carry {
+        /// The new peer.
+        peer: PeerId,
+        /// A peer opened with [`Control::OpenCarrier`].
+        carrier: PeerId,
+        /// The name of the stream at the client (`a=msid`): one token of at most
+        /// [`LABEL_BYTES_MAX`](crate::limits::LABEL_BYTES_MAX) bytes.
+        label: String,
+        /// Whether it takes pictures besides sound.
+        has_video: bool,
+        /// What it wants to be shown.
+        wish: Wish,
+    },
+    /// A carried subscription takes pictures from now on, after the next offer, or takes none.
+    Take {
+        /// A peer opened with [`Control::Carry`]. An unknown one is ignored.
+        peer: PeerId,
+        /// Whether it takes pictures.
+        has_video: bool,
+    },
+    /// Make an offer of what a carrier carries now. It replaces the one before, if that was not answered. Answered with
+    /// [`Output::Offer`](crate::Output::Offer), or with [`Output::Refused`](crate::Output::Refused) if there is nothing to offer.
+    Offer {
+        /// A peer opened with [`Control::OpenCarrier`].
+        carrier: PeerId,
+        /// Whether it begins another ICE session (RFC 8445 §9). DTLS and media go on.
+        restarts: bool,
+    },
+    /// The client's answer to the newest offer. Answered with [`Output::Answered`](crate::Output::Answered), or with
+    /// [`Output::Refused`](crate::Output::Refused): then everything is as before, and another answer may follow.
+    Answer {
+        /// A peer opened with [`Control::OpenCarrier`].
+        carrier: PeerId,
+        /// The SDP answer.
+        answer: String,
+    },
     /// A subscriber wants to be shown something else from now on. What it is shown is told with
     /// [`Output::Stream`](crate::Output::Stream).
     Wish {
@@ -150,7 +198,7 @@ pub enum Control {
         turn: u8,
     },
     /// Ends the peer: RTCP BYE and DTLS close_notify are sent, then it is forgotten. No
-    /// [`Output::Gone`](crate::Output::Gone) follows.
+    /// [`Output::Gone`](crate::Output::Gone) follows, neither for it nor for the subscriptions that it carries.
     Close {
         /// The peer to end. An unknown one is ignored.
         peer: PeerId,
@@ -167,7 +215,12 @@ impl Control {
             | Self::Publish { peer, .. }
             | Self::Subscribe { peer, .. }
             | Self::Wish { peer, .. }
-            | Self::Close { peer } => Some(*peer),
+            | Self::Close { peer }
+            | Self::OpenCarrier { peer, .. }
+            | Self::Carry { peer, .. }
+            | Self::Take { peer, .. }
+            | Self::Offer { carrier: peer, .. }
+            | Self::Answer { carrier: peer, .. } => Some(*peer),
             Self::OpenTap { .. }
             | Self::ChooseTapLayers { .. }
             | Self::CloseTap { .. }

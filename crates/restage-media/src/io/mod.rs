@@ -47,6 +47,17 @@ pub struct Burst {
     pub(crate) formats: Arc<[Arc<Format>]>,
 }
 
+/// The sections of an offer that are for one carried subscription, by their `a=mid`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferedStream {
+    /// The subscription.
+    pub peer: PeerId,
+    /// Its sound.
+    pub audio: Option<String>,
+    /// Its pictures, if it takes any.
+    pub video: Option<String>,
+}
+
 /// A layer of a publisher, and whether somebody wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerWanted {
@@ -196,6 +207,25 @@ pub enum Output {
         peer: PeerId,
         /// The SDP answer. [`local_ice_ufrag`](crate::local_ice_ufrag) names its ICE session for an ETag.
         sdp: String,
+    },
+    /// The peer exists: a carrier, or a subscription that one carries.
+    Opened {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// An offer for the client of a carrier.
+    Offer {
+        /// The carrier.
+        peer: PeerId,
+        /// The SDP offer.
+        sdp: String,
+        /// Which sections are for which carried subscription.
+        streams: Vec<OfferedStream>,
+    },
+    /// An answer to an offer was accepted.
+    Answered {
+        /// The carrier.
+        peer: PeerId,
     },
     /// A fragment was accepted.
     Patched {

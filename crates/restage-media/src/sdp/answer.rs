@@ -167,7 +167,7 @@ fn write_transport(sdp: &mut String, offer: &Offer, section: &OfferedSection, lo
     }
 }
 
-fn write_format(sdp: &mut String, format: &Format) {
+pub(super) fn write_format(sdp: &mut String, format: &Format) {
     let (pt, rate) = (format.pt, format.codec.clock_rate());
     let _ = match format.codec {
         Codec::Opus => write!(sdp, "a=rtpmap:{pt} opus/{rate}/2\r\n"),

@@ -11,6 +11,8 @@ pub(crate) mod fragment;
 mod h264_profile;
 pub(crate) mod media;
 pub(crate) mod offer;
+pub(crate) mod own_answer;
+pub(crate) mod own_offer;
 mod profile;
 pub(crate) mod stream;
 
@@ -45,6 +47,11 @@ pub(crate) enum SyntaxError {
 
 impl<'a> Description<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+        Self::parse_up_to(text, SECTIONS_MAX)
+    }
+
+    /// A description of at most so many sections.
+    pub(crate) fn parse_up_to(text: &'a str, sections_max: usize) -> Result<Self, SyntaxError> {
         let mut description = Self {
             session: Vec::new(),
             sections: Vec::new(),
@@ -60,7 +67,7 @@ impl<'a> Description<'a> {
                 _ => return Err(SyntaxError::Line(number + 1)),
             };
             if line.starts_with("m=") {
-                if description.sections.len() == SECTIONS_MAX {
+                if description.sections.len() == sections_max {
                     return Err(SyntaxError::TooManySections);
                 }
                 description

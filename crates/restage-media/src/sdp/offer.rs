@@ -82,7 +82,50 @@ pub(crate) struct OfferedSection {
     pub(crate) echo: Vec<String>,
 }
 
+impl OfferedSection {
+    /// What a client takes of a stream that it was offered: no media means that it can decode nothing of it.
+    pub(crate) fn taken(kind: MediaKind, media: Option<MediaOffer>) -> Self {
+        Self {
+            kind: kind.to_string(),
+            proto: String::new(),
+            formats: String::new(),
+            mid: None,
+            has_rsize: false,
+            is_tagged: false,
+            lacks_codec: media.is_none().then_some(kind),
+            media,
+            echo: Vec::new(),
+        }
+    }
+}
+
 impl Offer {
+    /// A kind of media is not wanted any more.
+    pub(crate) fn drop_kind(&mut self, kind: MediaKind) {
+        let of = |section: &OfferedSection| {
+            let media = section.media.as_ref().map(|media| media.kind);
+            media.or(section.lacks_codec)
+        };
+        self.sections.retain(|section| of(section) != Some(kind));
+    }
+
+    /// In place of the offer of a peer that has made none.
+    pub(crate) fn none() -> Self {
+        Self {
+            role: Role::Subscriber,
+            ice: IceCredentials {
+                ufrag: String::new(),
+                pwd: String::new(),
+            },
+            is_trickling: false,
+            is_bundled: true,
+            mixes_forms: false,
+            fingerprints: Vec::new(),
+            is_dtls_server: false,
+            sections: Vec::new(),
+        }
+    }
+
     pub(crate) fn parse(text: &str, role: Role) -> Result<Self, OfferError> {
         if text.len() > OFFER_BYTES_MAX {
             return Err(OfferError::new(
@@ -164,7 +207,7 @@ impl Offer {
     }
 }
 
-fn syntax_error(error: &SyntaxError) -> OfferError {
+pub(super) fn syntax_error(error: &SyntaxError) -> OfferError {
     match error {
         SyntaxError::Line(line) => OfferError::new(
             OfferErrorKind::NotSdp,
@@ -185,12 +228,12 @@ fn syntax_error(error: &SyntaxError) -> OfferError {
 }
 
 /// Whether header extensions of both forms may be used (RFC 8285 §6).
-fn mixes_forms(description: &Description<'_>) -> bool {
+pub(super) fn mixes_forms(description: &Description<'_>) -> bool {
     has_flag(&description.session, "extmap-allow-mixed")
 }
 
 /// The mids of the first BUNDLE group.
-fn bundle_group<'a>(description: &Description<'a>) -> Option<Vec<&'a str>> {
+pub(super) fn bundle_group<'a>(description: &Description<'a>) -> Option<Vec<&'a str>> {
     description.session.iter().find_map(|line| {
         let mut words = line.strip_prefix("a=group:")?.split_ascii_whitespace();
         (words.next()? == "BUNDLE").then(|| words.collect())
@@ -310,7 +353,7 @@ fn check_sections(
     Ok(())
 }
 
-fn usable_kind(
+pub(super) fn usable_kind(
     description: &Description<'_>,
     section: &Section<'_>,
     role: Role,
@@ -341,7 +384,7 @@ fn usable_kind(
     (is_in_bundle && is_alive && is_secure(section) && fits).then_some(kind)
 }
 
-fn ice_credentials(description: &Description<'_>) -> Result<IceCredentials, OfferError> {
+pub(super) fn ice_credentials(description: &Description<'_>) -> Result<IceCredentials, OfferError> {
     let ufrag = any_of(description, "ice-ufrag");
     let pwd = any_of(description, "ice-pwd");
     let (Some(ufrag), Some(pwd)) = (ufrag, pwd) else {
@@ -358,7 +401,7 @@ fn ice_credentials(description: &Description<'_>) -> Result<IceCredentials, Offe
     })
 }
 
-fn is_dtls_server(description: &Description<'_>) -> Result<bool, OfferError> {
+pub(super) fn is_dtls_server(description: &Description<'_>) -> Result<bool, OfferError> {
     match any_of(description, "setup") {
         Some("actpass" | "active") | None => Ok(false),
         Some("passive") => Ok(true),

@@ -8,6 +8,7 @@ mod paced;
 mod probe;
 mod repair;
 pub(crate) mod rewrite;
+pub(crate) mod seat;
 mod sent;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use feedback::Reported;
 use paced::Paced;
 use repair::Repairs;
 use rewrite::Edit;
+use seat::{Carried, Seat, SeatNumber, seat_of};
 use sent::Sent;
 use told::Told;
 use train::Train;
@@ -105,7 +107,10 @@ struct Stream {
 #[derive(Debug)]
 pub(crate) struct Sender {
     srtp: Srtp,
-    streams: [Option<Stream>; 2],
+    /// What the connection was opened for.
+    own: Seat,
+    /// The streams of the subscriptions that it carries besides. Boxed: mostly there are none.
+    carried: Option<Box<Carried>>,
     cname: String,
     pub(crate) path: Path,
     report_at: Option<Instant>,
@@ -114,8 +119,6 @@ pub(crate) struct Sender {
     /// A large burst that leaves bit by bit. Boxed: mostly there is none.
     paced: Option<Box<Paced>>,
     repairs: Repairs,
-    /// Sequence number of the video packet that a probe has repeated last.
-    probed: u64,
 }
 
 impl Sender {
@@ -126,33 +129,17 @@ impl Sender {
         path: Path,
         now: Instant,
     ) -> Self {
-        let estimator = Estimator::new(estimation(&streams), now);
-        let streams = streams.map(|config| {
-            config.map(|config| Stream {
-                sent: Sent::default(),
-                start: None,
-                rtx_seq: 0,
-                packets: 0,
-                octets: 0,
-                frames: 0,
-                newest: None,
-                credit: RESENDS_AT_ONCE_MAX * 100,
-                asked: None,
-                reported: None,
-                told: Told::default(),
-                config,
-            })
-        });
+        let estimation = estimation(&streams);
         Self {
+            own: Seat::new(streams.map(|config| config.map(Stream::new))),
+            carried: None,
             srtp,
-            streams,
             cname,
             path,
             report_at: None,
-            estimator: Box::new(estimator),
+            estimator: Box::new(Estimator::new(estimation, now)),
             paced: None,
             repairs: Repairs::new(now),
-            probed: 0,
         }
     }
 
@@ -173,17 +160,17 @@ impl Sender {
     pub(crate) fn send(
         &mut self,
         now: Instant,
-        kind: MediaKind,
+        (seat, kind): (SeatNumber, MediaKind),
         burst: &[Outgoing],
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) {
         let may_be_paced =
             kind == MediaKind::Video && (self.paced.is_some() || burst.len() > PACED_PACKETS_MIN);
-        if may_be_paced && self.pace(now, burst) {
+        if may_be_paced && self.pace(now, seat, burst) {
             self.send_paced(now, buffers, outputs);
         } else {
-            self.write(now, kind, burst, buffers, outputs);
+            self.write(now, (seat, kind), burst, buffers, outputs);
         }
     }
 
@@ -191,12 +178,13 @@ impl Sender {
     fn write(
         &mut self,
         now: Instant,
-        kind: MediaKind,
+        (seat, kind): (SeatNumber, MediaKind),
         burst: &[Outgoing],
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) {
-        let Some(stream) = &mut self.streams[kind.index()] else {
+        let place = seat_of(&mut self.own, &mut self.carried, seat);
+        let Some(stream) = place.and_then(|place| place.streams[kind.index()].as_mut()) else {
             return;
         };
         let mut train = Train::new(self.path, buffers.take());
@@ -211,6 +199,7 @@ impl Sender {
         };
         let is_numbered = stream.config.header.is_numbered();
         let mut batch = self.estimator.batch(now);
+        let first = batch.next_number();
         for (place, packet) in (1..).zip(burst) {
             let start = train.contents.len();
             let fixed = Fixed {
@@ -251,14 +240,18 @@ impl Sender {
             train.close(start, buffers, outputs);
             stream.on_sent(packet, padding, fixed.transport_seq);
         }
+        let end = batch.next_number();
         batch.finish();
         train.finish(buffers, outputs);
+        if let Some(carried) = &mut self.carried {
+            carried.note_numbers(seat, first, end);
+        }
     }
 
     /// Reads the memory that the next burst of this kind needs first, so that the processor fetches it while another subscriber
     /// is served. The value means nothing.
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
-        self.streams[kind.index()].as_ref().map_or(0, |stream| {
+        self.own.streams[kind.index()].as_ref().map_or(0, |stream| {
             stream.sent.touch()
                 ^ stream.packets
                 ^ u64::from(stream.config.clock_rate)
@@ -314,16 +307,23 @@ impl Sender {
         outputs: &mut VecDeque<Output>,
     ) {
         if self.report_at.is_some_and(|at| at > now)
-            || self.streams.iter().flatten().all(|s| s.newest.is_none())
+            || self.streams().all(|stream| stream.newest.is_none())
         {
             return;
         }
         self.report_at = Some(now + REPORT_INTERVAL);
-        for stream in self.streams.iter_mut().flatten() {
+        let carried = self
+            .carried
+            .iter_mut()
+            .flat_map(|carried| carried.seats_mut());
+        let seats = std::iter::once(&mut self.own).chain(carried);
+        for stream in seats.flat_map(|seat| seat.streams.iter_mut().flatten()) {
             stream.told.measure(now, stream.octets);
         }
         let mut train = Train::new(self.path, buffers.take());
-        for stream in self.streams.iter().flatten() {
+        let carried = self.carried.iter().flat_map(|carried| carried.seats());
+        let seats = std::iter::once(&self.own).chain(carried);
+        for stream in seats.flat_map(Seat::streams) {
             let Some((time, captured)) = stream.newest else {
                 continue;
             };
@@ -353,7 +353,9 @@ impl Sender {
     /// Sends BYE on every stream (RFC 3550 §6.6).
     pub(crate) fn close(&mut self, buffers: &mut Buffers, outputs: &mut VecDeque<Output>) {
         let mut train = Train::new(self.path, buffers.take());
-        for stream in self.streams.iter().flatten() {
+        let carried = self.carried.iter().flat_map(|carried| carried.seats());
+        let seats = std::iter::once(&self.own).chain(carried);
+        for stream in seats.flat_map(Seat::streams) {
             let start = train.contents.len();
             rtcp::write_bye(&mut train.contents, stream.config.ssrc);
             if self.srtp.rtcp.protect(&mut train.contents, start) {
@@ -363,15 +365,21 @@ impl Sender {
         train.finish(buffers, outputs);
     }
 
-    /// The subscriber receives another publication from now on. What of the former one has not left yet is dropped: it could not be
-    /// sent again.
-    pub(crate) fn forget_sent(&mut self) {
-        self.paced = None;
-        for stream in self.streams.iter_mut().flatten() {
-            stream.sent.clear();
-            stream.start = None;
+    /// The subscriber receives another publication at this seat from now on. What of the former one has not left yet is dropped: it could
+    /// not be sent again.
+    pub(crate) fn forget_sent(&mut self, seat: SeatNumber) {
+        self.forget_paced(seat);
+        if let Some(seat) = seat_of(&mut self.own, &mut self.carried, seat) {
+            seat.forget_sent();
         }
-        self.repairs.forget();
+    }
+
+    /// All streams.
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        let carried = self.carried.iter().flat_map(|carried| carried.seats());
+        std::iter::once(&self.own)
+            .chain(carried)
+            .flat_map(Seat::streams)
     }
 }
 
@@ -404,6 +412,23 @@ impl StreamConfig {
 }
 
 impl Stream {
+    fn new(config: StreamConfig) -> Self {
+        Self {
+            sent: Sent::default(),
+            start: None,
+            rtx_seq: 0,
+            packets: 0,
+            octets: 0,
+            frames: 0,
+            newest: None,
+            credit: RESENDS_AT_ONCE_MAX * 100,
+            asked: None,
+            reported: None,
+            told: Told::default(),
+            config,
+        }
+    }
+
     fn on_sent(&mut self, packet: &Outgoing, padding: u8, transport_seq: u16) {
         let is_later = |(number, seq)| number != packet.number && seq < packet.seq;
         if packet.starts && self.start.is_none_or(is_later) {

@@ -8,6 +8,7 @@ use restage_bwe::Bucket;
 use restage_bwe::limits::SLOT;
 use restage_codec::MediaKind;
 
+use super::seat::SeatNumber;
 use super::{Outgoing, Sender};
 use crate::io::Output;
 use crate::io::datagrams::Buffers;
@@ -22,7 +23,8 @@ const RATE_BOUNDED_PERCENT: u64 = 100;
 /// Video that waits for its turn. What comes after it waits too, so that packets stay in order; audio does not wait.
 #[derive(Debug)]
 pub(super) struct Paced {
-    packets: VecDeque<Outgoing>,
+    /// Each with its seat.
+    packets: VecDeque<(SeatNumber, Outgoing)>,
     bucket: Bucket,
     bits_per_s: u64,
     due_at: Instant,
@@ -39,13 +41,13 @@ impl Paced {
     }
 
     /// The packets of this slot.
-    fn next(&mut self, now: Instant) -> Vec<Outgoing> {
+    fn next(&mut self, now: Instant) -> Vec<(SeatNumber, Outgoing)> {
         let mut room = match self.packets.len() > PACED_PACKETS_MAX {
             true => usize::MAX,
             false => self.bucket.room(now, self.bits_per_s),
         };
         let mut count = 0;
-        for packet in &self.packets {
+        for (_, packet) in &self.packets {
             if room == 0 {
                 break;
             }
@@ -60,7 +62,7 @@ impl Paced {
 
 impl Sender {
     /// Takes a burst of video to be sent bit by bit. False: it is to be sent at once.
-    pub(super) fn pace(&mut self, now: Instant, burst: &[Outgoing]) -> bool {
+    pub(super) fn pace(&mut self, now: Instant, seat: SeatNumber, burst: &[Outgoing]) -> bool {
         let bytes: usize = burst.iter().map(|packet| packet.payload.len()).sum();
         let is_large = bytes > PACED_BYTES_MIN && self.estimator.has_feedback();
         if self.paced.is_none() && !is_large {
@@ -74,8 +76,10 @@ impl Sender {
                 due_at: now,
             })
         });
-        paced.packets.extend(burst.iter().cloned());
-        let waiting = paced.packets.iter().map(|packet| packet.payload.len());
+        let burst = burst.iter().cloned();
+        paced.packets.extend(burst.map(|packet| (seat, packet)));
+        let waiting = paced.packets.iter();
+        let waiting = waiting.map(|(_, packet)| packet.payload.len());
         let (percent, time_max) = match self.estimator.is_bounded() {
             true => (RATE_BOUNDED_PERCENT, PACED_BOUNDED_TIME_MAX),
             false => (RATE_PERCENT, PACED_TIME_MAX),
@@ -96,11 +100,26 @@ impl Sender {
         let Some(paced) = self.paced.as_mut().filter(|paced| paced.due_at <= now) else {
             return;
         };
-        let burst = paced.next(now);
+        let mut rest = paced.next(now).into_iter().peekable();
         if paced.packets.is_empty() {
             self.paced = None;
         }
-        self.write(now, MediaKind::Video, &burst, buffers, outputs);
+        while let Some((seat, first)) = rest.next() {
+            let mut burst = vec![first];
+            while let Some((_, packet)) = rest.next_if(|(of, _)| *of == seat) {
+                burst.push(packet);
+            }
+            let which = (seat, MediaKind::Video);
+            self.write(now, which, &burst, buffers, outputs);
+        }
+    }
+
+    /// Drops what waits of a seat.
+    pub(super) fn forget_paced(&mut self, seat: SeatNumber) {
+        self.paced = self.paced.take().and_then(|mut paced| {
+            paced.packets.retain(|(of, _)| *of != seat);
+            (!paced.packets.is_empty()).then_some(paced)
+        });
     }
 }
 

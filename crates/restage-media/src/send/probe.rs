@@ -7,6 +7,7 @@ use restage_bwe::limits::PROBE_PACKET_BYTES;
 use restage_codec::MediaKind;
 
 use super::repair::Again;
+use super::seat::{SeatNumber, seat_of};
 use super::train::Train;
 use super::{Sender, Stream};
 use crate::io::Output;
@@ -28,16 +29,19 @@ const PADDING_PACKETS_MAX: usize = 64;
 const _: () = assert!(REPEATED_MAX < SENT_PACKETS_MAX as u64);
 
 impl Sender {
-    /// Sends `bytes` for the probe under way, on the stream of retransmissions.
+    /// Sends `bytes` for the probe under way, on the stream of retransmissions of a seat.
     pub(crate) fn probe(
         &mut self,
         now: Instant,
-        bytes: usize,
+        (of, bytes): (SeatNumber, usize),
         history: Option<&History>,
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) {
-        let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
+        let Some(seat) = seat_of(&mut self.own, &mut self.carried, of) else {
+            return;
+        };
+        let Some(stream) = &mut seat.streams[MediaKind::Video.index()] else {
             return;
         };
         let mut train = Train::new(self.path, buffers.take());
@@ -46,12 +50,13 @@ impl Sender {
         let has_small = self.estimator.probe_packet_bytes(now) < PROBE_PACKET_BYTES;
         let history = history.filter(|_| !has_small);
         let mut batch = self.estimator.batch(now);
+        let first = batch.next_number();
         let mut left = bytes;
         let mut padded = 0;
         while left > 0 && padded < PADDING_PACKETS_MAX {
             let start = train.contents.len();
             let number = batch.next_number();
-            let repeated = history.and_then(|history| stream.repeated(&mut self.probed, history));
+            let repeated = history.and_then(|history| stream.repeated(&mut seat.probed, history));
             let is_written = match &repeated {
                 Some(again) => stream.write_again(again, number, &self.srtp, &mut train.contents),
                 None => {
@@ -69,8 +74,12 @@ impl Sender {
             train.close(start, buffers, outputs);
             left = left.saturating_sub(size);
         }
+        let end = batch.next_number();
         batch.finish();
         train.finish(buffers, outputs);
+        if let Some(carried) = &mut self.carried {
+            carried.note_numbers(of, first, end);
+        }
     }
 }
 

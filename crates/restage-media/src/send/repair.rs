@@ -13,6 +13,7 @@ use restage_bwe::{Batch, Estimator};
 use restage_codec::MediaKind;
 
 use super::rewrite::Edit;
+use super::seat::{OWN, SeatNumber, seat_of};
 use super::sent::Entry;
 use super::train::Train;
 use super::{Sender, Stream};
@@ -43,9 +44,11 @@ pub(super) struct Repairs {
     at: Instant,
     /// The most bytes that there may be.
     most: f64,
-    /// Which packets were sent again last, by sequence number. Allocated at the first.
-    again: Vec<Option<Resent>>,
 }
+
+/// Which packets of one stream were sent again last, by sequence number. Allocated at the first.
+#[derive(Debug, Default)]
+pub(super) struct Resends(Vec<Option<Resent>>);
 
 /// Retransmissions of a packet at one time, at most.
 const COPIES_MAX: usize = 2;
@@ -65,7 +68,6 @@ impl Repairs {
             bytes: REPAIR_BYTES_AT_ONCE_MAX as f64,
             at: now,
             most: REPAIR_BYTES_AT_ONCE_MAX as f64,
-            again: Vec::new(),
         }
     }
 
@@ -82,58 +84,6 @@ impl Repairs {
         self.bytes = earned.min(self.most);
     }
 
-    /// Whether a packet was sent again so lately that it may still be under way.
-    fn is_under_way(&self, now: Instant, seq: u16, round_trip: Duration) -> bool {
-        self.resent(seq)
-            .is_some_and(|one| now < one.at + round_trip)
-    }
-
-    fn resent(&self, seq: u16) -> Option<&Resent> {
-        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
-        self.again.get(place)?.as_ref().filter(|one| one.seq == seq)
-    }
-
-    /// Remembers that a packet is sent again now, with this transport-wide number if it has one of its own.
-    fn remember(&mut self, now: Instant, seq: u16, transport_seq: Option<u16>) {
-        if self.again.is_empty() {
-            self.again = vec![None; REPAIRS_REMEMBERED_MAX];
-        }
-        self.again[usize::from(seq) % REPAIRS_REMEMBERED_MAX] = Some(Resent {
-            seq,
-            at: now,
-            transport_seqs: [transport_seq, None],
-        });
-    }
-
-    /// Remembers the second retransmission of a packet.
-    fn remember_copy(&mut self, seq: u16, transport_seq: Option<u16>) {
-        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
-        let known = self.again.get_mut(place).and_then(Option::as_mut);
-        if let Some(resent) = known.filter(|one| one.seq == seq) {
-            resent.transport_seqs[COPIES_MAX - 1] = transport_seq;
-        }
-    }
-
-    /// A packet with this transport-wide number is lost. If it was the last retransmission under way of a packet, that may be sent once
-    /// more at once: its sequence number is returned.
-    fn lose(&mut self, transport_seq: u16) -> Option<u16> {
-        let is_it = |one: &&mut Option<Resent>| {
-            one.is_some_and(|resent| resent.transport_seqs.contains(&Some(transport_seq)))
-        };
-        let lost = self.again.iter_mut().find(is_it)?;
-        let resent = lost.as_mut()?;
-        for number in &mut resent.transport_seqs {
-            number.take_if(|number| *number == transport_seq);
-        }
-        let is_last = resent.transport_seqs.iter().all(Option::is_none);
-        is_last.then(|| lost.take())?.map(|resent| resent.seq)
-    }
-
-    /// The packets of another publication have the same numbers.
-    pub(super) fn forget(&mut self) {
-        self.again = Vec::new();
-    }
-
     /// Whether these bytes may be sent. What `is_outdated` gets only what is there beyond half of the most.
     fn spend(&mut self, bytes: usize, is_outdated: bool) -> bool {
         let reserved = if is_outdated { self.most / 2.0 } else { 0.0 };
@@ -145,22 +95,73 @@ impl Repairs {
     }
 }
 
-impl Sender {
-    /// Sequence numbers of video that the subscriber has not received, as its transport-wide feedback says, which comes sooner than its
-    /// next request if a request or a retransmission was lost. A packet that was sent again is among them only if that was
-    /// lost too.
-    pub(super) fn take_lost(&mut self) -> Vec<u16> {
-        let lost = self.estimator.take_lost();
-        let stream = self.streams[MediaKind::Video.index()].as_ref();
-        let Some(stream) = stream.filter(|stream| stream.config.header.is_numbered()) else {
-            return Vec::new();
+impl Resends {
+    /// Whether a packet was sent again so lately that it may still be under way.
+    fn is_under_way(&self, now: Instant, seq: u16, round_trip: Duration) -> bool {
+        self.resent(seq)
+            .is_some_and(|one| now < one.at + round_trip)
+    }
+
+    fn resent(&self, seq: u16) -> Option<&Resent> {
+        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
+        self.0.get(place)?.as_ref().filter(|one| one.seq == seq)
+    }
+
+    /// Remembers that a packet is sent again now, with this transport-wide number if it has one of its own.
+    fn remember(&mut self, now: Instant, seq: u16, transport_seq: Option<u16>) {
+        if self.0.is_empty() {
+            self.0 = vec![None; REPAIRS_REMEMBERED_MAX];
+        }
+        self.0[usize::from(seq) % REPAIRS_REMEMBERED_MAX] = Some(Resent {
+            seq,
+            at: now,
+            transport_seqs: [transport_seq, None],
+        });
+    }
+
+    /// Remembers the second retransmission of a packet.
+    fn remember_copy(&mut self, seq: u16, transport_seq: Option<u16>) {
+        let place = usize::from(seq) % REPAIRS_REMEMBERED_MAX;
+        let known = self.0.get_mut(place).and_then(Option::as_mut);
+        if let Some(resent) = known.filter(|one| one.seq == seq) {
+            resent.transport_seqs[COPIES_MAX - 1] = transport_seq;
+        }
+    }
+
+    /// A packet with this transport-wide number is lost. If it was the last retransmission under way of a packet, that may be sent once
+    /// more at once: its sequence number is returned.
+    fn lose(&mut self, transport_seq: u16) -> Option<u16> {
+        let is_it = |one: &&mut Option<Resent>| {
+            one.is_some_and(|resent| resent.transport_seqs.contains(&Some(transport_seq)))
         };
-        let repairs = &mut self.repairs;
+        let lost = self.0.iter_mut().find(is_it)?;
+        let resent = lost.as_mut()?;
+        for number in &mut resent.transport_seqs {
+            number.take_if(|number| *number == transport_seq);
+        }
+        let is_last = resent.transport_seqs.iter().all(Option::is_none);
+        is_last.then(|| lost.take())?.map(|resent| resent.seq)
+    }
+}
+
+impl Sender {
+    /// Sequence numbers of video that the subscriber has not received, each with its seat, as its transport-wide feedback says, which
+    /// comes sooner than its next request if a request or a retransmission was lost. A packet that was sent again is among them only if
+    /// that was lost too.
+    pub(super) fn take_lost(&mut self) -> Vec<(SeatNumber, u16)> {
+        let lost = self.estimator.take_lost();
         let seqs = lost.into_iter().filter_map(|number| {
-            repairs.lose(number).or_else(|| {
+            let carried = self.carried.as_ref();
+            let of = carried.map_or(OWN, |carried| carried.seat_of_number(number));
+            let seat = seat_of(&mut self.own, &mut self.carried, of)?;
+            let stream = seat.streams[MediaKind::Video.index()].as_ref();
+            let stream = stream.filter(|stream| stream.config.header.is_numbered())?;
+            let resends = &mut seat.resends;
+            let seq = resends.lose(number).or_else(|| {
                 let seq = stream.sent.numbered(number)?;
-                repairs.resent(seq).is_none().then_some(seq)
-            })
+                resends.resent(seq).is_none().then_some(seq)
+            });
+            Some((of, seq?))
         });
         seqs.collect()
     }
@@ -170,12 +171,15 @@ impl Sender {
     pub(crate) fn resend(
         &mut self,
         now: Instant,
-        missing: &[u16],
+        (of, missing): (SeatNumber, &[u16]),
         history: &History,
         buffers: &mut Buffers,
         outputs: &mut VecDeque<Output>,
     ) -> u64 {
-        let Some(stream) = &mut self.streams[MediaKind::Video.index()] else {
+        let Some(seat) = seat_of(&mut self.own, &mut self.carried, of) else {
+            return 0;
+        };
+        let Some(stream) = &mut seat.streams[MediaKind::Video.index()] else {
             return 0;
         };
         let mut train = Train::new(self.path, buffers.take());
@@ -184,19 +188,22 @@ impl Sender {
         let round_trip = self.estimator.newest_round_trip().unwrap_or_default();
         let round_trip = round_trip.min(REPAIR_AGAIN_AFTER_MAX);
         let is_twice = stream.config.header.is_numbered() && is_lossy(&self.estimator);
+        let batch = self.estimator.batch(now);
+        let first = batch.next_number();
         let mut round = Round {
             now,
             stream,
+            resends: &mut seat.resends,
             repairs: &mut self.repairs,
             srtp: &self.srtp,
             history,
-            batch: self.estimator.batch(now),
+            batch,
             train,
             count: 0,
         };
         let mut copied = Vec::new();
         for seq in missing {
-            if round.repairs.is_under_way(now, *seq, round_trip) {
+            if round.resends.is_under_way(now, *seq, round_trip) {
                 continue;
             }
             match round.send(*seq, buffers, outputs) {
@@ -209,7 +216,12 @@ impl Sender {
         for seq in copied {
             round.copy(seq, buffers, outputs);
         }
-        round.finish(buffers, outputs)
+        let end = round.batch.next_number();
+        let count = round.finish(buffers, outputs);
+        if let Some(carried) = &mut self.carried {
+            carried.note_numbers(of, first, end);
+        }
+        count
     }
 }
 
@@ -223,6 +235,7 @@ fn is_lossy(estimator: &Estimator) -> bool {
 struct Round<'a> {
     now: Instant,
     stream: &'a mut Stream,
+    resends: &'a mut Resends,
     repairs: &'a mut Repairs,
     srtp: &'a Srtp,
     history: &'a History,
@@ -268,7 +281,7 @@ impl Round<'_> {
             content,
         };
         let (on_own_stream, number) = self.write(&again, buffers, outputs);
-        self.repairs.remember(self.now, seq, number);
+        self.resends.remember(self.now, seq, number);
         Outcome::Sent { on_own_stream }
     }
 
@@ -290,7 +303,7 @@ impl Round<'_> {
                 content,
             };
             let (_, number) = self.write(&again, buffers, outputs);
-            self.repairs.remember_copy(seq, number);
+            self.resends.remember_copy(seq, number);
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use restage_codec::{Codec, FramePlace};
 
 use super::feedback::Requests;
+use super::seat::OWN;
 use super::*;
 use crate::io::Protocol;
 use crate::limits::{TRAIN_BYTES_MAX, TRAIN_SEGMENTS_MAX};
@@ -151,7 +152,7 @@ impl Rig {
         }
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
         self.sender
-            .send(self.now, MediaKind::Video, &burst, buffers, outputs);
+            .send(self.now, (OWN, MediaKind::Video), &burst, buffers, outputs);
     }
 
     fn trains(&mut self) -> Vec<Vec<Vec<u8>>> {
@@ -173,13 +174,14 @@ impl Rig {
     fn hear(&mut self, plain: &[u8]) -> Option<Requests> {
         let mut packet = plain.to_vec();
         assert!(self.remote.rtcp.protect(&mut packet, 0));
-        self.sender.receive_rtcp(self.now, Duration::ZERO, &packet)
+        let heard = self.sender.receive_rtcp(self.now, Duration::ZERO, &packet);
+        heard.map(|heard| heard.own)
     }
 
     fn resend(&mut self, missing: &[u16]) -> Vec<Vec<u8>> {
         let (buffers, outputs) = (&mut self.buffers, &mut self.outputs);
         self.sender
-            .resend(self.now, missing, &self.history, buffers, outputs);
+            .resend(self.now, (OWN, missing), &self.history, buffers, outputs);
         self.trains().concat()
     }
 }
@@ -338,7 +340,7 @@ fn packets_too_old_are_not_sent_again() {
     rig.now += crate::limits::RESEND_AGE_MAX + Duration::from_millis(1);
     rig.send(2, &[100]);
     assert_eq!(rig.resend(&[1, 2]).len(), 1);
-    rig.sender.forget_sent();
+    rig.sender.forget_sent(OWN);
     assert_eq!(rig.resend(&[2]).len(), 0);
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use restage_codec::MediaKind;
 
 use super::Sender;
+use super::seat::SeatNumber;
 use crate::stats::{TrackStats, ticks};
 
 /// What was measured of one stream, and what its subscriber has said of it.
@@ -33,9 +34,9 @@ impl Told {
 }
 
 impl Sender {
-    /// What is counted of the stream of a kind. `None`: the subscriber takes none.
-    pub(crate) fn stats(&self, kind: MediaKind) -> Option<TrackStats> {
-        let stream = self.streams[kind.index()].as_ref()?;
+    /// What is counted of the stream of a kind at a seat. `None`: the subscriber takes none.
+    pub(crate) fn stats(&self, seat: SeatNumber, kind: MediaKind) -> Option<TrackStats> {
+        let stream = self.seat(seat)?.streams[kind.index()].as_ref()?;
         let told = &stream.told;
         let (lost, jitter) = told.reported.unzip();
         Some(TrackStats {

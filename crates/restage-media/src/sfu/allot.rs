@@ -38,7 +38,19 @@ impl Sfu {
         };
         let place = peer.publication;
         let publication = place.and_then(|index| self.publications.get(index));
-        let state = peer.allot(now, publication);
+        let (peer, state) = match peer.carrier_index() {
+            None => {
+                let state = peer.allot(now, publication, None);
+                (peer, state)
+            }
+            Some(carrier) => {
+                let Some((peer, carrier)) = self.peers.pair_mut(index, carrier) else {
+                    return;
+                };
+                let state = peer.allot(now, publication, Some(carrier));
+                (peer, state)
+            }
+        };
         let wants = peer.wants();
         if let Some(state) = state {
             let peer = peer.key;
@@ -47,6 +59,19 @@ impl Sfu {
         }
         if let Some(publication) = place {
             self.want_layers(now, publication, wants);
+        }
+    }
+
+    /// Feedback has come to a connection that carries subscriptions: those that are due take what they are allotted.
+    pub(super) fn allot_carried(&mut self, now: Instant, carrier: Index) {
+        for index in self.carried_by(carrier) {
+            let Some((peer, carrier)) = self.peers.pair_mut(index, carrier) else {
+                continue;
+            };
+            if peer.allots_after_feedback(now, Some(carrier)) {
+                self.allot(now, index);
+                self.set_peer_timer(now, index);
+            }
         }
     }
 

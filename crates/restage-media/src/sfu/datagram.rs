@@ -63,7 +63,10 @@ impl Sfu {
             return;
         };
         self.serving = Some(index);
-        let (transport, sink) = (&mut peer.transport, &mut self.sink);
+        let Some(transport) = &mut peer.transport else {
+            return;
+        };
+        let sink = &mut self.sink;
         let outcome = match kind {
             DatagramKind::Rtp => transport.receive_rtp(now, path, bytes, sink),
             DatagramKind::Rtcp => transport.receive_rtcp(now, path, bytes, sink),
@@ -77,7 +80,9 @@ impl Sfu {
             Err(_) => {}
         }
         let is_feedback = kind == DatagramKind::Rtcp && matches!(outcome, Ok(true));
-        if is_feedback && peer.allots_after_feedback(now) {
+        if is_feedback && peer.carrier.is_some() {
+            self.allot_carried(now, index);
+        } else if is_feedback && peer.allots_after_feedback(now, None) {
             self.allot(now, index);
         }
         self.settle(now, index, outcome.map(drop));
@@ -120,7 +125,10 @@ impl Sfu {
         }
         self.serving = Some(index);
         let secrets = &mut self.shared.secrets;
-        let (transport, sink) = (&mut peer.transport, &mut self.sink);
+        let Some(transport) = &mut peer.transport else {
+            return false;
+        };
+        let sink = &mut self.sink;
         let result = transport.receive_stun(now, path, message, is_anothers, secrets, sink);
         let is_taken = !matches!(result, Ok(Outcome::Refused));
         if is_taken {

@@ -106,10 +106,22 @@ impl Sfu {
         let Some(peer) = self.peers.get_mut(index).filter(|peer| peer.is_connected) else {
             return true;
         };
-        self.serving = Some(index);
         let publication = delivery.publication;
         let mut is_mismatched = false;
-        let outcome = peer.forward(now, &delivery.packets, &mut self.scratch, &mut self.sink);
+        let (packets, scratch, sink) = (&delivery.packets, &mut self.scratch, &mut self.sink);
+        let carrier = peer.carrier_index();
+        // Whose connection it is.
+        let owner = carrier.unwrap_or(index);
+        self.serving = Some(owner);
+        let outcome = match carrier {
+            None => peer.forward(now, packets, scratch, sink, None),
+            Some(carrier) => {
+                let Some((peer, carrier)) = self.peers.pair_mut(index, carrier) else {
+                    return true;
+                };
+                peer.forward(now, packets, scratch, sink, Some(carrier))
+            }
+        };
         let outcome = outcome.map(|forwarded| {
             self.stats.packets_out += forwarded.sent;
             self.stats.packets_unmappable += forwarded.unmappable;
@@ -120,7 +132,7 @@ impl Sfu {
         let wanted = outcome.as_ref().ok().and_then(|(wanted, _)| *wanted);
         // First this peer's events, then others that follow from them.
         if !matches!(outcome, Ok((_, false))) {
-            self.settle(now, index, outcome.map(drop));
+            self.settle(now, owner, outcome.map(drop));
         }
         if is_mismatched {
             self.judge_codecs(index);
@@ -274,9 +286,19 @@ impl Sfu {
         };
         let order = peer.first_encodings(ladder, target);
         if let Some(start) = publication.heads.start(target.feed, &order, now) {
-            let outcome = peer.begin(now, &start, &mut self.scratch, &mut self.sink);
+            let (scratch, sink) = (&mut self.scratch, &mut self.sink);
+            let carrier = peer.carrier_index();
+            let outcome = match carrier {
+                None => peer.begin(now, &start, scratch, sink, None),
+                Some(carrier) => {
+                    let Some((peer, carrier)) = self.peers.pair_mut(peer_index, carrier) else {
+                        return;
+                    };
+                    peer.begin(now, &start, scratch, sink, Some(carrier))
+                }
+            };
             let outcome = outcome.map(|forwarded| self.stats.packets_out += forwarded.sent);
-            self.settle(now, peer_index, outcome);
+            self.settle(now, carrier.unwrap_or(peer_index), outcome);
         }
         let is_waiting = |peer: &Peer| peer.is_waiting(target);
         if self.peers.get(peer_index).is_some_and(is_waiting) {
@@ -326,8 +348,10 @@ impl Sfu {
             return;
         };
         let with_fir = peer.needs_fir();
-        let outcome = peer
-            .transport
+        let Some(transport) = &mut peer.transport else {
+            return;
+        };
+        let outcome = transport
             .request_key_frame(rid, with_fir, &mut self.sink)
             .map(|is_sent| self.stats.keyframe_requests += u64::from(is_sent));
         self.settle(now, peer_index, outcome);

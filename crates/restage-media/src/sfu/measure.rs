@@ -10,41 +10,48 @@ use crate::publication::inlet::Inlet;
 use crate::sdp::offer::Role;
 use crate::send::track::TrackOut;
 use crate::stats::{PeerStats, TrackStats};
+use crate::transport::Transport;
 use restage_codec::MediaKind;
 
 impl Sfu {
-    /// What is known of a peer now. `None`: there is no such peer. It costs about as much as forwarding a few packets, so it is to be
+    /// What is known of a peer now. `None`: there is no such peer, or it only carries others. It costs about as much as forwarding a few packets, so it is to be
     /// asked seldom.
     pub fn peer_stats(&self, peer: PeerId) -> Option<PeerStats> {
         let index = *self.peer_keys.get(&peer)?;
         let peer = self.peers.get(index)?;
+        if peer.carrier.is_some() {
+            return None;
+        }
         let publication = peer.publication;
         let publication = publication.and_then(|index| self.publications.get(index));
-        let tracks = match peer.role() {
-            Role::Publisher => received(peer, publication),
-            Role::Subscriber => sent(peer, publication),
+        let transport = self.transport_of(peer);
+        let tracks = match (peer.role(), transport) {
+            (_, None) => Vec::new(),
+            (Role::Publisher, Some(transport)) => received(transport, publication),
+            (Role::Subscriber, Some(transport)) => sent(peer, transport, publication),
         };
+        let destination = transport.and_then(Transport::destination);
         let video = peer.track(MediaKind::Video);
         Some(PeerStats {
             peer: peer.key,
             role: peer.role(),
-            protocol: peer.transport.destination().map(|remote| remote.protocol),
-            round_trip: peer.transport.round_trip(),
-            estimate: peer.transport.estimate(),
+            protocol: destination.map(|remote| remote.protocol),
+            round_trip: transport.and_then(Transport::round_trip),
+            estimate: transport.and_then(Transport::estimate),
             reserved: peer.reserved(),
-            loss: peer.transport.loss(),
+            loss: transport.and_then(Transport::loss),
             pause: video.and_then(TrackOut::pause),
             tracks,
         })
     }
 }
 
-fn received(peer: &Peer, publication: Option<&Publication>) -> Vec<TrackStats> {
+fn received(transport: &Transport, publication: Option<&Publication>) -> Vec<TrackStats> {
     let feed = match publication.map(|publication| &publication.inlet) {
         Some(Inlet::Peer { feed, .. }) => Some(feed),
         _ => None,
     };
-    let tracks = peer.transport.received_stats().into_iter();
+    let tracks = transport.received_stats().into_iter();
     tracks
         .map(|(rid, mut track)| {
             let described = feed.and_then(|feed| feed.describe(track.kind, rid));
@@ -60,13 +67,13 @@ fn received(peer: &Peer, publication: Option<&Publication>) -> Vec<TrackStats> {
         .collect()
 }
 
-fn sent(peer: &Peer, publication: Option<&Publication>) -> Vec<TrackStats> {
+fn sent(peer: &Peer, transport: &Transport, publication: Option<&Publication>) -> Vec<TrackStats> {
     let ladder = publication.and_then(|publication| publication.ladder.as_deref());
     let ladder = ladder.unwrap_or_default();
     let kinds = MediaKind::BOTH.into_iter();
     kinds
         .filter_map(|kind| {
-            let mut stats = peer.transport.sent_stats(kind)?;
+            let mut stats = transport.sent_stats(peer.seat(), kind)?;
             let track = peer.track(kind);
             stats.codec = track.and_then(TrackOut::codec);
             let is_shown =

@@ -1,6 +1,8 @@
 //! The entrance: every input is handled here, with all that follows from it, before the next one.
 
 mod allot;
+pub(crate) mod carrier;
+mod carry;
 mod codecs;
 mod datagram;
 mod forward;
@@ -38,9 +40,9 @@ use crate::sdp::offer::Role;
 use crate::send::Outgoing;
 use crate::sfu::peer::{Overdue, Peer};
 use crate::stats::Stats;
-use crate::transport::Shared;
 use crate::transport::demux::Demux;
 use crate::transport::event::{Failure, Sink, TransportEvent};
+use crate::transport::{Shared, Transport};
 use crate::util::rng::Rng;
 use crate::util::slab::{Index, Slab};
 use crate::util::timers::Timers;
@@ -212,6 +214,17 @@ impl Sfu {
                 let receiver = Some((&download, wish));
                 self.open(now, peer, &offer, Role::Subscriber, receiver);
             }
+            Control::OpenCarrier { peer, download } => self.open_carrier(now, peer, download),
+            Control::Carry {
+                peer,
+                carrier,
+                label,
+                has_video,
+                wish,
+            } => self.carry(now, (peer, carrier), (label, has_video), wish),
+            Control::Take { peer, has_video } => self.take(now, peer, has_video),
+            Control::Offer { carrier, restarts } => self.offer(carrier, restarts),
+            Control::Answer { carrier, answer } => self.answer(now, carrier, &answer),
             Control::Wish { peer, wish } => self.wish(now, peer, wish),
             Control::Patch { peer, fragment } => self.patch(now, peer, &fragment),
             Control::Publish { peer, publication } => self.publish(now, peer, publication),
@@ -306,14 +319,15 @@ impl Sfu {
     /// How far the connection of a peer has come that is not connected. `None` if the peer is connected or unknown.
     pub fn connect_failure(&self, peer: PeerId) -> Option<ConnectFailure> {
         let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
-        (!peer.is_connected).then(|| peer.transport.unfinished())
+        let transport = peer.transport.as_ref()?;
+        (!peer.is_connected).then(|| transport.unfinished())
     }
 
     /// What a subscriber's network is estimated to carry, in bits per second. `None`: it is unknown, or the subscriber has given no
     /// feedback from which it follows.
     pub fn estimate(&self, peer: PeerId) -> Option<u64> {
         let peer = self.peers.get(*self.peer_keys.get(&peer)?)?;
-        peer.transport.estimate()
+        self.transport_of(peer)?.estimate()
     }
 
     /// Counters.
@@ -336,11 +350,10 @@ impl Sfu {
                 continue;
             };
             if let Some(overdue) = peer.overdue(now) {
-                let reason = match overdue {
-                    Overdue::Silent => GoneReason::Silent,
-                    Overdue::NeverConnected => {
-                        GoneReason::NeverConnected(peer.transport.unfinished())
-                    }
+                let failure = peer.transport.as_ref().map(Transport::unfinished);
+                let reason = match (overdue, failure) {
+                    (Overdue::NeverConnected, Some(failure)) => GoneReason::NeverConnected(failure),
+                    _ => GoneReason::Silent,
                 };
                 self.gone(index, reason);
                 continue;
@@ -352,9 +365,11 @@ impl Sfu {
                 continue;
             };
             peer.rests_until = now + TICK_MIN;
-            let outcome = match peer.transport.deadline() <= now {
-                true => peer.transport.on_timeout(now, &mut self.sink),
-                false => Ok(()),
+            let outcome = match &mut peer.transport {
+                Some(transport) if transport.deadline() <= now => {
+                    transport.on_timeout(now, &mut self.sink)
+                }
+                _ => Ok(()),
             };
             self.settle(now, index, outcome);
         }
@@ -396,12 +411,15 @@ impl Sfu {
                 self.gone(index, GoneReason::NeverConnected(failure));
             }
             Ok(()) if is_closed => self.gone(index, GoneReason::ClosedByRemote),
-            Ok(()) => {
-                if let Some(peer) = self.peers.get(index) {
-                    // What was due before it was wanted is due now: a worker takes lateness for overload.
-                    self.peer_timers.set(index, peer.deadline().max(now));
-                }
-            }
+            Ok(()) => self.set_peer_timer(now, index),
+        }
+    }
+
+    /// Sets the next deadline of a peer.
+    fn set_peer_timer(&mut self, now: Instant, index: Index) {
+        if let Some(peer) = self.peers.get(index) {
+            // What was due before it was wanted is due now: a worker takes lateness for overload.
+            self.peer_timers.set(index, peer.deadline().max(now));
         }
     }
 
@@ -414,25 +432,34 @@ impl Sfu {
         };
         match event {
             TransportEvent::Packet(kind, received) => self.on_packet(index, kind, received),
-            TransportEvent::Missing(missing) => {
-                let publication = peer
-                    .publication
-                    .and_then(|index| self.publications.get(index));
-                if let Some(publication) = publication {
-                    let resent =
-                        peer.transport
-                            .resend(now, &missing, &publication.history, &mut self.sink);
+            TransportEvent::Missing(seat, missing) => {
+                let publication = self.publication_at(index, seat);
+                let publication = publication.and_then(|index| self.publications.get(index));
+                let transport = self.peers.get_mut(index);
+                let transport = transport.and_then(|peer| peer.transport.as_mut());
+                if let Some((publication, transport)) = publication.zip(transport) {
+                    let (missing, history) = ((seat, missing.as_slice()), &publication.history);
+                    let resent = transport.resend(now, missing, history, &mut self.sink);
                     self.stats.packets_resent += resent;
                 }
             }
             TransportEvent::ProbeDue(bytes) => {
-                let publication = peer
-                    .publication
-                    .and_then(|index| self.publications.get(index));
+                let Some(seat) = peer.transport.as_mut().map(Transport::seat_to_probe) else {
+                    return;
+                };
+                let publication = self.publication_at(index, seat);
+                let publication = publication.and_then(|index| self.publications.get(index));
                 let history = publication.map(|publication| &publication.history);
-                peer.transport.probe(now, bytes, history, &mut self.sink);
+                let transport = self.peers.get_mut(index);
+                if let Some(transport) = transport.and_then(|peer| peer.transport.as_mut()) {
+                    transport.probe(now, (seat, bytes), history, &mut self.sink);
+                }
             }
-            TransportEvent::KeyframeWanted => self.on_keyframe_wanted(now, index),
+            TransportEvent::KeyframeWanted(seat) => {
+                if let Some(peer) = self.peer_at(index, seat) {
+                    self.on_keyframe_wanted(now, peer);
+                }
+            }
             TransportEvent::SenderReport(kind, rid, report) => {
                 let rate = peer.clock_rate(kind);
                 let feed = peer
@@ -454,13 +481,18 @@ impl Sfu {
         };
         peer.is_connected = true;
         peer.last_seen_at = now;
-        if let Some(profile) = peer.transport.srtp_profile() {
+        let transport = peer.transport.as_ref();
+        if let Some(profile) = transport.and_then(Transport::srtp_profile) {
             self.stats.count_profile(profile);
         }
         self.sink
             .outputs
             .push_back(Output::Connected { peer: peer.key });
-        self.start_subscriber(now, index);
+        if peer.carrier.is_some() {
+            self.begin_carried(now, index);
+        } else {
+            self.start_subscriber(now, index);
+        }
     }
 
     fn on_packet(&mut self, index: Index, kind: MediaKind, received: Received) {
@@ -511,6 +543,9 @@ impl Sfu {
             return;
         };
         tracing::debug!(peer = key.0, %reason, "peer gone");
+        for carried in self.carried_by(index) {
+            self.gone(carried, reason.clone());
+        }
         self.stats.peers_gone += 1;
         self.stats.peers_exceeding += u64::from(matches!(reason, GoneReason::Exceeded(_)));
         self.remove_peer(index, reason != GoneReason::Panicked);

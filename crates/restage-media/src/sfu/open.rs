@@ -57,21 +57,7 @@ impl Sfu {
         text: &str,
         role: Role,
     ) -> Result<(Index, String), OfferError> {
-        if self.peer_keys.contains_key(&key) {
-            return Err(OfferError::new(
-                OfferErrorKind::PeerExists,
-                "A peer of that key exists already.",
-            ));
-        }
-        if self.peers.len() >= self.config.peers_max {
-            return Err(OfferError::new(
-                OfferErrorKind::Full,
-                format!(
-                    "The worker already holds its {} peers.",
-                    self.config.peers_max
-                ),
-            ));
-        }
+        self.check_room(key)?;
         let internal = |what: &str| {
             OfferError::new(
                 OfferErrorKind::NotAccepted,
@@ -107,12 +93,32 @@ impl Sfu {
         let sdp = answer::answer(&offer, &local);
         // The first check may arrive before the client has our answer, so the table comes before the output.
         let ufrag = transport.local().ufrag.clone();
-        let peer = Peer::new(key, transport, offer, now, &mut self.rng);
+        let peer = Peer::new(key, Some(transport), offer, now, &mut self.rng);
         let index = self.peers.insert(peer);
         self.peer_keys.insert(key, index);
         self.demux.add_ufrag(&ufrag, index);
         self.settle(now, index, Ok(()));
         Ok((index, sdp))
+    }
+
+    /// Whether a peer with this key can be added.
+    pub(super) fn check_room(&self, key: PeerId) -> Result<(), OfferError> {
+        if self.peer_keys.contains_key(&key) {
+            return Err(OfferError::new(
+                OfferErrorKind::PeerExists,
+                "A peer of that key exists already.",
+            ));
+        }
+        if self.peers.len() >= self.config.peers_max {
+            return Err(OfferError::new(
+                OfferErrorKind::Full,
+                format!(
+                    "The worker already holds its {} peers.",
+                    self.config.peers_max
+                ),
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn patch(&mut self, now: Instant, key: PeerId, text: &str) {
@@ -176,9 +182,14 @@ impl Sfu {
                 format!("ICE was restarted {ICE_RESTARTS_MAX} times already."),
             ));
         }
-        peer.transport
-            .restart(remote.clone(), &mut self.shared.secrets);
-        let local = peer.transport.local().clone();
+        let Some(transport) = &mut peer.transport else {
+            return Err(OfferError::new(
+                OfferErrorKind::UnknownPeer,
+                "The peer has no connection of its own.",
+            ));
+        };
+        transport.restart(self.shared.secrets.ice_credentials(), remote.clone());
+        let local = transport.local().clone();
         peer.ice_restarts += 1;
         peer.candidates_trickled = 0;
         peer.address_changes = 0;
@@ -191,7 +202,7 @@ impl Sfu {
         Ok(fragment)
     }
 
-    fn refuse(&mut self, peer: PeerId, error: OfferError) {
+    pub(super) fn refuse(&mut self, peer: PeerId, error: OfferError) {
         tracing::debug!(peer = peer.0, %error, "refused");
         self.stats.offers_refused += 1;
         self.sink.outputs.push_back(Output::Refused { peer, error });

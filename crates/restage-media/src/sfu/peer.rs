@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use restage_codec::MediaKind;
 
-use crate::allocate::download::Download;
+use crate::allocate::download::{Download, Place};
 use crate::allocate::share::{Share, Usage};
 use crate::allocate::stream::StreamState;
 use crate::allocate::wish::Wish;
@@ -14,8 +14,8 @@ use crate::bitrate::Upload;
 use crate::io::datagrams::Remote;
 use crate::io::{Excess, PeerId};
 use crate::limits::{
-    ADDRESSES_PER_PEER_MAX, CONNECT_MAX, CONSENT_AFTER, CONSENT_KNOWN_AFTER, PEER_SILENCE_MAX,
-    PEER_SILENCE_UNCHECKED_MAX, PEER_SILENCE_UNKNOWN_MAX,
+    ADDRESSES_PER_PEER_MAX, CONNECT_MAX, CONSENT_AFTER, CONSENT_KNOWN_AFTER, IDLE_TICK,
+    PEER_SILENCE_MAX, PEER_SILENCE_UNCHECKED_MAX, PEER_SILENCE_UNKNOWN_MAX,
 };
 use crate::packet::Packet;
 use crate::packet::{Encoding, Ladder};
@@ -26,8 +26,10 @@ use crate::sdp::format::Format;
 use crate::sdp::format::H264ProfileMatch;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::send::Outgoing;
+use crate::send::seat::{OWN, SeatNumber};
 use crate::send::track::{Thinning, TrackOut, Verdict};
-use crate::sfu::receiver::Receiver;
+use crate::sfu::carrier::{Carriage, Carrier};
+use crate::sfu::receiver::{PathNews, Receiver};
 use crate::transport::Transport;
 use crate::transport::event::{Failure, Sink};
 use crate::util::rng::Rng;
@@ -35,7 +37,12 @@ use crate::util::slab::Index;
 
 pub(crate) struct Peer {
     pub(crate) key: PeerId,
-    pub(crate) transport: Transport,
+    /// `None` of a subscription that another peer carries, and of a carrier that has no answer yet.
+    pub(crate) transport: Option<Transport>,
+    /// Which peer carries this subscription, if it has no connection of its own. Boxed, as what follows: mostly there is none.
+    pub(crate) carriage: Option<Box<Carriage>>,
+    /// The subscriptions that this connection carries, if it is for that.
+    pub(crate) carrier: Option<Box<Carrier>>,
     pub(crate) offer: Offer,
     /// Credentials of this ICE session, which a restart replaces.
     pub(crate) remote_ice: IceCredentials,
@@ -98,7 +105,7 @@ pub(crate) struct Forwarded {
 impl Peer {
     pub(crate) fn new(
         key: PeerId,
-        transport: Transport,
+        transport: Option<Transport>,
         offer: Offer,
         now: Instant,
         rng: &mut Rng,
@@ -117,12 +124,15 @@ impl Peer {
                 }
             }
         }
+        let local = transport.as_ref().map(Transport::local);
         Self {
             key,
             remote_ice: offer.ice.clone(),
             offer,
-            local_ufrag: transport.local().ufrag.clone(),
+            local_ufrag: local.map_or_else(String::new, |local| local.ufrag.clone()),
             transport,
+            carriage: None,
+            carrier: None,
             ice_restarts: 0,
             candidates_trickled: 0,
             addresses: VecDeque::new(),
@@ -153,7 +163,59 @@ impl Peer {
     /// Makes this subscriber one of a receiver's, with a wish of its own.
     pub(crate) fn receive_as(&mut self, now: Instant, download: &Arc<Download>, wish: Wish) {
         self.share = Share::new(now, download).map(Box::new);
-        self.receiver = Some(Box::new(Receiver::new(now, download, wish)));
+        let place = match self.carriage {
+            Some(_) => Place::carried(download),
+            None => Place::new(download),
+        };
+        self.receiver = Some(Box::new(Receiver::new(now, place, wish)));
+    }
+
+    /// The client of a carrier has answered for the first time.
+    pub(crate) fn begin_connecting(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        remote: IceCredentials,
+    ) {
+        self.local_ufrag.clone_from(&transport.local().ufrag);
+        self.transport = Some(transport);
+        self.remote_ice = remote;
+        self.opened_at = now;
+        self.last_seen_at = now;
+    }
+
+    /// It has no part any more in what its receiver is shown.
+    pub(crate) fn leave_receiver(&mut self) {
+        self.receiver = None;
+    }
+
+    /// The seat of its streams.
+    pub(crate) fn seat(&self) -> SeatNumber {
+        self.carriage.as_ref().map_or(OWN, |carriage| carriage.seat)
+    }
+
+    /// The peer that carries it.
+    pub(crate) fn carrier_index(&self) -> Option<Index> {
+        self.carriage.as_ref().map(|carriage| carriage.carrier)
+    }
+
+    /// The number of its place among the subscriptions of its receiver.
+    pub(crate) fn place_number(&self) -> Option<u64> {
+        self.receiver.as_ref().map(|receiver| receiver.number())
+    }
+
+    /// Begins to take a kind of media, or ends that.
+    pub(crate) fn set_track(&mut self, kind: MediaKind, track: Option<TrackOut>) {
+        self.tracks[kind.index()] = track;
+    }
+
+    /// What is known of its connection.
+    fn path(&mut self) -> PathNews<'_> {
+        let transport = self.transport.as_mut();
+        PathNews {
+            estimator: transport.and_then(Transport::estimator_mut),
+            shared: self.carrier.as_mut().map(|carrier| &mut carrier.shared),
+        }
     }
 
     /// What this subscriber wishes from now on. A key frame that this takes is one that it has asked for.
@@ -180,12 +242,21 @@ impl Peer {
         self.is_connected.then_some(receiver.due_at)
     }
 
-    /// Whether this subscriber takes what it is allotted because its feedback has come.
-    pub(crate) fn allots_after_feedback(&mut self, now: Instant) -> bool {
+    /// Whether this subscriber takes what it is allotted because feedback has come to its connection.
+    pub(crate) fn allots_after_feedback(
+        &mut self,
+        now: Instant,
+        carrier: Option<&mut Self>,
+    ) -> bool {
         let Some(receiver) = self.receiver.as_ref().filter(|_| self.is_connected) else {
             return false;
         };
-        receiver.is_ready(now, self.transport.estimator_mut().as_deref())
+        let transport = match carrier {
+            Some(carrier) => carrier.transport.as_mut(),
+            None => self.transport.as_mut(),
+        };
+        let estimator = transport.and_then(Transport::estimator_mut);
+        receiver.is_ready(now, estimator.as_deref())
     }
 
     /// Takes what this subscriber is allotted of a publication. Returns what has to be told.
@@ -193,12 +264,19 @@ impl Peer {
         &mut self,
         now: Instant,
         publication: Option<&Publication>,
+        carrier: Option<&mut Self>,
     ) -> Option<StreamState> {
         let receiver = self.receiver.as_mut()?;
         let has_audio = self.tracks[MediaKind::Audio.index()].is_some();
         let video = self.tracks[MediaKind::Video.index()].as_mut();
-        let estimator = self.transport.estimator_mut();
-        receiver.allot(now, publication, video, has_audio, estimator)
+        let path = match carrier {
+            Some(carrier) => carrier.path(),
+            None => PathNews {
+                estimator: self.transport.as_mut().and_then(Transport::estimator_mut),
+                shared: None,
+            },
+        };
+        receiver.allot(now, publication, video, has_audio, path)
     }
 
     /// How many layers its publisher should send for this subscriber, as of its last allotment.
@@ -291,7 +369,12 @@ impl Peer {
 
     /// When it has to be served by a timer. Packets that arrive earlier do not postpone that.
     pub(crate) fn deadline(&self) -> Instant {
-        self.transport
+        let Some(transport) = &self.transport else {
+            // What it is sent is compared with the limit of its receiver from time to time.
+            let idle = self.rests_until + IDLE_TICK;
+            return self.allots_at().unwrap_or(idle).max(self.rests_until);
+        };
+        transport
             .deadline()
             .min(self.overdue_at().0)
             .min(self.allots_at().unwrap_or_else(|| self.overdue_at().0))
@@ -300,7 +383,7 @@ impl Peer {
 
     pub(crate) fn overdue(&self, now: Instant) -> Option<Overdue> {
         let (at, overdue) = self.overdue_at();
-        (now >= at).then_some(overdue)
+        (self.transport.is_some() && now >= at).then_some(overdue)
     }
 
     fn overdue_at(&self) -> (Instant, Overdue) {
@@ -332,27 +415,32 @@ impl Peer {
         if self.addresses.len() <= ADDRESSES_PER_PEER_MAX {
             return None;
         }
-        let used = self.transport.destination();
+        let transport = self.transport.as_mut()?;
+        let used = transport.destination();
         let oldest = self
             .addresses
             .iter()
             .position(|known| Some(*known) != used)?;
         let forgotten = self.addresses.remove(oldest)?;
         // Another peer may be given it; this one would have to prove it again.
-        self.transport.disprove(forgotten);
+        transport.disprove(forgotten);
         Some(forgotten)
     }
 
     /// An address has become another peer's.
     pub(crate) fn lose_address(&mut self, source: Remote) {
         self.addresses.retain(|known| *known != source);
-        self.transport.disprove(source);
+        if let Some(transport) = &mut self.transport {
+            transport.disprove(source);
+        }
     }
 
     /// What carried datagrams to this address has ended.
     pub(crate) fn end_path(&mut self, remote: Remote) {
         self.addresses.retain(|known| *known != remote);
-        self.transport.end_path(remote);
+        if let Some(transport) = &mut self.transport {
+            transport.end_path(remote);
+        }
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = Remote> {
@@ -405,9 +493,16 @@ impl Peer {
         start: &Start<'_>,
         scratch: &mut Vec<Outgoing>,
         sink: &mut Sink,
+        carrier: Option<&mut Self>,
     ) -> Result<Forwarded, Failure> {
         let mut outcome = Forwarded::default();
-        let Some(track) = &mut self.tracks[MediaKind::Video.index()] else {
+        let which = (self.seat(), MediaKind::Video);
+        let transport = match carrier {
+            Some(carrier) => carrier.transport.as_mut(),
+            None => self.transport.as_mut(),
+        };
+        let track = self.tracks[MediaKind::Video.index()].as_mut();
+        let Some((track, transport)) = track.zip(transport) else {
             return Ok(outcome);
         };
         for packet in start.packets {
@@ -421,26 +516,30 @@ impl Peer {
             draw_together(scratch);
         }
         outcome.sent = scratch.len() as u64;
-        let result = self.transport.send(now, MediaKind::Video, scratch, sink);
+        let result = transport.send(now, which, scratch, sink);
         scratch.clear();
         result?;
-        outcome.is_unsettled = self.transport.after_send(now, sink)?;
+        outcome.is_unsettled = transport.after_send(now, sink)?;
         Ok(outcome)
     }
 
     /// See [`Sfu::touch`](super::Sfu::touch).
     pub(crate) fn touch_for_rtcp(&self) -> u64 {
         let receiver = self.receiver.as_ref();
+        let transport = self.transport.as_ref();
         self.publication.map_or(0, u64::from)
             ^ u64::from(self.last_seen_at == self.opened_at)
             ^ receiver.map_or(0, |receiver| receiver.reserved)
-            ^ self.transport.touch_for_rtcp()
+            ^ transport.map_or(0, Transport::touch_for_rtcp)
     }
 
     /// See [`Sender::touch`](crate::send::Sender::touch).
     pub(crate) fn touch(&self, kind: MediaKind) -> u64 {
         let track = self.tracks[kind.index()].as_ref();
-        u64::from(self.is_connected) ^ track.map_or(0, TrackOut::touch) ^ self.transport.touch(kind)
+        let transport = self.transport.as_ref();
+        u64::from(self.is_connected)
+            ^ track.map_or(0, TrackOut::touch)
+            ^ transport.map_or(0, |transport| transport.touch(kind))
     }
 
     /// Sends this subscriber a burst. Every packet is written before timers are checked, so that the subscriber's state is
@@ -451,8 +550,17 @@ impl Peer {
         packets: &[Packet],
         scratch: &mut Vec<Outgoing>,
         sink: &mut Sink,
+        carrier: Option<&mut Self>,
     ) -> Result<Forwarded, Failure> {
         let mut outcome = Forwarded::default();
+        let seat = self.seat();
+        let transport = match carrier {
+            Some(carrier) => carrier.transport.as_mut(),
+            None => self.transport.as_mut(),
+        };
+        let Some(transport) = transport else {
+            return Ok(outcome);
+        };
         // Video first: audio can be the last datagram of its train.
         for kind in [MediaKind::Video, MediaKind::Audio] {
             let Some(track) = &mut self.tracks[kind.index()] else {
@@ -482,12 +590,12 @@ impl Peer {
                 let sizes = scratch.iter().map(|packet| packet.payload.len());
                 share.add(now, sizes.sum());
             }
-            let result = self.transport.send(now, kind, scratch, sink);
+            let result = transport.send(now, (seat, kind), scratch, sink);
             scratch.clear();
             result?;
         }
         if outcome.sent > 0 {
-            outcome.is_unsettled = self.transport.after_send(now, sink)?;
+            outcome.is_unsettled = transport.after_send(now, sink)?;
         }
         Ok(outcome)
     }

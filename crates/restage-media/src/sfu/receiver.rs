@@ -1,12 +1,12 @@
 //! A subscriber's part in what its receiver is shown: its wish, and what it was told.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use restage_bwe::{Estimator, Usage};
 use restage_codec::MediaKind;
 
-use crate::allocate::download::{Download, Place, is_jammed};
+use crate::allocate::download::{Place, is_jammed};
+use crate::allocate::shared::SharedFlow;
 use crate::allocate::stream::{Snapshot, StreamState};
 use crate::allocate::table::{Allotment, News};
 use crate::allocate::wish::{FirstLayer, Wish};
@@ -25,6 +25,15 @@ fn is_easy(estimator: &Estimator, bits_per_s: u64) -> bool {
         && estimator.usage() != Usage::Overuse
         && estimator.is_clear()
         && !is_jammed(estimator)
+}
+
+/// What is known of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct PathNews<'a> {
+    /// `None`: nothing follows about the rate that it carries.
+    pub(crate) estimator: Option<&'a mut Estimator>,
+    /// What the subscriptions on it have in common, if it carries several.
+    pub(crate) shared: Option<&'a mut SharedFlow>,
 }
 
 #[derive(Debug)]
@@ -46,9 +55,9 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    pub(crate) fn new(now: Instant, download: &Arc<Download>, wish: Wish) -> Self {
+    pub(crate) fn new(now: Instant, place: Place, wish: Wish) -> Self {
         Self {
-            place: Place::new(download),
+            place,
             wish,
             due_at: now,
             ready_at: now,
@@ -58,6 +67,11 @@ impl Receiver {
             told: None,
             told_at: None,
         }
+    }
+
+    /// The number of its place.
+    pub(crate) fn number(&self) -> u64 {
+        self.place.number()
     }
 
     /// Whether feedback that has come, which the estimator knows, is to be followed by an allotment.
@@ -72,15 +86,19 @@ impl Receiver {
     }
 
     /// Reports what is known of this subscriber, takes what it is allotted and sets its track accordingly. Returns what has to be
-    /// told.
+    /// told. `path` is what is known of its connection.
     pub(crate) fn allot(
         &mut self,
         now: Instant,
         publication: Option<&Publication>,
         video: Option<&mut TrackOut>,
         has_audio: bool,
-        mut estimator: Option<&mut Estimator>,
+        path: PathNews<'_>,
     ) -> Option<StreamState> {
+        let PathNews {
+            mut estimator,
+            shared,
+        } = path;
         let has_video = video.is_some();
         let ladder = publication.and_then(|publication| publication.ladder.as_deref());
         let ladder = ladder.filter(|_| has_video).unwrap_or_default();
@@ -94,7 +112,7 @@ impl Receiver {
             wish: &self.wish,
         };
         let is_jammed = estimator.as_deref().is_some_and(is_jammed);
-        let allotment = self.place.turn(now, news, estimator.as_deref_mut());
+        let allotment = self.place.turn(now, news, estimator.as_deref_mut(), shared);
         self.plan(now, estimator.as_deref(), &allotment);
         self.reserved = allotment.reserved_bits_per_s;
         self.wants = if has_video { allotment.wanted } else { 0 };

@@ -80,7 +80,11 @@ impl Sfu {
 
     /// Forgets a peer. Sends BYE and close_notify first, unless its connection is broken.
     pub(super) fn remove_peer(&mut self, index: Index, sends_bye: bool) {
+        for carried in self.carried_by(index) {
+            self.remove_peer(carried, false);
+        }
         self.leave(index);
+        self.uncarry(index);
         let Some(mut peer) = self.peers.remove(index) else {
             return;
         };
@@ -93,8 +97,8 @@ impl Sfu {
         for address in peer.addresses() {
             self.demux.remove_address(address, index);
         }
-        if sends_bye {
-            peer.transport.close(&mut self.sink);
+        if let Some(transport) = peer.transport.as_mut().filter(|_| sends_bye) {
+            transport.close(&mut self.sink);
             // Packets that it may still have received are dropped.
             self.sink.events.clear();
         }
@@ -102,10 +106,16 @@ impl Sfu {
 
     /// The peer stops feeding or receiving.
     fn leave(&mut self, peer_index: Index) {
-        let Some(index) = self.peers.get_mut(peer_index).and_then(|peer| {
-            peer.transport.forget_sent();
-            peer.publication.take()
-        }) else {
+        let Some(peer) = self.peers.get_mut(peer_index) else {
+            return;
+        };
+        let publication = peer.publication.take();
+        let (seat, owner) = (peer.seat(), peer.carrier_index().unwrap_or(peer_index));
+        let owner = self.peers.get_mut(owner);
+        if let Some(transport) = owner.and_then(|owner| owner.transport.as_mut()) {
+            transport.forget_sent(seat);
+        }
+        let Some(index) = publication else {
             return;
         };
         let Some(publication) = self.publications.get_mut(index) else {

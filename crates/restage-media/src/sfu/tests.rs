@@ -54,7 +54,13 @@ fn a_panic_that_no_guard_catches_ends_the_peer_that_was_served_and_no_other() {
     let mut now = epoch();
     let mut sfu = two(now);
     let index = sfu.peer_keys[&PeerId(1)];
-    sfu.peers.get_mut(index).unwrap().transport.is_unguarded = true;
+    sfu.peers
+        .get_mut(index)
+        .unwrap()
+        .transport
+        .as_mut()
+        .unwrap()
+        .is_unguarded = true;
     now += Duration::from_secs(10);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         sfu.handle_input(now, Input::Timeout);
@@ -77,7 +83,13 @@ fn a_panic_of_an_engine_ends_its_peer_and_no_other() {
     let mut now = epoch();
     let mut sfu = two(now);
     let index = sfu.peer_keys[&PeerId(1)];
-    sfu.peers.get_mut(index).unwrap().transport.is_faulty = true;
+    sfu.peers
+        .get_mut(index)
+        .unwrap()
+        .transport
+        .as_mut()
+        .unwrap()
+        .is_faulty = true;
     now += Duration::from_secs(10);
     sfu.handle_input(now, Input::Timeout);
     let [Output::Gone { peer, reason }] = &drain(&mut sfu)[..] else {

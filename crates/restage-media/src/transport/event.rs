@@ -10,6 +10,7 @@ use crate::io::{self, ConnectFailure};
 use crate::packet::SenderReport;
 use crate::receive::Received;
 use crate::rtp::extensions::RidName;
+use crate::send::seat::SeatNumber;
 
 /// Collects the events of a connection.
 #[derive(Debug, Default)]
@@ -49,12 +50,12 @@ pub(crate) enum TransportEvent {
     Connected,
     Closed,
     Packet(MediaKind, Received),
-    /// Sequence numbers of video packets that did not arrive.
-    Missing(Vec<u16>),
+    /// Sequence numbers of video packets of a seat that did not arrive.
+    Missing(SeatNumber, Vec<u16>),
     /// Bytes that are to be sent again now, to probe a subscriber's path.
     ProbeDue(usize),
-    /// The remote end cannot decode what it receives.
-    KeyframeWanted,
+    /// The remote end cannot decode what it receives at this seat.
+    KeyframeWanted(SeatNumber),
     SenderReport(MediaKind, Option<RidName>, SenderReport),
 }
 

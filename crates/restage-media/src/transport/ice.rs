@@ -81,9 +81,13 @@ pub(crate) struct Ice {
 }
 
 impl Ice {
-    pub(crate) fn new(remote: IceCredentials, secrets: &mut Secrets) -> Self {
+    pub(crate) fn new(
+        local: IceCredentials,
+        remote: IceCredentials,
+        secrets: &mut Secrets,
+    ) -> Self {
         Self {
-            local: secrets.ice_credentials(),
+            local,
             remote,
             tie_breaker: u64::from_be_bytes(secrets.draw()),
             generation: 0,
@@ -101,8 +105,8 @@ impl Ice {
 
     /// Begins another ICE session with the client (RFC 8445 §2.4). Media keeps its path until there is a route of the
     /// new session.
-    pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
-        self.local = secrets.ice_credentials();
+    pub(crate) fn restart(&mut self, local: IceCredentials, remote: IceCredentials) {
+        self.local = local;
         self.remote = remote;
         self.generation += 1;
         self.routes.iter_mut().for_each(|route| route.check = None);

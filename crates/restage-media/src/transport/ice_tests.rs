@@ -27,7 +27,11 @@ fn path(port: u16) -> Path {
 impl Pair {
     fn new() -> Self {
         let mut secrets = Secrets::new(b"test");
-        let ice = Ice::new(credentials("them", REMOTE_PWD), &mut secrets);
+        let ice = Ice::new(
+            secrets.ice_credentials(),
+            credentials("them", REMOTE_PWD),
+            &mut secrets,
+        );
         Self {
             ice,
             secrets,
@@ -335,8 +339,10 @@ fn checks_are_sent_again_and_given_up() {
 fn after_a_restart_the_new_session_wins_and_the_old_password_is_void() {
     let mut pair = Pair::connected(1);
     let former = pair.request(true);
-    pair.ice
-        .restart(credentials("them2", REMOTE_PWD), &mut pair.secrets);
+    pair.ice.restart(
+        pair.secrets.ice_credentials(),
+        credentials("them2", REMOTE_PWD),
+    );
     let outcome = pair
         .ice
         .receive(pair.now, path(1), &former, false, &mut pair.secrets);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::receive::Arrival;
+use crate::send::seat::OWN;
 use crate::srtp::protect::Srtp;
 use crate::stats::TrackStats;
 
@@ -72,20 +73,23 @@ impl Transport {
         let Some(sender) = &mut self.sender else {
             return false;
         };
-        let requests = sender.receive_rtcp(now, sink.since_1970(now), bytes);
+        let heard = sender.receive_rtcp(now, sink.since_1970(now), bytes);
         sink.sources_refused += sender.take_sources_refused();
-        let Some(requests) = requests else {
+        let Some(heard) = heard else {
             return false;
         };
         let ice = &mut self.session.ice;
         ice.on_verified(now, path);
         sender.path = ice.selected().unwrap_or(sender.path);
         self.has_trial = self.is_uncertain();
-        if requests.wants_key_frame {
-            sink.events.push(TransportEvent::KeyframeWanted);
-        }
-        if !requests.missing.is_empty() {
-            sink.events.push(TransportEvent::Missing(requests.missing));
+        for (seat, requests) in std::iter::once((OWN, heard.own)).chain(heard.carried) {
+            if requests.wants_key_frame {
+                sink.events.push(TransportEvent::KeyframeWanted(seat));
+            }
+            if !requests.missing.is_empty() {
+                let missing = TransportEvent::Missing(seat, requests.missing);
+                sink.events.push(missing);
+            }
         }
         true
     }
@@ -112,7 +116,16 @@ impl Transport {
         let srtp = Srtp::new(&material).ok_or_else(wrong_keys)?;
         let streams = std::mem::take(&mut session.streams);
         let cname = std::mem::take(&mut session.cname);
-        self.sender = Some(Sender::new(srtp, streams, cname, path, now));
+        self.sender = Some(match session.carried.take() {
+            None => Sender::new(srtp, streams, cname, path, now),
+            Some(waiting) => {
+                let mut sender = Sender::carrying(srtp, waiting.has_feedback, cname, path, now);
+                for (seat, kind, config) in waiting.streams {
+                    sender.occupy(seat, kind, config);
+                }
+                sender
+            }
+        });
         Ok(())
     }
 
@@ -128,7 +141,7 @@ impl Transport {
     pub(crate) fn resend(
         &mut self,
         now: Instant,
-        missing: &[u16],
+        missing: (SeatNumber, &[u16]),
         history: &History,
         sink: &mut Sink,
     ) -> u64 {
@@ -139,11 +152,41 @@ impl Transport {
         }
     }
 
+    /// The seat whose packets are repeated by the probe that is due.
+    pub(crate) fn seat_to_probe(&mut self) -> SeatNumber {
+        self.sender.as_mut().map_or(OWN, Sender::seat_to_probe)
+    }
+
+    /// Begins a stream of a carried subscription: at once, or with the connection.
+    pub(crate) fn occupy(&mut self, seat: SeatNumber, kind: MediaKind, config: StreamConfig) {
+        match (&mut self.sender, &mut self.session.carried) {
+            (Some(sender), _) => sender.occupy(seat, kind, config),
+            (None, Some(waiting)) => waiting.streams.push((seat, kind, config)),
+            (None, None) => {}
+        }
+    }
+
+    /// Ends a stream of a carried subscription.
+    pub(crate) fn vacate(&mut self, seat: SeatNumber, kind: MediaKind, sink: &mut Sink) {
+        match (&mut self.sender, &mut self.session.carried) {
+            (Some(sender), _) => {
+                sender.vacate(seat, kind, &mut sink.buffers, &mut sink.outputs);
+            }
+            (None, Some(waiting)) => {
+                let is_other = |(of, what, _): &(SeatNumber, MediaKind, StreamConfig)| {
+                    (*of, *what) != (seat, kind)
+                };
+                waiting.streams.retain(is_other);
+            }
+            (None, None) => {}
+        }
+    }
+
     /// Sends `bytes` of packets that the subscriber has already, or of padding: see [`TransportEvent::ProbeDue`].
     pub(crate) fn probe(
         &mut self,
         now: Instant,
-        bytes: usize,
+        bytes: (SeatNumber, usize),
         history: Option<&History>,
         sink: &mut Sink,
     ) {
@@ -152,10 +195,10 @@ impl Transport {
         }
     }
 
-    /// The subscriber receives another publication from now on.
-    pub(crate) fn forget_sent(&mut self) {
+    /// The subscriber receives another publication at this seat from now on.
+    pub(crate) fn forget_sent(&mut self, seat: SeatNumber) {
         if let Some(sender) = &mut self.sender {
-            sender.forget_sent();
+            sender.forget_sent(seat);
         }
     }
 
@@ -171,18 +214,18 @@ impl Transport {
         self.sender.as_ref().map_or(0, |sender| sender.touch(kind))
     }
 
-    /// Sends a burst on the stream of `kind`.
+    /// Sends a burst on the stream of a seat and kind.
     pub(crate) fn send(
         &mut self,
         now: Instant,
-        kind: MediaKind,
+        which: (SeatNumber, MediaKind),
         burst: &[Outgoing],
         sink: &mut Sink,
     ) -> Result<(), Failure> {
         match &mut self.sender {
-            Some(_) if self.has_trial => guard(|| self.send_on_trial(now, kind, burst, sink)),
+            Some(_) if self.has_trial => guard(|| self.send_on_trial(now, which, burst, sink)),
             Some(sender) if !burst.is_empty() => {
-                guard(|| sender.send(now, kind, burst, &mut sink.buffers, &mut sink.outputs))
+                guard(|| sender.send(now, which, burst, &mut sink.buffers, &mut sink.outputs))
             }
             _ => Ok(()),
         }
@@ -194,7 +237,7 @@ impl Transport {
     fn send_on_trial(
         &mut self,
         now: Instant,
-        kind: MediaKind,
+        which: (SeatNumber, MediaKind),
         burst: &[Outgoing],
         sink: &mut Sink,
     ) {
@@ -205,7 +248,7 @@ impl Transport {
             return;
         };
         let before = sink.outputs.len();
-        sender.send(now, kind, burst, &mut sink.buffers, &mut sink.outputs);
+        sender.send(now, which, burst, &mut sink.buffers, &mut sink.outputs);
         let ice = &mut self.session.ice;
         let Some(trial) = ice.trial() else {
             return;
@@ -228,8 +271,8 @@ impl Transport {
     }
 
     /// What is counted of a subscriber's stream of a kind.
-    pub(crate) fn sent_stats(&self, kind: MediaKind) -> Option<TrackStats> {
-        self.sender.as_ref()?.stats(kind)
+    pub(crate) fn sent_stats(&self, seat: SeatNumber, kind: MediaKind) -> Option<TrackStats> {
+        self.sender.as_ref()?.stats(seat, kind)
     }
 
     /// What is counted of a publisher's tracks, with their names.

@@ -30,8 +30,8 @@ use crate::rtp::extensions::RidName;
 use crate::sdp::candidate::Candidates;
 use crate::sdp::offer::{IceCredentials, Offer, Role};
 use crate::sdp::stream::StreamConfig;
-use crate::send::Outgoing;
-use crate::send::Sender;
+use crate::send::seat::SeatNumber;
+use crate::send::{Outgoing, Sender};
 use crate::srtp::keys::SrtpProfile;
 use crate::transport::event::{Failure, Sink, TransportEvent};
 use dtls::{Dtls, Progress};
@@ -124,9 +124,19 @@ struct Session {
     config: Option<Box<StreamMap>>,
     /// The streams of a subscriber, until they can be sent.
     streams: [Option<StreamConfig>; 2],
+    /// Of a connection that carries subscriptions: their streams, until they can be sent.
+    carried: Option<Waiting>,
     cname: String,
     /// Our SSRC in reports to a publisher.
     report_ssrc: u32,
+}
+
+/// The streams of carried subscriptions that wait for keys: at most two for each.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whether the client gives transport-wide feedback.
+    has_feedback: bool,
+    streams: Vec<(SeatNumber, MediaKind, StreamConfig)>,
 }
 
 /// The path of a handshake's flights.
@@ -148,6 +158,39 @@ impl Transport {
         report_ssrc: u32,
         now: Instant,
     ) -> Result<Self, OfferError> {
+        let local = shared.secrets.ice_credentials();
+        let mut transport = Self::prepare(shared, offer, local, cname, now)?;
+        let session = &mut transport.session;
+        session.streams = streams;
+        session.report_ssrc = report_ssrc;
+        session.config = (offer.role == Role::Publisher).then(|| Box::new(StreamMap::new(offer)));
+        Ok(transport)
+    }
+
+    /// The connection of a client that has answered an offer of this end with these credentials. It carries subscriptions.
+    pub(crate) fn carrying(
+        shared: &mut Shared,
+        answer: &Offer,
+        (local, cname): (IceCredentials, String),
+        has_feedback: bool,
+        now: Instant,
+    ) -> Result<Self, OfferError> {
+        let mut transport = Self::prepare(shared, answer, local, cname, now)?;
+        transport.session.carried = Some(Waiting {
+            has_feedback,
+            streams: Vec::new(),
+        });
+        Ok(transport)
+    }
+
+    /// A connection without media.
+    fn prepare(
+        shared: &mut Shared,
+        offer: &Offer,
+        local: IceCredentials,
+        cname: String,
+        now: Instant,
+    ) -> Result<Self, OfferError> {
         let dtls = Dtls::new(
             &shared.identity,
             offer.fingerprints.clone(),
@@ -157,18 +200,18 @@ impl Transport {
             let message = format!("The connection could not be prepared: {error}.");
             OfferError::new(OfferErrorKind::NotAccepted, message)
         })?;
-        let config = || Box::new(StreamMap::new(offer));
         let session = Session {
-            ice: Ice::new(offer.ice.clone(), &mut shared.secrets),
+            ice: Ice::new(local, offer.ice.clone(), &mut shared.secrets),
             dtls,
             is_connected: false,
             profile: None,
             handshake: Handshake::Nowhere,
             hello_credit: HELLO_BYTES_MAX,
-            config: (offer.role == Role::Publisher).then(config),
-            streams,
+            config: None,
+            streams: [None, None],
+            carried: None,
             cname,
-            report_ssrc,
+            report_ssrc: 0,
         };
         Ok(Self {
             session: Box::new(session),
@@ -321,8 +364,8 @@ impl Transport {
 
     /// Restarts ICE with new remote credentials. Media keeps its path until there is one of the new session
     /// (RFC 8445 §2.4).
-    pub(crate) fn restart(&mut self, remote: IceCredentials, secrets: &mut Secrets) {
-        self.session.ice.restart(remote, secrets);
+    pub(crate) fn restart(&mut self, local: IceCredentials, remote: IceCredentials) {
+        self.session.ice.restart(local, remote);
     }
 
     /// Sends RTCP BYE and DTLS close_notify, as far as the connection has come.

@@ -45,6 +45,15 @@ impl<T> Slab<T> {
         entries.filter_map(|(index, entry)| Some((index, entry.as_mut()?)))
     }
 
+    /// Two different entries. `None`: one of them is not there.
+    pub(crate) fn pair_mut(&mut self, one: Index, other: Index) -> Option<(&mut T, &mut T)> {
+        let pair = self
+            .entries
+            .get_disjoint_mut([one as usize, other as usize]);
+        let [one, other] = pair.ok()?;
+        Some((one.as_mut()?, other.as_mut()?))
+    }
+
     pub(crate) fn get_mut(&mut self, index: Index) -> Option<&mut T> {
         self.entries.get_mut(index as usize)?.as_mut()
     }
@@ -69,5 +78,8 @@ mod tests {
         *slab.get_mut(b).unwrap() = "d";
         assert_eq!(slab.get(b), Some(&"d"));
         assert_eq!(slab.get(99), None);
+        assert_eq!(slab.pair_mut(b, a), Some((&mut "d", &mut "c")));
+        assert_eq!(slab.pair_mut(a, a), None);
+        assert_eq!(slab.pair_mut(a, 99), None);
     }
 }

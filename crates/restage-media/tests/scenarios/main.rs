@@ -7,6 +7,7 @@
 
 mod allocation;
 mod av1;
+mod carried;
 mod codecs;
 mod download;
 mod estimation;

@@ -14,6 +14,7 @@ use restage_media::{Download, InletId, LayerWanted, PeerId, Published, StreamSta
 use tokio::sync::{mpsc, watch};
 
 use super::ingest::IngestEnd;
+use super::receive::Receiving;
 use super::streams::Streams;
 
 /// How to reach a connection.
@@ -111,6 +112,8 @@ pub(super) struct Live {
     pub(super) layers: Option<Vec<LayerWanted>>,
     /// What a publisher says that it does not send at present.
     pub(super) muted: Muted,
+    /// The receiving connection that carries it, if it is a subscription without a connection of its own.
+    pub(super) receiving: Option<Arc<Receiving>>,
     publication: Option<PublicationKey>,
     /// The formats that a publisher may send.
     published: Option<Published>,
@@ -129,6 +132,16 @@ impl Live {
         reach: Reach,
         token: &str,
     ) -> Self {
+        Self::of_digest(stage, participant, kind, reach, TokenDigest::of(token))
+    }
+
+    pub(super) fn of_digest(
+        stage: StageId,
+        participant: ParticipantId,
+        kind: ConnectionKind,
+        reach: Reach,
+        token: TokenDigest,
+    ) -> Self {
         Self {
             stage,
             participant,
@@ -136,7 +149,8 @@ impl Live {
             reach,
             opened_at: now(),
             is_connected: false,
-            token: TokenDigest::of(token),
+            token,
+            receiving: None,
             ice_generation: 0,
             restarted_at: Vec::new(),
             session: None,

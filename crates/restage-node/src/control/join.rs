@@ -13,10 +13,13 @@ use restage_store::system::{clock, ids};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::IfMatch;
-use super::connections::{Live, RESTARTS_MAX, RESTARTS_WITHIN, Reach, SocketClose, SocketEnd};
+use super::connections::{
+    Live, RESTARTS_MAX, RESTARTS_WITHIN, Reach, SocketClose, SocketEnd, TokenDigest,
+};
 use super::ended::{Ending, Endings, RESTARTING};
 use super::hub::Listening;
 use super::media_limits::refused_codecs;
+use super::receive::{Owner, ReceiveLink};
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
@@ -148,9 +151,28 @@ pub struct EventsSocket {
     pub resumption: String,
     /// The connection token that it was opened with.
     pub connection_token: Option<ConnectionTokenClaims>,
+    /// The receiving connection of this participant, once it has one.
+    pub receiving: ReceiveLink,
     pub(super) connection: ConnectionId,
     pub(super) stage: StageId,
     pub(super) participant: ParticipantId,
+    /// What its token says, and the client.
+    pub(super) claims: Claims,
+    pub(super) token: TokenDigest,
+    pub(super) client: Client,
+}
+
+impl EventsSocket {
+    /// What subscriptions on its receiving connection are opened with.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            claims: self.claims.clone(),
+            token: self.token.clone(),
+            client: self.client.clone(),
+            connection_token: self.connection_token.clone(),
+            socket: self.connection.clone(),
+        }
+    }
 }
 
 impl Control {
@@ -185,6 +207,11 @@ impl Control {
         }
         let claims = self.verify(token).await?;
         Ok(self.relay_credential_of(&claims))
+    }
+
+    /// A credential of the relay for the participant of this socket, if there is a relay.
+    pub fn relay_of(&self, socket: &EventsSocket) -> Option<RelayCredential> {
+        self.relay_credential_of(&socket.claims)
     }
 
     fn relay_credential_of(&self, claims: &Claims) -> Option<RelayCredential> {
@@ -295,7 +322,7 @@ impl Control {
     }
 
     /// Opens a connection that is already in the table, and returns its resumption secret.
-    async fn open(
+    pub(super) async fn open(
         &self,
         claims: &Claims,
         connection: &ConnectionId,
@@ -313,7 +340,11 @@ impl Control {
 
     /// Counts a join. A refusal for too many joins is counted by its reason and reported to the participant, and
     /// logged only where it cannot fill the log.
-    fn count_connection(&self, claims: &Claims, kind: &ConnectionKind) -> Result<(), JoinError> {
+    pub(super) fn count_connection(
+        &self,
+        claims: &Claims,
+        kind: &ConnectionKind,
+    ) -> Result<(), JoinError> {
         self.count_join(claims).inspect_err(|error| {
             let trouble = Trouble::too_often(error.to_string());
             self.announce(&About::join(claims, kind), &trouble, true);
@@ -336,7 +367,12 @@ impl Control {
     }
 
     /// An offer was refused: counts, reports and records it in the history.
-    async fn offer_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &MediaError) {
+    pub(super) async fn offer_refused(
+        &self,
+        claims: &Claims,
+        kind: &ConnectionKind,
+        error: &MediaError,
+    ) {
         let trouble = match error {
             MediaError::Offer(offer) => Trouble::of_offer(offer),
             MediaError::Busy => Trouble::internal("busy", error.to_string()),
@@ -355,7 +391,7 @@ impl Control {
     }
 
     /// The rules or the store refused a join.
-    fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
+    pub(super) fn join_refused(&self, claims: &Claims, kind: &ConnectionKind, error: &Failure) {
         let trouble = match error {
             Failure::Refused(refused) => Trouble::of_rules(refused),
             Failure::Store(_) => {
@@ -506,7 +542,7 @@ impl Control {
             resumes: self.resumed(&claims, resumption),
             claims: claims.clone(),
             protocol: Protocol::Unknown,
-            client,
+            client: client.clone(),
             connection_token: connection_token.clone(),
         };
         let resumption = match self.open(&claims, &connection, command).await {
@@ -526,10 +562,14 @@ impl Control {
             messages,
             streams: StreamNews::new(streams, stage, &participant),
             resumption,
+            receiving: ReceiveLink::default(),
             connection,
             stage: stage.clone(),
             participant,
             connection_token,
+            claims,
+            token: TokenDigest::of(token),
+            client,
         })
     }
 
@@ -545,6 +585,7 @@ impl Control {
 
     /// Records that the socket has ended, from either side.
     pub async fn leave_events(&self, socket: EventsSocket) {
+        self.leave_receiving(&socket);
         if self.connections().remove(&socket.connection).is_some() {
             self.closed(socket.connection, socket.stage, socket.participant)
                 .await;

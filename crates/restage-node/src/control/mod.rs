@@ -15,6 +15,7 @@ mod join;
 mod layers;
 mod media_limits;
 mod mute;
+mod receive;
 mod report;
 mod speakers;
 mod statistics;
@@ -68,6 +69,12 @@ pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 pub use mute::MuteError;
+use receive::Receivings;
+pub use receive::{
+    RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, RECEIVE_PARTICIPANTS_MAX, ReceiveClosed, ReceiveError,
+    ReceiveLink, ReceiveNews, ReceiveOffer, ReceiveState, ReceiveStream, ReceiveWant,
+    ReceivedState,
+};
 use report::About;
 pub use report::{FailureLabels, Failures};
 pub use statistics::{ConnectionStats, OWN_CONNECTIONS_MAX, StatsPage};
@@ -137,6 +144,7 @@ struct Inner {
     hub: Hub,
     connections: Mutex<Connections>,
     connection_sockets: ConnectionSockets,
+    receivings: Mutex<Receivings>,
     endings: Mutex<Endings>,
     failures: Failures,
     /// Set when no new connection may be opened.
@@ -178,6 +186,7 @@ impl Control {
             hub: Hub::default(),
             connections: Mutex::default(),
             connection_sockets: ConnectionSockets::default(),
+            receivings: Mutex::default(),
             endings: Mutex::default(),
             failures: report::no_failures(),
             is_stopping: AtomicBool::new(false),
@@ -472,6 +481,11 @@ impl Control {
 
     async fn apply_event(self, event: MediaEvent) {
         let peer = event.peer();
+        if let MediaEvent::Gone(_, reason) = &event
+            && self.carrier_gone(peer, reason)
+        {
+            return;
+        }
         let Some(connection) = self.connections().by_peer(peer).cloned() else {
             return;
         };

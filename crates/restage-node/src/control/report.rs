@@ -177,6 +177,9 @@ impl Control {
 
     /// Remembers why a connection ended, for its client.
     pub(super) fn remember(&self, connection: &ConnectionId, live: &Live, ending: Ending) {
+        if let Some(receiving) = &live.receiving {
+            receiving.ended(connection, ending.clone());
+        }
         self.inner
             .endings()
             .remember(now(), connection, live, ending);

@@ -87,13 +87,18 @@ impl Control {
     /// Exchanges the token of an events socket.
     pub async fn exchange_events(
         &self,
-        socket: &EventsSocket,
+        socket: &mut EventsSocket,
         token: &str,
     ) -> Result<Exchanged, JoinError> {
         let claims = self.verify(token).await?;
         let (stage, participant) = (socket.stage.clone(), socket.participant.clone());
-        self.exchange(token, claims, &socket.connection, stage, participant)
-            .await
+        let exchanged = self
+            .exchange(token, claims, &socket.connection, stage, participant)
+            .await?;
+        socket.claims = exchanged.claims.clone();
+        socket.token = TokenDigest::of(token);
+        self.renew_receiving(socket);
+        Ok(exchanged)
     }
 
     async fn exchange(

@@ -4,6 +4,7 @@
 //! communicate only by bounded queues, and so do workers among themselves. A new peer is opened on the worker with the
 //! fewest peers and stays there. A publication with subscribers on several workers is relayed to each of them once.
 
+mod carry;
 mod counters;
 mod gso;
 mod inlet;

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use restage_media::{
-    Config, ConnectFailure, Control, Format, InletId, LayerWanted, OfferError, PeerId, PeerStats,
-    PublicationId, Sfu, StreamState, TapId, TapLayers, WorkerId,
+    Config, ConnectFailure, Control, Format, InletId, LayerWanted, OfferError, OfferedStream,
+    PeerId, PeerStats, PublicationId, Sfu, StreamState, TapId, TapLayers, WorkerId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -60,6 +60,9 @@ type AnswerSender = oneshot::Sender<Result<String, OfferError>>;
 pub(super) type Heard = Arc<Mutex<HashMap<PublicationId, i8>>>;
 
 type FragmentSender = oneshot::Sender<Result<Option<String>, OfferError>>;
+/// An offer of this end, and which sections are for whom.
+pub(super) type Offered = (String, Vec<OfferedStream>);
+type OfferSender = oneshot::Sender<Result<Offered, OfferError>>;
 
 /// What the control plane asks of a worker.
 pub(super) enum Order {
@@ -117,9 +120,11 @@ pub(super) enum Order {
 /// The caller that waits for the outcome of a [`Control`].
 pub(super) enum Reply {
     Nobody,
-    /// For an offer: gets the SDP answer.
+    /// For an offer: gets the SDP answer. For a peer that has none, because it opens a carrier or is carried: nothing.
     Answer(AnswerSender),
-    /// For a patch: gets the fragment.
+    /// For an offer that is to be made.
+    Offer(OfferSender),
+    /// For a patch: gets the fragment. For an answer to an offer of this end: nothing.
     Fragment(FragmentSender),
     /// For a close: gets how far the peer came, if it was not connected.
     Failure(oneshot::Sender<Option<ConnectFailure>>),
@@ -342,6 +347,7 @@ fn start_one(
             heard,
             surveyor: Surveyor::new(started, found),
             opening: HashMap::new(),
+            offering: HashMap::new(),
             patching: HashMap::new(),
             taps: HashMap::new(),
             inlets: HashMap::new(),
@@ -420,6 +426,7 @@ struct Worker {
     heard: Heard,
     surveyor: Surveyor,
     opening: HashMap<PeerId, AnswerSender>,
+    offering: HashMap<PeerId, OfferSender>,
     patching: HashMap<PeerId, FragmentSender>,
     taps: HashMap<TapId, TapEnd>,
     inlets: HashMap<InletId, InletEnd>,

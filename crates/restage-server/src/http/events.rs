@@ -4,8 +4,9 @@
 //! SUBSCRIBE_CONFIGURED or SUBSCRIBE_CONFIGURE_ERROR; likewise PUBLISH_CONFIGURE and STATS_CONFIGURE. A message of any other
 //! type is answered with ERROR. It pushes STAGE_STATE, STAGE_ACTIVE_SPEAKER_CHANGED, about the participant's own
 //! subscriptions the messages whose names begin with STAGE_STREAM, about its own publishing connection
-//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. After the first state and after an exchange it sends
-//! RESUMPTION, with the secret by which the client reconnects after its token has expired.
+//! PUBLISH_LAYERS_WANTED, and STATS as often as it has asked for. Messages whose names begin with RECEIVE are about its receiving
+//! connection. After the first state and after an exchange it sends RESUMPTION, with the secret by which the client reconnects after its
+//! token has expired.
 
 use axum::Router;
 use axum::extract::State;
@@ -23,6 +24,7 @@ use super::App;
 use super::address::Id;
 use super::bearer::SocketBearer;
 use super::muting;
+use super::receive;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::socket_message::{
@@ -36,8 +38,8 @@ use super::whip::{self, RESUMPTION};
 use super::wishes;
 
 /// The types of messages that clients may send.
-const KNOWN: &str =
-    "PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE or STATS_CONFIGURE";
+const KNOWN: &str = "PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE, STATS_CONFIGURE, RECEIVE_CONFIGURE, RECEIVE_ANSWER, RECEIVE_RESTART or \
+     RECEIVE_CLOSE";
 /// Prefix of the connection token in a sub-protocol.
 const CONNECTION_PROTOCOL: &str = "restage-connection.";
 /// Prefix of the secret in a sub-protocol.
@@ -187,8 +189,9 @@ async fn run(
                             Ok(message) => message,
                             Err(refused) => return Some(refused),
                         };
-                        let answer = answer(app, joined, &mut stats, message).await;
-                        socket.send(Message::text(answer)).await?;
+                        if let Some(answer) = answer(app, joined, &mut stats, message).await {
+                            socket.send(Message::text(answer)).await?;
+                        }
                     }
                     Some(Ok(Message::Binary(_))) => {
                         return Some(BINARY);
@@ -228,6 +231,11 @@ async fn run(
                     socket.send(Message::text(message)).await?;
                 }
             }
+            (id, news) = joined.receiving.next(), if told.is_some() => {
+                let relay = app.control.relay_of(joined);
+                let (kind, payload) = receive::news(&id, &news, &app.ice_servers, relay.as_ref());
+                socket.send(Message::text(frame(kind, Some(payload)))).await?;
+            }
             Some(message) = joined.messages.recv() => {
                 socket.send(Message::text(&*message)).await?;
             }
@@ -256,8 +264,12 @@ async fn answer(
     joined: &mut EventsSocket,
     stats: &mut Schedule,
     message: ClientMessage,
-) -> String {
-    match message.r#type.as_str() {
+) -> Option<String> {
+    if let Some(kind) = receive::Kind::of(&message.r#type) {
+        let answer = receive::answer(app, joined, kind, &message.payload).await;
+        return answer.map(|(kind, told)| frame(kind, Some(told)));
+    }
+    Some(match message.r#type.as_str() {
         "PING" => frame("PONG", None),
         "TOKEN_EXCHANGE" => {
             let token = message
@@ -279,7 +291,7 @@ async fn answer(
             frame(kind, Some(told))
         }
         unknown => frame("ERROR", Some(unknown_type(unknown, KNOWN))),
-    }
+    })
 }
 
 /// Exchanges the token of the socket's participant. Returns the claims now in force, or a refusal.

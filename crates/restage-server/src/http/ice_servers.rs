@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::LINK;
 use http::{HeaderMap, HeaderValue, Uri};
 use restage_node::media::RelayCredential;
+use serde_json::{Value, json};
 
 /// The port of `https`, if a URL names none.
 const HTTPS_PORT: u16 = 443;
@@ -50,6 +51,15 @@ impl IceServers {
     fn urls(&self, told: Told) -> impl Iterator<Item = &String> {
         let udp = self.udp.iter().filter(move |_| told == Told::Before);
         udp.chain(&self.others)
+    }
+
+    /// The same as a list of `RTCIceServer` (WebRTC §4.2.4).
+    pub(super) fn list(&self, told: Told, credential: &RelayCredential) -> Value {
+        let urls: Vec<&String> = self.urls(told).collect();
+        if urls.is_empty() {
+            return json!([]);
+        }
+        json!([{ "urls": urls, "username": credential.username, "credential": credential.password }])
     }
 
     /// Adds a `Link` header for each URL.

@@ -18,6 +18,7 @@ mod listener;
 mod metrics;
 mod muting;
 mod playback;
+mod receive;
 mod recording;
 mod refusal;
 mod secure;

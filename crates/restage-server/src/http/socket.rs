@@ -22,8 +22,8 @@ use super::refusal::Refusal;
 
 pub(super) use tokio_tungstenite::tungstenite::Message;
 
-/// Longest message from a client: `{"type":"PING"}`, or a token to exchange.
-const MESSAGE_LEN_MAX: usize = 16 * 1024;
+/// Longest message from a client: an SDP answer to an offer of many streams. Each section of Chromium's has about 1.5 kB.
+const MESSAGE_LEN_MAX: usize = 512 * 1024;
 /// The buffer that each open socket has for reading.
 const READ_BUFFER_LEN: usize = 4 * 1024;
 /// A client that does not accept data for this long is gone.
@@ -166,7 +166,7 @@ pub(super) fn fault(error: &Error) -> Option<(u16, &'static str)> {
     match error {
         Error::Capacity(_) => Some((
             close_code::TOO_BIG,
-            "a message may have at most 16384 bytes",
+            "a message may have at most 524288 bytes",
         )),
         Error::Utf8(_) => Some((close_code::NOT_TEXT, "text frames are UTF-8")),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,

@@ -29,9 +29,9 @@ const MEMBERS: [&str; 6] = [FIRST, PREFERRED, HEIGHT, AUDIO_ONLY, PAUSED, PRIORI
 
 /// A member that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Invalid {
-    member: &'static str,
-    rule: String,
+pub(super) struct Invalid {
+    pub(super) member: &'static str,
+    pub(super) rule: String,
 }
 
 /// The parameters of a URL that name wishes: at most one of each.
@@ -144,6 +144,17 @@ fn set(wish: &mut Wish, member: &'static str, value: &Value) -> Result<(), Inval
         }
     }
     Ok(())
+}
+
+/// The wish in an object, without the member that says whether pictures are wanted at all.
+pub(super) fn wish_of(object: &Value) -> Result<Wish, Invalid> {
+    let mut wish = Wish::default();
+    for member in MEMBERS.into_iter().filter(|member| *member != AUDIO_ONLY) {
+        if let Some(value) = object.get(member) {
+            set(&mut wish, member, value)?;
+        }
+    }
+    Ok(wish)
 }
 
 /// All members of a wish.

@@ -41,7 +41,7 @@ impl Rig {
         if probe > 0 {
             let history = Some(&self.history);
             self.sender
-                .probe(self.now, probe, history, buffers, outputs);
+                .probe(self.now, (OWN, probe), history, buffers, outputs);
         }
         let mut datagrams = self.trains().concat();
         datagrams.retain(|bytes| bytes[1] != 200);
@@ -201,7 +201,7 @@ fn what_waits_is_bounded_in_packets_and_dropped_for_another_publication() {
     assert!(left >= 800 - crate::limits::PACED_PACKETS_MAX, "{left}");
     let mut rig = Rig::numbered(true);
     rig.send(1, &[1_200; 100]);
-    rig.sender.forget_sent();
+    rig.sender.forget_sent(OWN);
     assert!(rig.wait(1_000 * MS).is_empty());
     assert!(!rig.sender.is_pacing());
 }
@@ -299,7 +299,7 @@ fn a_packet_is_not_sent_again_while_it_may_be_under_way() {
         "the round trip of 150 ms is over"
     );
     // Another publication has packets of the same numbers.
-    rig.sender.forget_sent();
+    rig.sender.forget_sent(OWN);
     rig.send(2, &[1_000; 2]);
     assert_eq!(rig.resend(&[2]).len(), 1);
 }
@@ -402,7 +402,7 @@ fn a_packet_that_is_asked_for_again_counts_once_and_one_that_was_not_sent_never(
     for seq in [65_530, 65_533, 65_535, 65_536, 65_540] {
         rig.send(seq, &[900]);
     }
-    let stream = rig.sender.streams[MediaKind::Video.index()]
+    let stream = rig.sender.own.streams[MediaKind::Video.index()]
         .as_mut()
         .unwrap();
     assert_eq!(stream.asked_first(&[65_530, 65_531, 65_533]), 2);

@@ -22,6 +22,8 @@ pub struct Got {
     pub at: Instant,
     pub kind: MediaKind,
     pub ssrc: u32,
+    /// The section that it names itself.
+    pub mid: Option<String>,
     pub pt: u8,
     pub codec: Codec,
     pub seq: u64,
@@ -147,6 +149,26 @@ impl Client {
             .parse()
             .unwrap();
         let (peer, offer) = Peer::offer(rtc, address, direction, kinds, rids).unwrap();
+        Self::of_peer(now, key, peer, address, Some(offer))
+    }
+
+    /// Answers the offers of the `Sfu`.
+    pub fn receiver(now: Instant, key: u64, number: usize) -> Self {
+        let rtc = engine(now, Srtp::All, &[Codec::Vp8]);
+        let address: SocketAddr = format!("198.51.100.{}:{}", number % 250 + 1, 20_000 + number)
+            .parse()
+            .unwrap();
+        let peer = Peer::answering(rtc, address).unwrap();
+        Self::of_peer(now, key, peer, address, None)
+    }
+
+    fn of_peer(
+        now: Instant,
+        key: u64,
+        peer: Peer,
+        address: SocketAddr,
+        offer: Option<String>,
+    ) -> Self {
         Self {
             key: PeerId(key),
             peer,
@@ -163,10 +185,26 @@ impl Client {
             keyframe_requests: Vec::new(),
             audio_source: None,
             video_sources: Vec::new(),
-            offer: Some(offer),
+            offer,
             flights: Vec::new(),
             engine_at: now,
             now,
+        }
+    }
+
+    /// Answers an offer of the `Sfu`.
+    pub fn answer(&mut self, offer: &str) -> String {
+        let answer = self.peer.answer(offer).unwrap();
+        self.drain();
+        self.engine_at = self.now;
+        answer
+    }
+
+    /// Asks for a key frame of the stream of a section.
+    pub fn request_keyframe_at(&mut self, mid: &str) {
+        let mid = mid.into();
+        if let Some(stream) = self.peer.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
 
@@ -403,6 +441,7 @@ impl Client {
                         MediaKind::Video
                     },
                     ssrc: *packet.header.ssrc,
+                    mid: packet.header.ext_vals.mid.map(|mid| mid.to_string()),
                     pt,
                     codec,
                     seq: *packet.seq_no,

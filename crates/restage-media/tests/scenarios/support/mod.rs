@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use client::Client;
 use restage_media::{
     Burst, Config, Control, Download, GoneReason, InletEnd, InletError, InletId, Input,
-    LayerWanted, MediaPacket, OfferError, Output, PeerId, Protocol, PublicationId, Sfu,
-    StreamState, TapError, TapId, Wish, WorkerId, limits,
+    LayerWanted, MediaPacket, OfferError, OfferedStream, Output, PeerId, Protocol, PublicationId,
+    Sfu, StreamState, TapError, TapId, Wish, WorkerId, limits,
 };
 use str0m::format::Codec;
 use str0m::media::Direction;
@@ -57,6 +57,8 @@ pub enum News {
     Undecodable(PeerId, restage_media::MediaKind, String),
     Gone(PeerId, GoneReason),
     TapRefused(TapId, TapError),
+    Offer(PeerId, String, Vec<OfferedStream>),
+    Answered(PeerId),
     InletRefused(InletId, InletError),
     InletEnded(InletId, InletEnd),
 }
@@ -477,6 +479,11 @@ impl World {
             Output::LayersNeeded { publication, level } => self.needed.push((publication, level)),
             Output::LayersWanted { peer, layers } => self.layers.push((peer, layers)),
             Output::Loudness { publication, level } => self.loudness.push((publication, level)),
+            Output::Offer { peer, sdp, streams } => {
+                self.news.push(News::Offer(peer, sdp, streams));
+            }
+            Output::Opened { .. } => {}
+            Output::Answered { peer } => self.news.push(News::Answered(peer)),
             Output::Answer { peer, sdp } => self.news.push(News::Answer(peer, sdp)),
             Output::Patched { peer, fragment } => self.news.push(News::Patched(peer, fragment)),
             Output::Refused { peer, error } => self.news.push(News::Refused(peer, error)),

@@ -207,6 +207,7 @@ impl Worker {
         let opening = self.opening.len();
         self.opening.clear();
         self.load.fetch_sub(opening, Ordering::Relaxed);
+        self.offering.clear();
         self.patching.clear();
         let taps: Vec<TapId> = self.taps.keys().copied().collect();
         for tap in taps {

@@ -55,6 +55,7 @@ impl Worker {
         let peer = control.peer();
         match (reply, peer) {
             (Reply::Answer(sender), Some(peer)) => drop(self.opening.insert(peer, sender)),
+            (Reply::Offer(sender), Some(peer)) => drop(self.offering.insert(peer, sender)),
             (Reply::Fragment(sender), Some(peer)) => drop(self.patching.insert(peer, sender)),
             (Reply::Failure(sender), Some(peer)) => {
                 sender.send(self.sfu.connect_failure(peer)).ok();
@@ -133,6 +134,18 @@ impl Worker {
     pub(super) fn forget_tap(&mut self, tap: TapId) {
         if self.taps.remove(&tap).is_some() {
             self.neighbours.routes.leave(self.id, PeerId(tap.0));
+        }
+    }
+
+    /// A peer exists; `sdp` is the answer to its offer, if it has made one.
+    pub(super) fn opened(&mut self, peer: PeerId, sdp: String) {
+        self.live.insert(peer);
+        let waiting = self.opening.remove(&peer);
+        let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
+        if !taken {
+            // The HTTP request was given up, so nobody will use this peer.
+            self.sfu.control(now(), Control::Close { peer });
+            self.forget(peer);
         }
     }
 

@@ -301,14 +301,16 @@ impl Worker {
                         self.send_to(home, Message::Control(control));
                     }
                 }
-                Output::Answer { peer, sdp, .. } => {
-                    self.live.insert(peer);
-                    let waiting = self.opening.remove(&peer);
-                    let taken = waiting.is_some_and(|reply| reply.send(Ok(sdp)).is_ok());
-                    if !taken {
-                        // The HTTP request was given up, so nobody will use this peer.
-                        self.sfu.control(now(), Control::Close { peer });
-                        self.forget(peer);
+                Output::Answer { peer, sdp, .. } => self.opened(peer, sdp),
+                Output::Opened { peer } => self.opened(peer, String::new()),
+                Output::Offer { peer, sdp, streams } => {
+                    if let Some(reply) = self.offering.remove(&peer) {
+                        reply.send(Ok((sdp, streams))).ok();
+                    }
+                }
+                Output::Answered { peer } => {
+                    if let Some(reply) = self.patching.remove(&peer) {
+                        reply.send(Ok(None)).ok();
                     }
                 }
                 Output::Patched { peer, fragment, .. } => {
@@ -319,6 +321,8 @@ impl Worker {
                 Output::Refused { peer, error } => {
                     if let Some(reply) = self.opening.remove(&peer) {
                         self.load.fetch_sub(1, Ordering::Relaxed);
+                        reply.send(Err(error)).ok();
+                    } else if let Some(reply) = self.offering.remove(&peer) {
                         reply.send(Err(error)).ok();
                     } else if let Some(reply) = self.patching.remove(&peer) {
                         reply.send(Err(error)).ok();
