@@ -60,6 +60,16 @@ export function restrict(transceiver: RTCRtpTransceiver, name: string) {
   );
 }
 
+/** Puts a codec of video first in the offer, if the browser has it; the others stay possible. */
+export function prefer(transceiver: RTCRtpTransceiver, name: string) {
+  const codecs = videoCodecs();
+  if (!codecs.some(codec => isNamed(codec, name))) return;
+  transceiver.setCodecPreferences([
+    ...codecs.filter(codec => isNamed(codec, name)),
+    ...codecs.filter(codec => !isNamed(codec, name)),
+  ]);
+}
+
 /** Puts redundant audio (RFC 2198) first in the offer: browsers send it only then. */
 export function preferRedundancy(transceiver: RTCRtpTransceiver) {
   const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];

@@ -84,7 +84,8 @@ export class StageEvents extends EventTarget {
   joined: Promise<void>;
 
   readonly #url: string;
-  readonly #token: string;
+  #token: string;
+  readonly #protocols: readonly string[];
   #socket: WebSocket | undefined;
   #retry = new Retry(RETRY_LAST_MS);
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -96,10 +97,11 @@ export class StageEvents extends EventTarget {
   #isAdmitted = false;
 
   /** Use {@link listen}. */
-  constructor(url: string, token: string) {
+  constructor(url: string, token: string, protocols: readonly string[] = []) {
     super();
     this.#url = url;
     this.#token = token;
+    this.#protocols = protocols;
     this.joined = new Promise(resolve => {
       this.#settle = resolve;
     });
@@ -127,6 +129,11 @@ export class StageEvents extends EventTarget {
     this.tell("STATS_CONFIGURE", { everyMs });
   }
 
+  /** Uses another token from the next connection on: the one for which the server has exchanged the present one. */
+  useToken(token: string) {
+    this.#token = token;
+  }
+
   /** Closes the socket. */
   close() {
     this.#setState("closed");
@@ -139,7 +146,7 @@ export class StageEvents extends EventTarget {
     const secret = secretOf(this.#token);
     // A page cannot set headers of a WebSocket, so the secret is a second sub-protocol.
     const beside = secret ? [`${RESUMPTION_PROTOCOL}${secret}`] : [];
-    const socket = new WebSocket(this.#url, [this.#token, ...beside]);
+    const socket = new WebSocket(this.#url, [this.#token, ...beside, ...this.#protocols]);
     this.#socket = socket;
     this.#unanswered = 0;
     this.#isAdmitted = false;
@@ -312,9 +319,10 @@ function readTrouble(category: ErrorCategory, payload: Record<string, unknown>):
 /**
  * Listens to a token's stage. One socket serves all connections made with the token; a second one replaces it.
  * @param url The URL of the stage's events, if it differs from the token's.
+ * @param protocols Further sub-protocols, such as that of a connection token.
  */
-export function listen(token: string, url?: string) {
+export function listen(token: string, url?: string, protocols?: readonly string[]) {
   const trimmed = token.trim();
   const { events_url: base, topic } = decodeToken(trimmed);
-  return new StageEvents(url ?? `${base}/${topic}`, trimmed);
+  return new StageEvents(url ?? `${base}/${topic}`, trimmed, protocols);
 }

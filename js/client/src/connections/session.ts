@@ -80,6 +80,8 @@ export interface SessionOptions {
    * browser lacks.
    */
   events?: EventsSource;
+  /** Further headers of the offer, such as that of a connection token. */
+  headers?: Record<string, string>;
 }
 
 /** What a session is for. */
@@ -89,6 +91,10 @@ export interface Purpose {
   prepare: (connection: RTCPeerConnection, session: MediaSession) => void | Promise<void>;
   /** The caller's tracks, which are sent. */
   tracks: () => MediaStreamTrack[];
+  /** Whether the caller mutes its tracks itself, so that {@link MediaSession.setMuted} only tells the server. */
+  mutesItself?: boolean;
+  /** Changes the server's answer before the browser is given it. */
+  readAnswer?: (sdp: string) => string;
 }
 
 /**
@@ -115,6 +121,7 @@ export class MediaSession extends EventTarget {
   readonly #category: ErrorCategory;
   readonly #purpose: Purpose;
   readonly #reports: Reports;
+  readonly #headers: Record<string, string> | undefined;
   #retry = new Retry(RETRY_LAST_MS);
   #pathTries = 0;
   #mutes = new Mutes();
@@ -134,6 +141,7 @@ export class MediaSession extends EventTarget {
     this.#token = token;
     this.#category = purpose.category;
     this.#purpose = purpose;
+    this.#headers = options.headers;
     this.#reports = new Reports(options.events, {
       trouble: trouble => this.#warn(this.#attempt?.warningIn(trouble)),
       layerswanted: wanted => this.#attempt?.sendLayers(wanted),
@@ -180,6 +188,7 @@ export class MediaSession extends EventTarget {
 
   /** The caller's tracks, and those with which it replaced them in the connection. */
   #tracks() {
+    if (this.#purpose.mutesItself) return new Set<MediaStreamTrack>();
     const sent = this.connection?.getSenders().flatMap(({ track }) => track ?? []) ?? [];
     return new Set([...this.#purpose.tracks(), ...sent]);
   }
@@ -243,14 +252,16 @@ export class MediaSession extends EventTarget {
     connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
     connection.addEventListener("connectionstatechange", () => this.#onConnectionState(attempt));
     try {
-      this.#mutes.apply(this.#purpose.tracks());
+      if (!this.#purpose.mutesItself) this.#mutes.apply(this.#purpose.tracks());
       await this.#purpose.prepare(connection, this);
       const local = await connection.createOffer();
       const token = await this.#nextToken();
       if (this.#attempt !== attempt) return;
       await this.#reports.listen(token);
       if (this.#attempt !== attempt) return;
-      const { resource, answer, iceServers } = await offer(this.#url, token, local.sdp ?? "", this.#category);
+      const made = await offer(this.#url, token, local.sdp ?? "", this.#category, this.#headers);
+      const { resource, iceServers } = made;
+      const answer = this.#purpose.readAnswer?.(made.answer) ?? made.answer;
       if (this.#attempt !== attempt) {
         await resource.delete();
         return;

@@ -77,11 +77,19 @@ function mediaSections(lines: string[]): { line: string; mid: string; isFirst: b
 /**
  * Sends the offer and returns the answer, and the relays that the server offers.
  * @param category The category of an error.
+ * @param more Further headers.
  */
-export async function offer(url: string, token: string, sdp: string, category: ErrorCategory) {
+export async function offer(
+  url: string,
+  token: string,
+  sdp: string,
+  category: ErrorCategory,
+  more: Record<string, string> = {},
+) {
   const headers: Record<string, string> = {
     Authorization: `Bearer ${token}`,
     "Content-Type": "application/sdp",
+    ...more,
   };
   const secret = secretOf(token);
   if (secret) headers[RESUMPTION] = secret;
