@@ -14,6 +14,7 @@ const SIZE = {
   frameRate: 15,
 };
 const { NONE, AUDIO_ONLY, AUDIO_VIDEO } = SubscribeType;
+/** @type {Record<string, SubscribeType>} */
 const TYPES = { NONE, AUDIO_ONLY, AUDIO_VIDEO };
 
 /** What happened, in order. @type {any[]} */
@@ -157,7 +158,9 @@ Object.assign(window, {
     (shown.get(id) ?? []).find(one => one.streamType === type)?.requestQualityStats(),
   /** @param {string} text @param {number} repeatCount */
   insert: (text, repeatCount) => {
-    const video = wish.streams.find(stream => stream.streamType === "video");
+    const video = wish.streams.find(
+      (/** @type {LocalStageStream} */ stream) => stream.streamType === "video",
+    );
     return video.insertSeiMessage(new TextEncoder().encode(text).buffer, { repeatCount });
   },
 });
