@@ -17,6 +17,19 @@ const { NONE, AUDIO_ONLY, AUDIO_VIDEO } = SubscribeType;
 /** @type {Record<string, SubscribeType>} */
 const TYPES = { NONE, AUDIO_ONLY, AUDIO_VIDEO };
 
+/** How many connections the page has made. */
+let made = 0;
+const Peer = window.RTCPeerConnection;
+window.RTCPeerConnection = class extends Peer {
+  /** @param {any} configuration */
+  constructor(configuration) {
+    super(configuration);
+    made += 1;
+  }
+};
+/** The participants that were ever there. @type {Map<string, any>} */
+const infos = new Map();
+
 /** What happened, in order. @type {any[]} */
 const happened = [];
 /** The streams of participants that are there, by id. @type {Map<string, import("./client/index.js").StageStream[]>} */
@@ -79,6 +92,8 @@ for (const name of Object.values(StageEvents)) {
   });
 }
 
+stage.on(StageEvents.STAGE_PARTICIPANT_JOINED, participant => infos.set(participant.id, participant));
+
 stage.on(StageEvents.STAGE_PARTICIPANT_STREAMS_ADDED, (participant, streams) => {
   shown.set(participant.id, [...(shown.get(participant.id) ?? []), ...streams]);
   for (const stream of streams) tracks.add(stream.mediaStreamTrack);
@@ -137,6 +152,9 @@ Object.assign(window, {
     stage.refreshStrategy();
   },
   shared,
+  connectionsMade: () => made,
+  /** @param {string} id */
+  infoOf: id => infos.get(id),
   read: () => ({
     happened,
     messages,

@@ -69,7 +69,11 @@ export class ReceiveConnection implements Receiver {
   }
 
   set(wants: ReadonlyMap<string, ReceiveWant>) {
+    const before = this.#wants;
     this.#wants = new Map(wants);
+    for (const [id, { media }] of this.#wants) {
+      if (before.has(id) && before.get(id)?.media !== media) this.#live?.places.tellAgain(id);
+    }
     this.#stoppedBy = undefined;
     this.#tellIn(COLLECT_MS);
     this.#watchOverdue();

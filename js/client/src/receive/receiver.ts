@@ -20,7 +20,7 @@ export interface ReceiveWant {
   maxHeight?: number;
 }
 
-/** A received track, and what receives it. The track is the caller's, who stops it. */
+/** A received track, and what receives it. The same track can be another participant's later, so whoever shows it copies it. */
 export interface Received {
   track: MediaStreamTrack;
   receiver: RTCRtpReceiver;

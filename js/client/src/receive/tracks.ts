@@ -5,7 +5,7 @@ import type { StreamPlace } from "./sdp.js";
 
 type Kind = "audio" | "video";
 
-/** One track that the application has, or will have once its first picture is there. */
+/** One track that is there, or will be once its first picture is. */
 interface Shown extends Received {
   mid: string;
   isReady: boolean;
@@ -15,7 +15,7 @@ type Places = Partial<Record<Kind, Shown>>;
 
 /**
  * Follows the media sections of a connection. A section that a participant leaves is given to another one, with the same receiver and the same
- * track, so each participant gets a copy of the track that ends with it: a page that goes on showing an old track never shows somebody else.
+ * track.
  */
 export class TrackPlaces {
   readonly #connection: RTCPeerConnection;
@@ -57,6 +57,11 @@ export class TrackPlaces {
     for (const id of this.#participants.keys()) this.#tell(id);
   }
 
+  /** Tells again what is there of one participant, because more of it is wanted. */
+  tellAgain(id: string) {
+    if (this.#participants.has(id)) this.#tell(id);
+  }
+
   /** Nothing of the connection is left. */
   clear() {
     for (const id of [...this.#participants.keys()]) this.#drop(id);
@@ -78,7 +83,7 @@ export class TrackPlaces {
     }
     // Chromium plays no sound of an element whose pictures have not begun.
     const isReady = kind === "audio" || !receiver.track.muted;
-    const shown: Shown = { mid, receiver, isReady, track: receiver.track.clone() };
+    const shown: Shown = { mid, receiver, isReady, track: receiver.track };
     places[kind] = shown;
     if (!isReady) receiver.track.addEventListener("unmute", () => this.#onPicture(id, shown), { once: true });
     return true;

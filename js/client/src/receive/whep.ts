@@ -38,8 +38,10 @@ export class WhepReceiver implements Receiver {
     for (const want of wants.values()) {
       const known = this.#subscriptions.get(want.id);
       if (known) {
+        const isOther = known.want.media !== want.media;
         known.want = want;
         this.#tellWishes(known);
+        if (isOther) this.#tellTracks(want.id, known);
       } else {
         this.#begin(want);
       }

@@ -15,6 +15,8 @@ type Writable = { -readonly [Name in keyof StageParticipantInfo]: StageParticipa
 export interface Seat {
   info: StageParticipantInfo;
   streams: Partial<Record<Kind, RemoteStageStream>>;
+  /** The received tracks of which the streams have copies. */
+  sources: Partial<Record<Kind, MediaStreamTrack>>;
   /** What is received; the application is told of it by and by. */
   arrived: ReceivedTracks;
   /** What was said of a stream that was not there yet. */
@@ -61,7 +63,7 @@ export class Roster {
     const info = { id: listed.id, isLocal: false } as Writable;
     info.capabilities = new Set(maySubscribe ? [SUBSCRIBE] : []);
     const isMuted = { audio: listed.audioMuted, video: listed.videoStopped };
-    const seat: Seat = { info, streams: {}, arrived: {}, isMuted, news: {} };
+    const seat: Seat = { info, streams: {}, sources: {}, arrived: {}, isMuted, news: {} };
     this.#seats.set(listed.id, seat);
     info.audioMuted = listed.audioMuted;
     info.videoStopped = listed.videoStopped;
@@ -91,8 +93,8 @@ export class Roster {
 
 /** Whether what is received of a kind differs from the stream that the application has. */
 export function isOther(seat: Seat, tracks: ReceivedTracks, kind: Kind): boolean {
-  const stream = seat.streams[kind];
-  return stream !== undefined && tracks[kind] !== undefined && stream.mediaStreamTrack !== tracks[kind].track;
+  const source = seat.sources[kind];
+  return source !== undefined && tracks[kind] !== undefined && source !== tracks[kind].track;
 }
 
 /** Says that a kind is muted or not: in the info, and in the stream, if there is one. Returns the stream if that changed it. */
@@ -104,7 +106,10 @@ export function setMuted(seat: Seat, kind: Kind, isMuted: boolean): RemoteStageS
   return stream?.takeMuted(isMuted) ? stream : undefined;
 }
 
-/** Makes the streams of what has arrived. */
+/**
+ * Makes the streams of what has arrived. Each has a copy of the track, which ends with the stream: the browser's own one may be another
+ * participant's later, and a page that goes on showing an old stream must not show somebody else.
+ */
 export function makeStreams(
   seat: Seat,
   kinds: readonly Kind[],
@@ -113,11 +118,12 @@ export function makeStreams(
   return kinds.flatMap(kind => {
     const received = seat.arrived[kind];
     if (!received) return [];
-    const stream: RemoteStageStream = new RemoteStageStream(received.track, received.receiver, {
+    const stream: RemoteStageStream = new RemoteStageStream(received.track.clone(), received.receiver, {
       onHeight: lines => stream.streamType === StreamType.VIDEO && hooks.onHeight(lines),
       onMuted: () => hooks.onMuted(stream),
     });
     seat.streams[kind] = stream;
+    seat.sources[kind] = received.track;
     stream.takeMuted(seat.isMuted[kind] ?? false);
     return [stream];
   });
@@ -128,6 +134,7 @@ export function endStreams(seat: Seat, kinds: readonly Kind[]): RemoteStageStrea
   return kinds.flatMap(kind => {
     const stream = seat.streams[kind];
     delete seat.streams[kind];
+    delete seat.sources[kind];
     stream?.end();
     return stream ?? [];
   });

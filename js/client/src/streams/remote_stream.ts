@@ -50,6 +50,8 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
   readonly #memory = new QualityMemory();
   readonly #size: SizeWatch;
   readonly #onSilenced: () => void;
+  /** What takes it out of each element. */
+  readonly #attached = new Set<() => void>();
   #isRemotelyMuted = false;
   #isAdapting = true;
   #layers: StageStreamLayer[] = [];
@@ -119,7 +121,7 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
 
   /**
    * Plays the stream in a video or audio element, beside what is played there of other streams, and follows the element's size ({@link adaptTo}).
-   * @returns Takes the stream out of the element again.
+   * @returns Takes the stream out of the element again, which happens by itself when the stream is removed.
    */
   attach(element: HTMLMediaElement): () => void {
     const stream = element.srcObject instanceof MediaStream ? element.srcObject : new MediaStream();
@@ -128,11 +130,14 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
     // Refused where the user has not touched the page and the element is not muted; the element then shows its own button, if it has any.
     element.play().catch(() => {});
     const unadapt = element instanceof HTMLVideoElement ? this.adaptTo(element) : () => {};
-    return () => {
+    const detach = () => {
+      this.#attached.delete(detach);
       unadapt();
       stream.removeTrack(this.mediaStreamTrack);
       if (element.srcObject === stream && stream.getTracks().length === 0) element.srcObject = null;
     };
+    this.#attached.add(detach);
+    return detach;
   }
 
   async requestRTCStats() {
@@ -183,6 +188,7 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
    * @internal
    */
   end() {
+    for (const detach of [...this.#attached]) detach();
     this.#size.stop();
     this.mediaStreamTrack.stop();
   }
