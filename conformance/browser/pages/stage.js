@@ -172,6 +172,8 @@ Object.assign(window, {
     live: [...tracks].filter(track => track.readyState === "live").length,
   }),
   /** @param {string} id @param {string} type */
+  stream: (id, type) => (shown.get(id) ?? []).find(one => one.streamType === type),
+  /** @param {string} id @param {string} type */
   stats: async (id, type) =>
     (shown.get(id) ?? []).find(one => one.streamType === type)?.requestQualityStats(),
   /** @param {string} text @param {number} repeatCount */

@@ -41,22 +41,27 @@ export class StagePage {
     return this.page.evaluate(`window.change(${JSON.stringify(change)})`);
   }
 
-  /** @param {StagePage} other Whose streams these are. */
+  /** @param {{ id: string }} other Whose streams these are. */
   async streamsOf(other) {
     return (await this.read()).streams[other.id] ?? [];
   }
 
-  /** @param {StagePage} other Of whom so many pictures have been shown. */
+  /** @param {{ id: string }} other Of whom so many pictures have been shown. */
   async framesOf(other) {
     return (await this.read()).frames[other.id] ?? 0;
   }
 
-  /** Waits until the page shows these streams of another one, and pictures if they are among them. */
-  async shows(other, streams = ["audio", "video"]) {
+  /**
+   * Waits until the page shows these streams of another participant, and pictures if they are among them.
+   * @param {{ id: string }} other
+   * @param {string[]} [streams]
+   * @param {number} [timeoutMs]
+   */
+  async shows(other, streams = ["audio", "video"], timeoutMs = 30_000) {
     await eventually(
       async () => `${await this.streamsOf(other)}` === `${streams}`,
       `${streams.join(" and ") || "nothing"} of ${other.id}`,
-      30_000,
+      timeoutMs,
     );
     if (streams.includes("video")) await this.movesOn(other);
   }
