@@ -75,14 +75,22 @@ export function useParticipants(stage: Stage | undefined): readonly Participant[
  */
 export function useAttach(streams: readonly StageStream[]) {
   const detach = useRef<(() => void)[]>([]);
+  const same = useSame(streams);
   return useCallback(
     (element: HTMLMediaElement | null) => {
       for (const one of detach.current.splice(0)) one();
-      if (element) detach.current = streams.map(stream => attach(stream, element));
+      if (element) detach.current = same.map(stream => attach(stream, element));
     },
-    // biome-ignore lint/correctness/useExhaustiveDependencies: another array of the same streams is the same
-    [streams.map(stream => stream.id).join(" ")],
+    [same],
   );
+}
+
+/** The former array, as long as the streams are the same. */
+function useSame(streams: readonly StageStream[]) {
+  const [kept, keep] = useState(streams);
+  const isSame = kept.length === streams.length && kept.every((stream, index) => stream === streams[index]);
+  if (!isSame) keep(streams);
+  return isSame ? kept : streams;
 }
 
 function attach(stream: StageStream, element: HTMLMediaElement): () => void {
