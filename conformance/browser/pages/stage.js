@@ -136,6 +136,15 @@ function play(id, streams) {
   for (const stream of streams) stream.attach(element);
 }
 
+/** @param {() => unknown} made */
+function codeOf(made) {
+  try {
+    made();
+  } catch (error) {
+    return /** @type {any} */ (error).code;
+  }
+}
+
 Object.assign(window, {
   stage,
   wish,
@@ -153,6 +162,11 @@ Object.assign(window, {
   },
   shared,
   connectionsMade: () => made,
+  /** The code with which a connection token is refused. @param {string} token */
+  connectionError: token => codeOf(() => new RealTimeConnection(token)),
+  /** The code with which a connection of another copy of the library is refused. */
+  strangeConnection: () =>
+    codeOf(() => new Stage(wishes.get("token") ?? "", strategy, { connection: /** @type {any} */ ({}) })),
   /** @param {string} id */
   infoOf: id => infos.get(id),
   read: () => ({
