@@ -58,10 +58,14 @@ const wish = {
 async function openDevices() {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: SIZE });
   const simulcast = { enabled: wishes.has("simulcast") };
+  const videoCodec = wishes.get("codec") ?? undefined;
   const inBandMessaging = { enabled: wish.inBand };
   return stream
     .getTracks()
-    .map(track => new LocalStageStream(track, track.kind === "video" ? { simulcast, inBandMessaging } : {}));
+    .map(
+      track =>
+        new LocalStageStream(track, track.kind === "video" ? { simulcast, inBandMessaging, videoCodec } : {}),
+    );
 }
 
 const strategy = {

@@ -1,7 +1,7 @@
 /** Publishes the streams of a stage by WHIP. */
 
 import { StageError as ConnectionError } from "../connections/errors.js";
-import { prefer } from "../connections/layers.js";
+import { prefer, restrict } from "../connections/layers.js";
 import type { StageEvents } from "../connections/listen.js";
 import { MediaSession } from "../connections/session.js";
 import { decodeToken } from "../connections/signalling.js";
@@ -141,8 +141,9 @@ export class Publisher {
         streams: [together],
         sendEncodings,
       });
-      // Whoever watches with the service's SDK, and messages in pictures, need it.
-      if (isVideo) prefer(transceiver, "H264");
+      if (isVideo && config.videoCodec) restrict(transceiver, config.videoCodec);
+      // Every browser has it, and messages in pictures need it.
+      else if (isVideo) prefer(transceiver, "H264");
       const state = stateOf(track);
       state.sender = transceiver.sender;
       if (isVideo && config.inBandMessaging.enabled) {

@@ -124,17 +124,19 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
    * @returns Takes the stream out of the element again, which happens by itself when the stream is removed.
    */
   attach(element: HTMLMediaElement): () => void {
-    const stream = element.srcObject instanceof MediaStream ? element.srcObject : new MediaStream();
-    stream.addTrack(this.mediaStreamTrack);
-    if (element.srcObject !== stream) element.srcObject = stream;
+    const track = this.mediaStreamTrack;
+    const others = playedBy(element)?.getTracks() ?? [];
+    // Firefox does not show pictures that are added to a stream that plays already.
+    element.srcObject = new MediaStream([...others.filter(one => one !== track), track]);
     // Refused where the user has not touched the page and the element is not muted; the element then shows its own button, if it has any.
     element.play().catch(() => {});
     const unadapt = element instanceof HTMLVideoElement ? this.adaptTo(element) : () => {};
     const detach = () => {
-      this.#attached.delete(detach);
+      if (!this.#attached.delete(detach)) return;
       unadapt();
-      stream.removeTrack(this.mediaStreamTrack);
-      if (element.srcObject === stream && stream.getTracks().length === 0) element.srcObject = null;
+      const played = playedBy(element);
+      played?.removeTrack(track);
+      if (played?.getTracks().length === 0) element.srcObject = null;
     };
     this.#attached.add(detach);
     return detach;
@@ -192,6 +194,11 @@ export class RemoteStageStream extends TypedEmitter<RemoteStageStreamEventMap> i
     this.#size.stop();
     this.mediaStreamTrack.stop();
   }
+}
+
+/** The stream of its own that an element plays. */
+function playedBy(element: HTMLMediaElement): MediaStream | undefined {
+  return element.srcObject instanceof MediaStream ? element.srcObject : undefined;
 }
 
 /** Reads the layers of a message of the server; what cannot be read is left out. */

@@ -26,6 +26,11 @@ export interface StageVideoConfiguration {
   /** Frames per second. */
   maxFramerate?: number;
   simulcast?: SimulcastConfiguration;
+  /**
+   * The only codec to send: H264, H265, VP8, VP9 or AV1; publishing fails with CODEC_MISMATCH where the browser cannot. If absent or empty, H264
+   * is preferred and the server chooses. Not in the service's SDK, which sends H264 alone.
+   */
+  videoCodec?: string;
   /** Whether messages can be inserted into the pictures: {@link LocalStageStream.insertSeiMessage}. */
   inBandMessaging?: { enabled: boolean };
 }
@@ -90,6 +95,7 @@ export function normalize(
     maxVideoBitrateKbps: maxKbps,
     maxFramerate: positive("maxFramerate", config.maxFramerate ?? DEFAULT_FRAMERATE),
     simulcast: { enabled: simulcast.enabled && maxKbps >= SIMULCAST_KBPS_MIN, layers },
+    videoCodec: config.videoCodec ?? "",
     inBandMessaging: { enabled: config.inBandMessaging?.enabled ?? false },
     maxAudioBitrateKbps: positive("maxAudioBitrateKbps", config.maxAudioBitrateKbps ?? DEFAULT_AUDIO_KBPS),
     stereo: config.stereo ?? false,
