@@ -33,4 +33,4 @@ fmt: ## Format Rust, Python and JavaScript in place
 	@scripts/fmt.sh
 
 clean: ## Remove everything that was built or installed inside this directory, but not ./data
-	rm -rf target .venv js/node_modules conformance/*/node_modules conformance/output conformance/sdk-java/target
+	rm -rf target .venv js/node_modules js/*/dist js/*/.test conformance/*/node_modules conformance/output conformance/sdk-java/target

@@ -388,6 +388,38 @@ test("wishes that come too often are told later, and those that are refused are 
   connection.close();
 });
 
+test("an answer that a busy server did not take is sent again, and others are left alone", async () => {
+  const { connection, of, first } = open();
+  const peer = await first();
+  const refuse = (code: string) =>
+    connection.take("RECEIVE_ANSWER_ERROR", { connectionId: "c1", revision: 1, code, message: "" });
+  refuse("WRONG_REVISION");
+  refuse("BUSY");
+  mock.timers.tick(1000);
+  assert.deepEqual(
+    of("RECEIVE_ANSWER").map(({ revision }) => revision),
+    [1, 1],
+  );
+  assert.notEqual(peer.connectionState, "closed");
+  refuse("INVALID_SDP");
+  assert.equal(peer.connectionState, "closed");
+  connection.close();
+});
+
+test("of more participants than a server takes, those with the highest priority are told", () => {
+  const { connection, of, progress } = open();
+  const all = Array.from({ length: 50 }, (_, index) => want(`p${index}`, { priority: index < 2 ? 1 : 5 }));
+  connection.set(wants(...all));
+  mock.timers.tick(10);
+  const [{ receive }] = of("RECEIVE_CONFIGURE") as { receive: { remoteParticipantId: string }[] }[];
+  assert.deepEqual([receive.length, receive[0].remoteParticipantId], [48, "p2"]);
+  assert.deepEqual(progress, [
+    ["p0", "errored", "STAGE_AT_CAPACITY", true],
+    ["p1", "errored", "STAGE_AT_CAPACITY", true],
+  ]);
+  connection.close();
+});
+
 test("a server that does not know such connections is recognized by its answer, and by no other", () => {
   const { connection, unknown } = open();
   connection.set(wants(want("ann")));

@@ -21,6 +21,10 @@ const TELL_AGAIN_MS = 1000;
 const COLLECT_MS = 10;
 /** The codes after which the connection is not opened again by itself. */
 const FINAL = ["REPLACED"];
+/** Refusals of an answer after which the connection is of no use. After the others it goes on as it was. */
+const USELESS = ["INVALID_SDP", "NO_CONNECTION"];
+/** Most participants that a server takes in one set. */
+const PARTICIPANTS_MAX = 48;
 
 /** What carries the connection's messages. */
 export interface Signals {
@@ -38,6 +42,7 @@ interface Live {
   wasConnected: boolean;
   /** The last offer. */
   sdp: string;
+  revision: number;
 }
 
 export class ReceiveConnection implements Receiver {
@@ -111,7 +116,7 @@ export class ReceiveConnection implements Receiver {
         this.#onRefused(errorOf(payload));
         break;
       case "RECEIVE_ANSWER_ERROR":
-        if (payload.connectionId === this.#id) this.#replace(errorOf(payload));
+        if (payload.connectionId === this.#id) this.#onAnswerRefused(errorOf(payload));
         break;
       case "ERROR":
         if (payload.code === "UNKNOWN_TYPE" && `${payload.message}`.includes("RECEIVE_")) this.#onUnknown();
@@ -127,11 +132,36 @@ export class ReceiveConnection implements Receiver {
   #tell() {
     const nothing = this.#wants.size === 0 && !this.#id;
     if (this.#isClosed || this.#stoppedBy || nothing || !this.#signals.isOpen) return;
-    const receive = [...this.#wants.values()].map(describe);
+    const receive = this.#fitting().map(describe);
     const text = JSON.stringify(receive);
     if (text === this.#told) return;
     this.#told = text;
     this.#signals.tell("RECEIVE_CONFIGURE", { ...(this.#id && { connectionId: this.#id }), receive });
+  }
+
+  /** As many of those that are wanted as a server takes: the ones with the highest priority, and of these the first. */
+  #fitting(): ReceiveWant[] {
+    const all = [...this.#wants.values()];
+    if (all.length <= PARTICIPANTS_MAX) return all;
+    all.sort((one, other) => other.priority - one.priority);
+    const message = `one connection receives at most ${PARTICIPANTS_MAX} participants`;
+    const error = new StageError(message, { code: "STAGE_AT_CAPACITY", category: "SUBSCRIBE_ERROR" });
+    for (const { id } of all.slice(PARTICIPANTS_MAX)) this.#hooks.onProgress(id, "errored", error, true);
+    return all.slice(0, PARTICIPANTS_MAX);
+  }
+
+  #onAnswerRefused(error: StageError) {
+    if (USELESS.includes(error.code)) this.#replace(error);
+    if (error.code !== "BUSY") return;
+    const live = this.#live;
+    setTimeout(() => {
+      if (live && this.#live === live) this.#sendAnswer(live);
+    }, TELL_AGAIN_MS);
+  }
+
+  #sendAnswer({ id: connectionId, revision, peer }: Live) {
+    const { sdp } = peer.localDescription ?? {};
+    this.#signals.tell("RECEIVE_ANSWER", { connectionId, revision, sdp });
   }
 
   #onStates(payload: Record<string, unknown>) {
@@ -167,6 +197,7 @@ export class ReceiveConnection implements Receiver {
     const live = this.#live ?? this.#begin(offer);
     const { peer } = live;
     live.sdp = offer.sdp;
+    live.revision = offer.revision;
     await peer.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     const { sdp = "" } = await peer.createAnswer();
     // Decodes both channels of who sends two.
@@ -174,8 +205,7 @@ export class ReceiveConnection implements Receiver {
     if (this.#live !== live) return;
     live.places.apply(offer.streams);
     this.#readMessages(live);
-    const { connectionId, revision } = offer;
-    this.#signals.tell("RECEIVE_ANSWER", { connectionId, revision, sdp: peer.localDescription?.sdp ?? sdp });
+    this.#sendAnswer(live);
   }
 
   /** The browser does not understand an offer. */
@@ -187,8 +217,8 @@ export class ReceiveConnection implements Receiver {
   #begin(offer: ReceiveOffer): Live {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: offer.iceServers });
     const places = new TrackPlaces(peer, (id, tracks) => this.#hooks.onTracks(id, tracks));
-    const id = offer.connectionId;
-    const live: Live = { id, peer, places, read: new Set(), wasConnected: false, sdp: offer.sdp };
+    const { connectionId: id, revision, sdp } = offer;
+    const live: Live = { id, peer, places, read: new Set(), wasConnected: false, sdp, revision };
     this.#live = live;
     peer.addEventListener("connectionstatechange", () => this.#onState(live));
     clearTimeout(this.#healTimer);
