@@ -111,7 +111,8 @@ test("a replica arrives as any participant does, and says that it is one", async
   const viewer = await StagePage.join(destination, "viewer", "");
   await stages.replicate(source, destination, ann.id);
   await viewer.shows(ann);
-  assert.equal(await viewer.page.evaluate(`window.infoOf("${ann.id}").isReplica`), true);
+  const { isReplica, sourceStageArn } = await viewer.page.evaluate(`window.infoOf("${ann.id}")`);
+  assert.deepEqual([isReplica, sourceStageArn], [true, source]);
   await ann.leave();
   await viewer.shows(ann, []);
 });

@@ -47,7 +47,7 @@ let servers = 0;
 const tokenOf = (change: object = {}) => {
   servers += 1;
   return tokenWith({
-    ...{ jti: "me", topic: "s1", resource: "arn:s1", exp: FAR_FUTURE_S, user_id: "ann" },
+    ...{ jti: "me", topic: "s1", resource: "arn:aws:ivs:r:1:stage/s1", exp: FAR_FUTURE_S, user_id: "ann" },
     ...{ whip_url: "http://sfu.test/whip", events_url: `ws://sfu${servers}.test/events` },
     capabilities: { allow_publish: true, allow_subscribe: true },
     ...change,
@@ -401,7 +401,7 @@ test("a token of somebody else is refused before the server is asked, and a refu
 });
 
 test("replicas, mutes and changed attributes of others are told in the one object of a participant", async () => {
-  const replica = { ...bob, isReplica: true, sourceStageArn: "arn:other" };
+  const replica = { ...bob, isReplica: true, sourceStageId: "s7" };
   const stage = new Stage(tokenOf(), nobody);
   const seen: unknown[] = [];
   let infoOfBob:
@@ -414,7 +414,7 @@ test("replicas, mutes and changed attributes of others are told in the one objec
   const joined = stage.join();
   latest().say(stageState(replica));
   await joined;
-  assert.deepEqual([infoOfBob?.isReplica, infoOfBob?.sourceStageArn], [true, "arn:other"]);
+  assert.deepEqual([infoOfBob?.isReplica, infoOfBob?.sourceStageArn], [true, "arn:aws:ivs:r:1:stage/s7"]);
   latest().say(stageState({ ...replica, audioMuted: true, attributes: { role: "host" } }));
   assert.equal(seen[0], infoOfBob);
   assert.deepEqual([infoOfBob?.audioMuted, infoOfBob?.attributes], [true, { role: "host" }]);

@@ -9,10 +9,16 @@ type Payload = Record<string, unknown>;
 
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 
-/** The participants of a STAGE_STATE. */
-export function readListed(participants: readonly StageParticipant[]): Listed[] {
+/** The ARN of a stage beside another one: stages of one account and Region are replicated into each other. */
+const arnOf = (id: string, beside: string) => beside.replace(/[^/]*$/, id);
+
+/**
+ * The participants of a STAGE_STATE.
+ * @param arn Of the stage.
+ */
+export function readListed(participants: readonly StageParticipant[], arn: string): Listed[] {
   return participants.flatMap(one => {
-    const { id, userId, attributes, isPublishing, audioMuted, videoStopped, isReplica, sourceStageArn } =
+    const { id, userId, attributes, isPublishing, audioMuted, videoStopped, isReplica, sourceStageId } =
       (one ?? {}) as unknown as Payload;
     if (typeof id !== "string" || !id) return [];
     const own = typeof attributes === "object" && attributes !== null ? attributes : {};
@@ -25,7 +31,7 @@ export function readListed(participants: readonly StageParticipant[]): Listed[] 
         audioMuted: audioMuted === true,
         videoStopped: videoStopped === true,
         isReplica: isReplica === true,
-        ...(typeof sourceStageArn === "string" && { sourceStageArn }),
+        ...(typeof sourceStageId === "string" && { sourceStageArn: arnOf(sourceStageId, arn) }),
       },
     ];
   });

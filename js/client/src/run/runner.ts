@@ -251,7 +251,10 @@ export class Runner {
       }
     }
     const known = new Set(this.#roster.all().map(({ info }) => info.id));
-    this.dispatch({ is: "listed", participants: readListed(socket.participants) });
+    this.dispatch({
+      is: "listed",
+      participants: readListed(socket.participants, this.#host.payload().resource),
+    });
     const newcomers = this.#roster.all().filter(({ info }) => !known.has(info.id));
     for (const { info } of newcomers) this.#askAboutReceiving(info.id);
     if (newcomers.length > 0) this.#wish(false);
