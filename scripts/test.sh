@@ -59,6 +59,7 @@ step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
 js/node_modules/.bin/tsc --project js/tsconfig.json
 js/node_modules/.bin/tsc --project js/testing/tsconfig.json --noEmit
+npm --prefix js run --silent build
 
 step "Boundaries of the crates"
 scripts/check_arrows.sh
@@ -97,7 +98,7 @@ forward_cost() {
 }
 
 javascript_client() {
-    node --test js/client/test/*.test.js
+    npm --prefix js run --silent test
 }
 
 # The site from the pages in docs, with the links of all Markdown checked.
@@ -159,7 +160,7 @@ conformance_agreement() {
 }
 
 # What these measure is worth nothing beside something else.
-BROWSER_ALONE=(firefox layers media_path networks paths recorded_layers svc tcp temporal)
+BROWSER_ALONE=(firefox layers media_path networks paths recorded_layers stage_client_crowd svc tcp temporal)
 
 conformance_browser_alone() {
     local name files=()

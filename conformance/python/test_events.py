@@ -46,7 +46,8 @@ def test_stage_state_at_once_and_on_every_change(stages, media, pair):
     stages.replicate(source, destination, ann, attributes={"role": "guest"})
     eventually(lambda: there.publishing() == {ann}, what="the replica publishes in the destination")
     (entry,) = [item for item in there.states()[-1]["participants"] if item["id"] == ann]
-    assert entry == {**said, "attributes": {"role": "guest"}, "isReplica": True}
+    replica = {"isReplica": True, "sourceStageId": api.stage_id(source)}
+    assert entry == {**said, **replica, "attributes": {"role": "guest"}}
 
     stages.stop(source, destination, ann)
     eventually(lambda: there.publishing() == set(), what="the replica is gone")

@@ -49,6 +49,9 @@ struct Member<'a> {
     attributes: &'a restage_core::row::Attributes,
     is_publishing: bool,
     is_replica: bool,
+    /// Where a replica publishes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_stage_id: Option<&'a str>,
     audio_muted: bool,
     video_stopped: bool,
 }
@@ -65,7 +68,7 @@ pub(super) fn publication_of(participant: &Participant) -> PublicationKey {
     }
 }
 
-/// STAGE_STATE as in the service's samples, plus `isReplica`, and what the publishers say that they do not send.
+/// STAGE_STATE as in the service's samples, plus `isReplica`, `sourceStageId` of replicas, and what the publishers say that they do not send.
 pub(super) fn stage_state(stage: &StageId, shown: &[Shown]) -> StageState {
     let participants = shown
         .iter()
@@ -73,12 +76,17 @@ pub(super) fn stage_state(stage: &StageId, shown: &[Shown]) -> StageState {
             let Shown {
                 participant, muted, ..
             } = shown;
+            let source = match &participant.replication {
+                Replication::Replica { source_stage, .. } => Some(source_stage),
+                _ => None,
+            };
             Member {
                 id: participant.id.as_str(),
                 user_id: &participant.user_id,
                 attributes: &participant.attributes,
                 is_publishing: participant.publishing,
-                is_replica: matches!(participant.replication, Replication::Replica { .. }),
+                is_replica: source.is_some(),
+                source_stage_id: source.map(StageId::as_str),
                 audio_muted: muted.audio,
                 video_stopped: muted.video,
             }

@@ -1,0 +1,369 @@
+/** One connection that receives all participants of a stage. The server offers, over the events socket. */
+
+import { StageError } from "../connections/errors.js";
+import { noMediaPath, udpCandidates } from "../connections/path.js";
+import { Retry } from "../connections/retry.js";
+import { readMessages } from "../sei/inserter.js";
+import { withStereo } from "../streams/simulcast.js";
+import { OVERDUE_MS, type Receiver, type ReceiverHooks, type ReceiveWant } from "./receiver.js";
+import { type ReceiveOffer, readOffer, readStates } from "./sdp.js";
+import { TrackPlaces } from "./tracks.js";
+
+/** The longest wait between attempts to reconnect. */
+const RETRY_LAST_MS = 8000;
+/** An answered connection that is not established within this time has no media path. */
+const PATH_TIMEOUT_MS = 10_000;
+/** How long an interrupted connection has for another path, before it is replaced. */
+const HEAL_MS = 3000;
+/** When a set is sent again that the server did not take because there were too many. */
+const TELL_AGAIN_MS = 1000;
+/** How long sets are collected before they are sent: wishes change together. */
+const COLLECT_MS = 10;
+/** The codes after which the connection is not opened again by itself. */
+const FINAL = ["REPLACED"];
+/** Refusals of an answer after which the connection is of no use. After the others it goes on as it was. */
+const USELESS = ["INVALID_SDP", "NO_CONNECTION"];
+/** Most participants that a server takes in one set. */
+const PARTICIPANTS_MAX = 48;
+
+/** What carries the connection's messages. */
+export interface Signals {
+  readonly isOpen: boolean;
+  tell(type: string, payload: object): void;
+}
+
+/** The browser's side of one of the server's connections. */
+interface Live {
+  id: string;
+  peer: RTCPeerConnection;
+  places: TrackPlaces;
+  /** Receivers whose messages are read, and whose they are. */
+  read: Set<RTCRtpReceiver>;
+  wasConnected: boolean;
+  /** The last offer. */
+  sdp: string;
+  revision: number;
+}
+
+export class ReceiveConnection implements Receiver {
+  readonly #signals: Signals;
+  readonly #hooks: ReceiverHooks;
+  readonly #onUnknown: () => void;
+  readonly #retry = new Retry(RETRY_LAST_MS);
+  #wants: ReadonlyMap<string, ReceiveWant> = new Map();
+  #live: Live | undefined;
+  /** The server's connection, also before its first offer. */
+  #id: string | undefined;
+  /** The set that the server has, as text. */
+  #told: string | undefined;
+  #isClosed = false;
+  /** Why it is not opened again before another set is wanted. */
+  #stoppedBy: StageError | undefined;
+  /** Offers are answered one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #tellTimer: ReturnType<typeof setTimeout> | undefined;
+  #healTimer: ReturnType<typeof setTimeout> | undefined;
+  #overdueTimer: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param onUnknown Called when the server does not know of such connections. */
+  constructor(signals: Signals, hooks: ReceiverHooks, onUnknown: () => void) {
+    this.#signals = signals;
+    this.#hooks = hooks;
+    this.#onUnknown = onUnknown;
+    globalThis.addEventListener?.("online", this.#restart);
+  }
+
+  set(wants: ReadonlyMap<string, ReceiveWant>) {
+    const before = this.#wants;
+    this.#wants = new Map(wants);
+    for (const [id, { media }] of this.#wants) {
+      if (before.has(id) && before.get(id)?.media !== media) this.#live?.places.tellAgain(id);
+    }
+    this.#stoppedBy = undefined;
+    this.#tellIn(COLLECT_MS);
+    this.#watchOverdue();
+  }
+
+  opened() {
+    this.#told = undefined;
+    this.#tellIn(0);
+  }
+
+  close() {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    globalThis.removeEventListener?.("online", this.#restart);
+    clearTimeout(this.#tellTimer);
+    clearTimeout(this.#overdueTimer);
+    if (this.#id) this.#signals.tell("RECEIVE_CLOSE", { connectionId: this.#id });
+    this.#drop();
+  }
+
+  take(type: string, payload: Record<string, unknown>) {
+    if (this.#isClosed) return;
+    switch (type) {
+      case "RECEIVE_CONFIGURED":
+      case "RECEIVE_STATE":
+        this.#onStates(payload);
+        break;
+      case "RECEIVE_OFFER":
+        this.#onOffer(payload);
+        break;
+      case "RECEIVE_CLOSED":
+        if (payload.connectionId === this.#id) this.#onClosed(errorOf(payload));
+        break;
+      case "RECEIVE_CONFIGURE_ERROR":
+        this.#onRefused(errorOf(payload));
+        break;
+      case "RECEIVE_ANSWER_ERROR":
+        if (payload.connectionId === this.#id) this.#onAnswerRefused(errorOf(payload));
+        break;
+      case "ERROR":
+        if (payload.code === "UNKNOWN_TYPE" && `${payload.message}`.includes("RECEIVE_")) this.#onUnknown();
+        break;
+    }
+  }
+
+  #tellIn(ms: number) {
+    clearTimeout(this.#tellTimer);
+    this.#tellTimer = setTimeout(() => this.#tell(), ms);
+  }
+
+  #tell() {
+    const nothing = this.#wants.size === 0 && !this.#id;
+    if (this.#isClosed || this.#stoppedBy || nothing || !this.#signals.isOpen) return;
+    const receive = this.#fitting().map(describe);
+    const text = JSON.stringify(receive);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#signals.tell("RECEIVE_CONFIGURE", { ...(this.#id && { connectionId: this.#id }), receive });
+  }
+
+  /** As many of those that are wanted as a server takes: the ones with the highest priority, and of these the first. */
+  #fitting(): ReceiveWant[] {
+    const all = [...this.#wants.values()];
+    if (all.length <= PARTICIPANTS_MAX) return all;
+    all.sort((one, other) => other.priority - one.priority);
+    const message = `one connection receives at most ${PARTICIPANTS_MAX} participants`;
+    const error = new StageError(message, { code: "STAGE_AT_CAPACITY", category: "SUBSCRIBE_ERROR" });
+    for (const { id } of all.slice(PARTICIPANTS_MAX)) this.#hooks.onProgress(id, "errored", error, true);
+    return all.slice(0, PARTICIPANTS_MAX);
+  }
+
+  #onAnswerRefused(error: StageError) {
+    if (USELESS.includes(error.code)) this.#replace(error);
+    if (error.code !== "BUSY") return;
+    const live = this.#live;
+    setTimeout(() => {
+      if (live && this.#live === live) this.#sendAnswer(live);
+    }, TELL_AGAIN_MS);
+  }
+
+  #sendAnswer({ id: connectionId, revision, peer }: Live) {
+    const { sdp } = peer.localDescription ?? {};
+    this.#signals.tell("RECEIVE_ANSWER", { connectionId, revision, sdp });
+  }
+
+  #onStates(payload: Record<string, unknown>) {
+    const id = typeof payload.connectionId === "string" ? payload.connectionId : undefined;
+    // The server no longer had the former one: everything begins again.
+    if (id && this.#live && this.#live.id !== id) {
+      const told = this.#told;
+      this.#drop(id);
+      this.#told = told;
+    }
+    if (id) this.#id = id;
+    for (const { id: participant, state, code, message } of readStates(payload)) {
+      if (!this.#wants.has(participant)) continue;
+      if (state === "WAITING") this.#hooks.onProgress(participant, "attempting");
+      if (state !== "REFUSED") continue;
+      const error = new StageError(message, { code, category: "SUBSCRIBE_ERROR" });
+      this.#hooks.onProgress(participant, "errored", error, true);
+    }
+  }
+
+  #onOffer(payload: Record<string, unknown>) {
+    const offer = readOffer(payload);
+    if (!offer) return;
+    this.#id = offer.connectionId;
+    this.#work = this.#work
+      .then(() => this.#answer(offer))
+      .catch(error => this.#onUnanswerable(offer, error));
+  }
+
+  async #answer(offer: ReceiveOffer) {
+    if (this.#isClosed || this.#id !== offer.connectionId) return;
+    if (this.#live && this.#live.id !== offer.connectionId) this.#drop(offer.connectionId);
+    const live = this.#live ?? this.#begin(offer);
+    const { peer } = live;
+    live.sdp = offer.sdp;
+    live.revision = offer.revision;
+    await peer.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+    const { sdp = "" } = await peer.createAnswer();
+    // Decodes both channels of who sends two.
+    await peer.setLocalDescription({ type: "answer", sdp: withStereo(sdp) });
+    if (this.#live !== live) return;
+    live.places.apply(offer.streams);
+    this.#readMessages(live);
+    this.#sendAnswer(live);
+  }
+
+  /** The browser does not understand an offer. */
+  #onUnanswerable(offer: ReceiveOffer, error: unknown) {
+    if (this.#isClosed || this.#id !== offer.connectionId) return;
+    this.#replace(new StageError(`${error}`, { code: "FAILED", category: "SUBSCRIBE_ERROR" }));
+  }
+
+  #begin(offer: ReceiveOffer): Live {
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: offer.iceServers });
+    const places = new TrackPlaces(peer, (id, tracks) => this.#hooks.onTracks(id, tracks));
+    const { connectionId: id, revision, sdp } = offer;
+    const live: Live = { id, peer, places, read: new Set(), wasConnected: false, sdp, revision };
+    this.#live = live;
+    peer.addEventListener("connectionstatechange", () => this.#onState(live));
+    clearTimeout(this.#healTimer);
+    this.#healTimer = setTimeout(() => this.#onNoPath(live), PATH_TIMEOUT_MS);
+    return live;
+  }
+
+  #onState(live: Live) {
+    if (this.#live !== live) return;
+    switch (live.peer.connectionState) {
+      case "connected":
+        clearTimeout(this.#healTimer);
+        live.wasConnected = true;
+        this.#retry.reset();
+        this.#watchOverdue();
+        this.#watchTransport(live);
+        live.places.tellAll();
+        break;
+      case "disconnected":
+        for (const id of live.places.ids) this.#hooks.onProgress(id, "attempting");
+        this.#watchOverdue();
+        this.#restart();
+        break;
+      case "failed":
+      case "closed":
+        if (live.wasConnected) this.#replace();
+        else this.#onNoPath(live);
+        break;
+    }
+  }
+
+  /** A server that ends a connection says so by DTLS; the connection's own state becomes "failed" only seconds later. */
+  #watchTransport(live: Live) {
+    const [{ transport } = { transport: null }] = live.peer.getReceivers();
+    transport?.addEventListener("statechange", () => {
+      const isOver = transport.state === "closed" || transport.state === "failed";
+      if (isOver && this.#live === live) this.#replace();
+    });
+  }
+
+  /** Looks for another path: the network has changed, or nothing comes. */
+  readonly #restart = () => {
+    const live = this.#live;
+    if (!live?.wasConnected) return;
+    this.#signals.tell("RECEIVE_RESTART", { connectionId: live.id });
+    clearTimeout(this.#healTimer);
+    this.#healTimer = setTimeout(() => {
+      if (this.#live === live && live.peer.connectionState !== "connected") this.#replace();
+    }, HEAL_MS);
+  };
+
+  #onNoPath(live: Live) {
+    if (this.#live !== live || live.wasConnected) return;
+    const error = noMediaPath(udpCandidates(live.sdp), "SUBSCRIBE_ERROR");
+    this.#replace(error);
+  }
+
+  /** Opens another connection in place of this one. */
+  #replace(error?: StageError) {
+    if (this.#id) this.#signals.tell("RECEIVE_CLOSE", { connectionId: this.#id });
+    this.#onClosed(error);
+  }
+
+  #onClosed(error?: StageError) {
+    this.#drop();
+    if (error && FINAL.includes(error.code)) {
+      this.#stoppedBy = error;
+      for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "errored", error, true);
+      return;
+    }
+    for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "attempting", error);
+    this.#watchOverdue();
+    this.#tellIn(this.#retry.next());
+  }
+
+  /** The server did not take the set; nothing was changed. */
+  #onRefused(error: StageError) {
+    this.#told = undefined;
+    if (error.code === "TOO_OFTEN") {
+      this.#tellIn(TELL_AGAIN_MS);
+      return;
+    }
+    const there = new Set(this.#live?.places.ids);
+    for (const id of this.#wants.keys()) {
+      if (!there.has(id)) this.#hooks.onProgress(id, "errored", error, true);
+    }
+  }
+
+  /** Forgets the connection. */
+  #drop(next?: string) {
+    clearTimeout(this.#healTimer);
+    const live = this.#live;
+    this.#live = undefined;
+    this.#id = next;
+    this.#told = undefined;
+    live?.peer.close();
+    live?.places.clear();
+  }
+
+  #readMessages(live: Live) {
+    for (const id of live.places.ids) {
+      const receiver = live.places.videoReceiver(id);
+      if (!receiver || live.read.has(receiver) || !this.#wants.get(id)?.readsMessages) continue;
+      const owner = () => live.places.ids.find(one => live.places.videoReceiver(one) === receiver);
+      const isRead = readMessages(receiver, message => {
+        const present = owner();
+        if (present && this.#wants.get(present)?.readsMessages) this.#hooks.onMessage(present, message);
+      });
+      if (isRead) live.read.add(receiver);
+    }
+  }
+
+  /** Whether media flows, or nothing is wanted. */
+  get #isWell() {
+    return this.#wants.size === 0 || this.#live?.peer.connectionState === "connected";
+  }
+
+  #watchOverdue() {
+    if (this.#isWell) {
+      clearTimeout(this.#overdueTimer);
+      this.#overdueTimer = undefined;
+      return;
+    }
+    this.#overdueTimer ??= setTimeout(() => {
+      const message = `nothing is received after ${OVERDUE_MS / 1000} s`;
+      const error = new StageError(message, { code: "TIMEOUT", category: "SUBSCRIBE_ERROR" });
+      for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "errored", error);
+    }, OVERDUE_MS);
+  }
+}
+
+/** A want as RECEIVE_CONFIGURE has it. */
+function describe(want: ReceiveWant) {
+  return {
+    remoteParticipantId: want.id,
+    media: want.media,
+    priority: want.priority,
+    ...(want.isHighestFirst && { initialLayerPreference: "HIGHEST_QUALITY" }),
+    ...(want.preferredLayer !== undefined && { preferredLayer: want.preferredLayer }),
+    ...(want.maxHeight !== undefined && { maxHeight: want.maxHeight }),
+  };
+}
+
+function errorOf(payload: Record<string, unknown>): StageError {
+  const code = typeof payload.code === "string" ? payload.code : "FAILED";
+  const message = typeof payload.message === "string" ? payload.message : code;
+  return new StageError(message, { code, category: "SUBSCRIBE_ERROR" });
+}
