@@ -1,0 +1,35 @@
+/** How the console is built into `dist/`, which the server's binary contains, and how it is served while one works on it. */
+
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+/** The server to which `npm run dev` passes calls on. */
+const SERVER = process.env.RESTAGE_URL ?? "http://127.0.0.1:4080";
+const client = (name: string) => fileURLToPath(new URL(`../client/src/${name}`, import.meta.url));
+
+export default defineConfig({
+  // The console may be below another path than /console/, behind a proxy.
+  base: "./",
+  resolve: {
+    alias: {
+      "@restage/client/connections": client("client.js"),
+      "@restage/client/stats": client("stats.js"),
+    },
+  },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    target: "es2022",
+    // The Content-Security-Policy permits no data: URLs.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ["^/(console/api|whip|whep|events|restage|recordings)/", "^/[A-Z][A-Za-z]+$"].map(path => [
+        path,
+        // The signature covers the Host header.
+        { target: SERVER, changeOrigin: false, ws: true },
+      ]),
+    ),
+  },
+});
