@@ -141,7 +141,7 @@ check_rust() {
 check_node() {
     local found
     found="$(node --version | tr -d v)"
-    version_at_least "$found" 18.0.0 || die "Node.js 18 or newer is needed and node says $found."
+    version_at_least "$found" 20.0.0 || die "Node.js 20 or newer is needed and node says $found (Debian 12 has 18)." "See https://nodejs.org/en/download"
 }
 
 install_python() {

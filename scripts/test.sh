@@ -57,6 +57,7 @@ step "Shapes of the API: what the service's model says"
 step "Format, lint and types: JavaScript"
 js/node_modules/.bin/biome check --error-on-warnings
 js/node_modules/.bin/tsc --project js/tsconfig.json
+npm --prefix js run --silent build
 
 step "Boundaries of the crates"
 scripts/check_arrows.sh
@@ -92,7 +93,7 @@ forward_cost() {
 }
 
 javascript_client() {
-    node --test js/client/test/*.test.js
+    npm --prefix js run --silent test
 }
 
 python_suite() {

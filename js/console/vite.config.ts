@@ -1,21 +1,15 @@
 /** How the console is built into `dist/`, which the server's binary contains, and how it is served while one works on it. */
 
-import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
+import { defaultClientConditions, defineConfig } from "vite";
 
 /** The server to which `npm run dev` passes calls on. */
 const SERVER = process.env.RESTAGE_URL ?? "http://127.0.0.1:4080";
-const client = (name: string) => fileURLToPath(new URL(`../client/src/${name}`, import.meta.url));
 
 export default defineConfig({
   // The console may be below another path than /console/, behind a proxy.
   base: "./",
-  resolve: {
-    alias: {
-      "@restage/client/connections": client("client.js"),
-      "@restage/client/stats": client("stats.js"),
-    },
-  },
+  // The client's own sources, so that it need not be built before.
+  resolve: { conditions: ["source", ...defaultClientConditions] },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

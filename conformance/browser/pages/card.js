@@ -1,7 +1,7 @@
 // @ts-check
 /** Publishes a drawn picture with a clock and a soft tone, as an example for the console. */
 
-import { decodeToken, publish } from "./client.js";
+import { decodeToken, publish } from "./client/connections/index.js";
 
 const wishes = new URLSearchParams(location.hash.slice(1));
 const token = wishes.get("token") ?? "";

@@ -1,7 +1,7 @@
 // @ts-check
 /** Listens to a stage's events, and records the server's reports about this participant's connections. */
 
-import { listen } from "./client.js";
+import { listen } from "./client/connections/index.js";
 
 const wishes = new URLSearchParams(location.hash.slice(1));
 const events = listen(wishes.get("token") ?? "");

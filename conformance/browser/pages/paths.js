@@ -4,8 +4,8 @@
  * how soon it had it, and when pictures came.
  */
 
-import { publish, watch } from "./client.js";
-import { askForRelays } from "./ice_servers.js";
+import { askForRelays } from "./client/connections/ice_servers.js";
+import { publish, watch } from "./client/connections/index.js";
 
 const SIZE = { width: 320, height: 180, frameRate: 20 };
 const LOOK_MS = 40;
@@ -56,7 +56,7 @@ class Seen {
   /** The longest time without a picture, in milliseconds, since it was last asked. */
   longest = 0;
 
-  /** @param {import("../../../js/client/src/client.js").MediaSession} session */
+  /** @param {import("./client/connections/index.js").MediaSession} session */
   constructor(session) {
     this.session = session;
   }

@@ -4,8 +4,8 @@
  * The test uses the functions on `window`.
  */
 
-import { decodeToken, listen, publish, watch } from "./client.js";
-import { StatsReader } from "./stats.js";
+import { decodeToken, listen, publish, watch } from "./client/connections/index.js";
+import { StatsReader } from "./client/connections/stats.js";
 
 const wishes = new URLSearchParams(location.hash.slice(1));
 const video = /** @type {HTMLVideoElement} */ (document.getElementById("video"));

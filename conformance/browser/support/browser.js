@@ -20,6 +20,9 @@ const FLAGS = [
 // Needed on a machine whose only network is loopback.
 const LOOPBACK = "--allow-loopback-in-peer-connection";
 
+/** Where the site has the modules of js/client. */
+const CLIENT = "/client/";
+
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 /**
@@ -40,10 +43,12 @@ export class Site {
     site.server = createServer(async (request, response) => {
       const { pathname } = new URL(request.url ?? "/", "http://site");
       const name = pathname.slice(pathname.lastIndexOf("/") + 1);
-      const read = (/** @type {string} */ folder) =>
-        readFile(join(ROOT, folder, name)).catch(() => undefined);
-      const text = (await read("conformance/browser/pages")) ?? (await read("js/client/src"));
-      response.writeHead(text ? 200 : 404, { "Content-Type": TYPES[extname(name)] ?? "text/plain" });
+      // The client is built into modules; all else is a page of the tests.
+      const path = pathname.startsWith(CLIENT)
+        ? join(ROOT, "js/client/dist", pathname.slice(CLIENT.length))
+        : join(ROOT, "conformance/browser/pages", name);
+      const text = await readFile(path).catch(() => undefined);
+      response.writeHead(text ? 200 : 404, { "Content-Type": TYPES[extname(path)] ?? "text/plain" });
       response.end(text);
     }).listen(0, host ?? "127.0.0.1");
     await once(site.server, "listening");

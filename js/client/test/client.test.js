@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeToken, publish, StageError, trickleFragment, watch } from "../src/client.js";
-import { StatsReader } from "../src/stats.js";
+import { decodeToken, publish, StageError, trickleFragment, watch } from "../src/connections/index.js";
+import { StatsReader } from "../src/connections/stats.js";
 import { FakeConnection, fakeElement, settled, tokenWith } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { offerDescriptors } from "../src/descriptors.js";
+import { offerDescriptors } from "../src/connections/descriptors.js";
 
 const URI = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 

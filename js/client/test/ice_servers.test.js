@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { askForRelays, iceServers } from "../src/ice_servers.js";
+import { askForRelays, iceServers } from "../src/connections/ice_servers.js";
 
 const link = (/** @type {string} */ url, /** @type {string} */ more) => `<${url}>; rel="ice-server"${more}`;
 const SIGNED = '; username="7:ann"; credential="cGFzcw=="; credential-type="password"';

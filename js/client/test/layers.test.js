@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { listen } from "../src/client.js";
-import { encodingsOf, LayerSwitch, readLayers } from "../src/layers.js";
+import { listen } from "../src/connections/index.js";
+import { encodingsOf, LayerSwitch, readLayers } from "../src/connections/layers.js";
 import { FakeSocket, settled, tokenWith } from "./fakes.js";
 
 const TOKEN = tokenWith({ jti: "me", topic: "s1", events_url: "ws://sfu.test/events", exp: 32_503_680_000 });

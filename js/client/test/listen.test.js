@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { listen, watch } from "../src/client.js";
+import { listen, watch } from "../src/connections/index.js";
 import { FakeConnection, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
 import { answered, latest, server, useFakes } from "./rig.js";
 

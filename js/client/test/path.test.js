@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { watch } from "../src/client.js";
-import { noMediaPath, udpCandidates } from "../src/path.js";
+import { watch } from "../src/connections/index.js";
+import { noMediaPath, udpCandidates } from "../src/connections/path.js";
 import { FakeConnection, fakeElement, settled } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 

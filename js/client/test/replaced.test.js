@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { publish, StageError, watch } from "../src/client.js";
+import { publish, StageError, watch } from "../src/connections/index.js";
 import { FakeConnection, fakeCamera, fakeElement, settled } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 
@@ -35,7 +35,7 @@ async function passPause() {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));
 }
 
-/** The states and error codes of a session from here on. @param {import("../src/client.js").MediaSession} session */
+/** The states and error codes of a session from here on. @param {import("../src/connections/index.js").MediaSession} session */
 function recorded(session) {
   /** @type {(string | undefined)[]} */
   const seen = [];

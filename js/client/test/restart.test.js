@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { watch } from "../src/client.js";
-import { renew } from "../src/restart.js";
+import { watch } from "../src/connections/index.js";
+import { renew } from "../src/connections/restart.js";
 import { FakeConnection, fakeElement, settled, tokenWith } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 

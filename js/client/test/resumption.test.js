@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { listen, watch } from "../src/client.js";
-import { keepSecret, secretOf } from "../src/resumption.js";
+import { listen, watch } from "../src/connections/index.js";
+import { keepSecret, secretOf } from "../src/connections/resumption.js";
 import { FakeSocket, fakeElement, tokenWith } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 
-import { listen, watch } from "../src/client.js";
-import { Retry } from "../src/retry.js";
+import { listen, watch } from "../src/connections/index.js";
+import { Retry } from "../src/connections/retry.js";
 import { FakeConnection, FakeSocket, fakeElement, settled, tokenWith } from "./fakes.js";
 import { answered, server, useFakes } from "./rig.js";
 
