@@ -59,6 +59,12 @@ js/node_modules/.bin/biome check --error-on-warnings
 js/node_modules/.bin/tsc --project js/tsconfig.json
 npm --prefix js run --silent build
 
+js/node_modules/.bin/tsc --project js/console/tsconfig.json
+
+step "Console"
+scripts/console.sh
+node scripts/check_console_size.mjs
+
 step "Boundaries of the crates"
 scripts/check_arrows.sh
 "$VENV/bin/python" -m pytest scripts/tests

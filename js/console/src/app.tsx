@@ -9,8 +9,8 @@ import { Toasts } from "./components/feedback";
 import { Icon } from "./components/icon";
 import { HEADING } from "./components/page";
 import { NAVIGATION, ROUTES } from "./pages";
-import { SignInPage } from "./pages/sign-in";
 import { Publishing, PublishingButton } from "./pages/live/publishing";
+import { SignInPage } from "./pages/sign-in";
 import { match, segments } from "./routes";
 import { counted, isShown } from "./text/names";
 import { theme, toggleTheme } from "./theme";
@@ -110,7 +110,6 @@ function summarise(): string {
 function Navigation() {
   const path = segments.value;
   // Whoever has chosen a page wants to see it.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it folds with each path
   useEffect(() => {
     isFolded.value = true;
   }, [path]);
@@ -135,7 +134,6 @@ function CurrentPage() {
   const path = segments.value;
   const isFirst = useRef(true);
   const key = path.join("/");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the focus moves with the page, not at the first one
   useEffect(() => {
     if (!isFirst.current) document.getElementById(HEADING)?.focus();
     isFirst.current = false;

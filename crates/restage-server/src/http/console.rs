@@ -27,7 +27,7 @@ use restage_node::token::Grant;
 use restage_store::system::{clock, ids};
 use serde::{Deserialize, Serialize};
 
-use super::api::{self, Caller};
+use super::api;
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::statistics;

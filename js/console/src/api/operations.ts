@@ -2,15 +2,7 @@
 
 import { regionOf } from "./arn";
 import { call, operate } from "./transport";
-import type {
-  ConnectionPage,
-  ListedStage,
-  NewToken,
-  PathCheck,
-  ReplicaPage,
-  Stage,
-  State,
-} from "./types";
+import type { ConnectionPage, ListedStage, NewToken, PathCheck, ReplicaPage, Stage, State } from "./types";
 
 export const fetchState = () => call<State>("state");
 

@@ -26,7 +26,6 @@ export function Confirm({ title, action, onConfirm, onClose, children }: Props) 
         onSend={send}
         actions={
           <>
-            {/* biome-ignore lint/a11y/noAutofocus: the harmless answer is the one that Enter gives */}
             <button type="button" class="button" autofocus onClick={onClose}>
               Cancel
             </button>

@@ -1,6 +1,6 @@
 /** What all forms do: send once, and say where it belongs what is wrong. */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { ComponentChildren, InputHTMLAttributes, TargetedInputEvent, TargetedSubmitEvent } from "preact";
 import { useId, useRef, useState } from "preact/hooks";
 
 import { describeError } from "../text/explain";
@@ -33,7 +33,7 @@ export function Form({ onSend, onEdit, children, actions, class: name = "form", 
   const [problem, setProblem] = useState("");
   const isSending = useRef(false);
   const form = useRef<HTMLFormElement>(null);
-  const submit = async (event: JSX.TargetedSubmitEvent<HTMLFormElement>) => {
+  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (isSending.current) return;
     isSending.current = true;
@@ -47,7 +47,7 @@ export function Form({ onSend, onEdit, children, actions, class: name = "form", 
       isSending.current = false;
     }
   };
-  const edit = (event: JSX.TargetedInputEvent<HTMLFormElement>) => {
+  const edit = (event: TargetedInputEvent<HTMLFormElement>) => {
     const field = event.target as HTMLInputElement;
     field.removeAttribute("aria-invalid");
     setProblem("");
@@ -96,13 +96,26 @@ export function Field({ label, hint, class: name = "", children }: FieldProps) {
   );
 }
 
-type InputProps = Omit<JSX.IntrinsicElements["input"], "id" | "label"> & { label: string; hint?: string };
+interface InputProps {
+  label: string;
+  hint?: string;
+  name: string;
+  type?: "text" | "password" | "number" | "search";
+  placeholder?: string;
+  maxlength?: number;
+  min?: number;
+  max?: number;
+  required?: boolean;
+  defaultValue?: string | number;
+}
 
 /** A labelled line of text. */
 export function TextField({ label, hint, ...input }: InputProps) {
   return (
     <Field label={label} hint={hint}>
-      {control => <input autocomplete="off" spellcheck={false} {...input} {...control} />}
+      {control => (
+        <input autocomplete="off" spellcheck={false} {...(input as InputHTMLAttributes)} {...control} />
+      )}
     </Field>
   );
 }

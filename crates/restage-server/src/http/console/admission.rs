@@ -1,7 +1,6 @@
 //! Who may use the console's calls: whoever has the console's key, or signs the request with an access key of this server.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
@@ -42,9 +41,8 @@ impl ConsoleKey {
     }
 
     fn opens(&self, headers: &HeaderMap) -> bool {
-        let given = authorization(headers)
-            .strip_prefix("Bearer ")
-            .unwrap_or_default();
+        let header = authorization(headers);
+        let given = header.strip_prefix("Bearer ").unwrap_or_default();
         aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), self.0.as_bytes())
             .is_ok()
     }

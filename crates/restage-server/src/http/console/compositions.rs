@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::super::App;
 use super::super::playback::composite;
 use super::super::refusal::Refusal;
-use super::{REGION_LEN_MAX, failed, is_region};
+use super::{Admitted, REGION_LEN_MAX, failed, is_region};
 
 /// Compositions in one answer.
 const COMPOSITIONS_PER_PAGE_MAX: u32 = 100;

@@ -16,7 +16,10 @@ export function SignInPage() {
   useEffect(() => page.current?.querySelector("input")?.focus(), []);
   return (
     <>
-      <PageHead title="This console is locked" hint="Open it with an access key of this server, or with the console's own key." />
+      <PageHead
+        title="This console is locked"
+        hint="Open it with an access key of this server, or with the console's own key."
+      />
       <Problem text={signInProblem.value} id="sign-in-problem" />
       <div class="sign-in" ref={page}>
         <AccessKeyForm />
@@ -38,8 +41,8 @@ function AccessKeyForm() {
     <section class="panel" aria-labelledby="access-title">
       <h2 id="access-title">Access key</h2>
       <p class="hint">
-        The first one is in <code class="chip">credentials</code> in the server's data directory. Each call is signed here; the secret
-        stays in this page's memory and is gone when the page is closed or reloaded.
+        The first one is in <code class="chip">credentials</code> in the server's data directory. Each call is
+        signed here; the secret stays in this page's memory and is gone when the page is closed or reloaded.
       </p>
       <Form
         id="access-form"
@@ -73,9 +76,10 @@ function ConsoleKeyForm() {
     <section class="panel" aria-labelledby="key-title">
       <h2 id="key-title">Console key</h2>
       <p class="hint">
-        It is at the end of the console's address, after <code class="chip">#key=</code>: the server prints that address to the
-        terminal when it is ready. It is also in the server's data directory, alone in <code class="chip">console.key</code> and as
-        part of the address in <code class="chip">server.json</code>.
+        It is at the end of the console's address, after <code class="chip">#key=</code>: the server prints
+        that address to the terminal when it is ready. It is also in the server's data directory, alone in{" "}
+        <code class="chip">console.key</code> and as part of the address in{" "}
+        <code class="chip">server.json</code>.
       </p>
       <Form
         id="key-form"
