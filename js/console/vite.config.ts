@@ -5,9 +5,9 @@ import { defaultClientConditions, defineConfig } from "vite";
 /** The server to which `npm run dev` passes calls on. */
 const SERVER = process.env.RESTAGE_URL ?? "http://127.0.0.1:4080";
 
-export default defineConfig({
-  // The console may be below another path than /console/, behind a proxy.
-  base: "./",
+export default defineConfig(({ command }) => ({
+  // Once built, the console may be below another path than /console/, behind a proxy.
+  base: command === "serve" ? "/console/" : "./",
   // The client's own sources, so that it need not be built before.
   resolve: { conditions: ["source", ...defaultClientConditions] },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
@@ -26,4 +26,4 @@ export default defineConfig({
       ]),
     ),
   },
-});
+}));
