@@ -26,6 +26,22 @@ export async function openConsole(browser, url, options = {}) {
 }
 
 /**
+ * Opens a page of the console by its own address, signed in with the console's key.
+ * @param {import("playwright-core").Browser} browser
+ * @param {import("./server.js").Server} server
+ * @param {string} hash Such as `#/recordings`.
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+export async function openConsolePage(browser, server, hash, options) {
+  const opened = await openConsole(browser, await server.consoleUrl(), options);
+  await opened.page.locator("#navigation").waitFor({ state: "attached" });
+  await opened.page.evaluate(to => {
+    location.hash = to;
+  }, hash);
+  return opened;
+}
+
+/**
  * Asserts that nothing is wider than the window, and that no word of a row is outside it.
  * @param {import("playwright-core").Page} page
  */
@@ -37,7 +53,8 @@ export async function assertFits(page) {
       element => isSeen(element) && element.getBoundingClientRect().right > width + 0.5,
     );
     return {
-      page: document.documentElement.scrollWidth - width,
+      // Room for a scroll bar is kept on pages that do not need one.
+      page: document.documentElement.scrollWidth - document.documentElement.clientWidth,
       wide: wide.map(element => element.className || element.tagName),
     };
   });

@@ -4,8 +4,9 @@ import type { ComponentType } from "preact";
 
 import type { IconName } from "../components/icon";
 import { hrefOf } from "../routes";
+import { CompositionsPage } from "./compositions";
 import { LivePage } from "./live";
-
+import { RecordingsPage } from "./recordings";
 import { StagesPage } from "./stages";
 
 /** What a page is given: the values of the `:names` in its path, in their order. */
@@ -23,6 +24,8 @@ export const ROUTES: Route[] = [
   { path: "", view: StagesPage },
   { path: "stages", view: StagesPage },
   { path: "stages/:id", view: LivePage },
+  { path: "recordings", view: RecordingsPage },
+  { path: "compositions", view: CompositionsPage },
 ];
 
 interface Entry {
@@ -37,7 +40,7 @@ export const NAVIGATION: Entry[] = [
   { label: "Stages", icon: "stages", href: hrefOf("stages"), section: "stages" },
   { label: "Replication", icon: "replication", href: hrefOf("replication"), section: "replication" },
   { label: "Replicas", icon: "replicas", href: hrefOf("replicas"), section: "replicas" },
-  { label: "Recordings", icon: "recordings", href: "recordings.html" },
-  { label: "Compositions", icon: "compositions", href: "compositions.html" },
+  { label: "Recordings", icon: "recordings", href: hrefOf("recordings"), section: "recordings" },
+  { label: "Compositions", icon: "compositions", href: hrefOf("compositions"), section: "compositions" },
   { label: "Network", icon: "network", href: hrefOf("network"), section: "network" },
 ];
