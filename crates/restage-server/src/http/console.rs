@@ -4,8 +4,10 @@
 mod admission;
 mod compositions;
 mod files;
+mod health;
 mod path_check;
 mod state;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
 pub(super) const REGION_LEN_MAX: usize = 32;
 /// The operations that the console's key permits: those for which there are pages.
-const ACTIONS: [Action; 34] = [
+const ACTIONS: [Action; 35] = [
     Action::Operation(Operation::ListStages),
     Action::Operation(Operation::GetStage),
     Action::Operation(Operation::CreateStage),
@@ -76,6 +78,7 @@ const ACTIONS: [Action; 34] = [
     Action::Operation(Operation::GetPublicKey),
     Action::Operation(Operation::ImportPublicKey),
     Action::Operation(Operation::DeletePublicKey),
+    Action::Operation(Operation::RevokeConnectionToken),
     Action::Extension(Own::ListRecordings),
     Action::Extension(Own::PauseRecording),
     Action::Extension(Own::ResumeRecording),
@@ -106,6 +109,9 @@ pub(super) fn routes(app: &App) -> Router<App> {
             "/console/api/compositions",
             admitted(get(compositions::list)),
         )
+        .route("/console/api/health", admitted(get(health::health)))
+        .route("/console/api/doctor", admitted(get(health::doctor)))
+        .route("/console/api/token", admitted(post(token::inspect)))
         .route("/console/api/watch", admitted(post(watch)))
         .route("/console/api/path-check", admitted(post(path_check::begin)))
         .route(

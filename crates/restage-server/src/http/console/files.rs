@@ -1,5 +1,4 @@
-//! The files of the console's pages, which are in the binary: those that `make console` has built, and the pages of
-//! recordings and compositions.
+//! The files of the console's page, which `make console` has built and the binary contains.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -8,59 +7,17 @@ use crate::http::App;
 
 /// What was built: the path below `/console/` and the contents. Empty if nothing was.
 const BUILT: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
-/// The page that leads to the others.
+/// The page.
 const INDEX: &str = "index.html";
 /// Where the files are whose names contain a hash of their contents.
 const HASHED: &str = "assets/";
 /// The page of a server that was built without the console.
 const MISSING: &str = include_str!("../../../console/missing.html");
 
-/// A file of a page that is not built.
-macro_rules! own {
-    ($name:literal) => {
-        (
-            $name,
-            include_bytes!(concat!("../../../console/", $name)).as_slice(),
-        )
-    };
-}
-
-/// The pages that are not built, with what they need.
-const PLAIN: &[(&str, &[u8])] = &[
-    own!("api.js"),
-    own!("composition_api.js"),
-    own!("composition_form.js"),
-    own!("composition_rows.js"),
-    own!("composition_verdict.js"),
-    own!("composition_view.js"),
-    own!("compositions.css"),
-    own!("compositions.html"),
-    own!("compositions.js"),
-    own!("copy.js"),
-    own!("directory.js"),
-    own!("explain.js"),
-    own!("forms.css"),
-    own!("forms.js"),
-    own!("icon.svg"),
-    own!("key.js"),
-    own!("names.js"),
-    own!("player.js"),
-    own!("recording_rows.js"),
-    own!("recordings.css"),
-    own!("recordings.html"),
-    own!("recordings.js"),
-    own!("style.css"),
-    (
-        // hls.js (Apache-2.0); a page fetches it when it plays the first recording.
-        "hls.light.min.mjs",
-        include_bytes!("../../../console/vendor/hls.js/hls.light.min.mjs"),
-    ),
-];
-
 /// A file of the console.
 #[derive(Clone, Copy)]
 pub(super) struct File {
-    /// Below `/console/`; empty for the page that leads to the others.
+    /// Below `/console/`; empty for the page.
     pub(super) path: &'static str,
     contents: &'static [u8],
     kind: &'static str,
@@ -70,26 +27,18 @@ pub(super) struct File {
 
 /// All files.
 pub(super) fn files() -> Vec<File> {
-    let mut files: Vec<File> = Vec::new();
     let missing = [(INDEX, MISSING.as_bytes())];
     let built = match BUILT {
         [] => &missing[..],
         built => built,
     };
-    for &(name, contents) in built.iter().chain(PLAIN) {
-        let path = if name == INDEX { "" } else { name };
-        // What was built comes first.
-        if files.iter().any(|file| file.path == path) {
-            continue;
-        }
-        files.push(File {
-            path,
-            contents,
-            kind: kind(name),
-            is_hashed: name.starts_with(HASHED),
-        });
-    }
-    files
+    let file = |&(name, contents): &(&'static str, &'static [u8])| File {
+        path: if name == INDEX { "" } else { name },
+        contents,
+        kind: kind(name),
+        is_hashed: name.starts_with(HASHED),
+    };
+    built.iter().map(file).collect()
 }
 
 /// The media type of a file, by its name.
@@ -104,7 +53,7 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
-/// A file of the page. Its Content-Security-Policy allows connections only to this server and to the URLs in tokens,
+/// A file of the page, as an answer. Its Content-Security-Policy allows connections only to this server and to the URLs in tokens,
 /// whose host name may differ from the one by which the console was opened.
 pub(super) fn page(app: &App, file: File) -> Response {
     let policy = format!(
@@ -130,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_one_first_page_and_every_file_has_a_type() {
+    fn there_is_one_page_and_every_file_has_a_type() {
         let files = files();
         assert_eq!(files.iter().filter(|file| file.path.is_empty()).count(), 1);
         for file in files {
