@@ -5,7 +5,9 @@ import type { ComponentType } from "preact";
 import type { IconName } from "../components/icon";
 import { hrefOf } from "../routes";
 import { LivePage } from "./live";
-
+import { NetworkPage } from "./network";
+import { ReplicasPage } from "./replicas";
+import { ReplicationPage } from "./replication";
 import { StagesPage } from "./stages";
 
 /** What a page is given: the values of the `:names` in its path, in their order. */
@@ -23,6 +25,9 @@ export const ROUTES: Route[] = [
   { path: "", view: StagesPage },
   { path: "stages", view: StagesPage },
   { path: "stages/:id", view: LivePage },
+  { path: "replication", view: ReplicationPage },
+  { path: "replicas", view: ReplicasPage },
+  { path: "network", view: NetworkPage },
 ];
 
 interface Entry {
