@@ -19,7 +19,7 @@ export default defineConfig(({ command }) => ({
   },
   server: {
     proxy: Object.fromEntries(
-      ["^/(console/api|whip|whep|events|restage|recordings)/", "^/[A-Z][A-Za-z]+$"].map(path => [
+      ["^/(console/api|whip|whep|events|restage|recordings)(/|$)", "^/[A-Z][A-Za-z]+$"].map(path => [
         path,
         // The signature covers the Host header.
         { target: SERVER, changeOrigin: false, ws: true },

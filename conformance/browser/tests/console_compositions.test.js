@@ -41,7 +41,7 @@ useScene("browser_console_compositions", {
   },
 });
 
-const open = options => openConsolePage(browser, server, "#/compositions", options);
+const open = options => openConsolePage(browser, server, "compositions", options);
 const publisher = (stage, userId, codec, attributes = {}) =>
   publishAs({ browser, site, stages }, stage, userId, codec, attributes);
 const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);

@@ -40,7 +40,7 @@ async function hasSegment(name) {
 }
 
 /** Opens the page of recordings. @param {import("playwright-core").BrowserContextOptions} [options] */
-const open = options => openConsolePage(browser, server, "#/recordings", options);
+const open = options => openConsolePage(browser, server, "recordings", options);
 
 /** The buttons that play one. */
 const PLAY = '[aria-label^="Play the recording"]';
@@ -227,7 +227,7 @@ if (skip) {
     page.on("pageerror", error => problems.push(`${error}`));
     await page.goto(await server.consoleUrl());
     await page.waitForSelector("#navigation");
-    await page.evaluate('location.hash = "#/recordings"');
+    await page.evaluate('location.hash = "recordings"');
     await assertPlays(page);
     assert.deepEqual(problems, []);
     await page.close();

@@ -17,6 +17,9 @@ const DENIED = "AccessDeniedException";
 const CONSOLE = new URL("./", location.href.split("#")[0]);
 const BASE = new URL("../", CONSOLE);
 
+/** The URL of the API, for programs. */
+export const apiUrl = (): string => BASE.href.replace(/\/$/, "");
+
 interface Options {
   method?: "GET" | "POST";
   body?: unknown;

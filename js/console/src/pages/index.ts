@@ -6,7 +6,10 @@ import type { IconName } from "../components/icon";
 import { hrefOf } from "../routes";
 import { CompositionsPage } from "./compositions";
 import { LivePage } from "./live";
+import { NetworkPage } from "./network";
 import { RecordingsPage } from "./recordings";
+import { ReplicasPage } from "./replicas";
+import { ReplicationPage } from "./replication";
 import { StagesPage } from "./stages";
 
 /** What a page is given: the values of the `:names` in its path, in their order. */
@@ -24,8 +27,11 @@ export const ROUTES: Route[] = [
   { path: "", view: StagesPage },
   { path: "stages", view: StagesPage },
   { path: "stages/:id", view: LivePage },
+  { path: "replication", view: ReplicationPage },
+  { path: "replicas", view: ReplicasPage },
   { path: "recordings", view: RecordingsPage },
   { path: "compositions", view: CompositionsPage },
+  { path: "network", view: NetworkPage },
 ];
 
 interface Entry {

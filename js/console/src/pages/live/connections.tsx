@@ -54,7 +54,7 @@ export function Connections({ stage }: { stage: Stage }) {
         each.direction === "publish" ? "publishes" : `watches ${nameOf(each.remoteParticipantId ?? "")}`,
     },
     { title: "Layers", kind: "wide", cell: each => <Layers connection={each} /> },
-    { title: "Estimate", cell: describeEstimate },
+    { title: "Estimate", kind: "number", cell: describeEstimate },
     { title: "Path", cell: describeTransport },
     {
       title: "Round trip",

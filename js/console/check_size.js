@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const FOLDER = new URL("../js/console/dist/assets/", import.meta.url);
+const FOLDER = new URL("dist/assets/", import.meta.url);
 const BYTES_MAX = 300_000;
 /** The player is fetched when the first recording is played. */
 const PLAYER = /^hls/;
