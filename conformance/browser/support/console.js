@@ -85,7 +85,7 @@ export async function assertFits(page) {
     );
     return {
       // Room for a scroll bar is kept on pages that do not need one.
-      page: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      page: Math.max(0, document.documentElement.scrollWidth - width),
       wide: wide.map(element => element.className || element.tagName),
     };
   });

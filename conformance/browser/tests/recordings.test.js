@@ -227,7 +227,7 @@ if (skip) {
     page.on("pageerror", error => problems.push(`${error}`));
     await page.goto(await server.consoleUrl());
     await page.waitForSelector("#navigation");
-    await page.evaluate('location.hash = "recordings"');
+    await page.evaluate('location.hash = "#/recordings"');
     await assertPlays(page);
     assert.deepEqual(problems, []);
     await page.close();

@@ -50,21 +50,25 @@ pub(super) async fn inspect(
             }));
         }
     };
-    let mut refused_because = Vec::new();
     // What is of other accounts is not told.
-    if claims.stage.account == admitted.account() {
-        let store = app.control.store();
-        let stage = store.get_stage(&claims.stage.id).await;
-        if stage.map_err(|error| failed(Failure::from(error)))?.is_none() {
-            refused_because.push("its stage was deleted, or never existed".to_owned());
-        }
-        let row = store.get_token(&claims.participant).await;
-        let row = row.map_err(|error| failed(Failure::from(error)))?;
-        if row.is_some_and(|row| row.revoked_at.is_some()) {
+    if claims.stage.account != admitted.account() {
+        return Ok(Json(InspectReply {
+            refused_because: vec!["its stage is of another account".to_owned()],
+        }));
+    }
+    let store = app.control.store();
+    let stage = store.get_stage(&claims.stage.id).await;
+    let row = store
+        .get_token(&claims.stage.id, &claims.participant)
+        .await
+        .map_err(|error| failed(Failure::from(error)))?;
+    let mut refused_because = Vec::new();
+    match stage.map_err(|error| failed(Failure::from(error)))? {
+        None => refused_because.push("its stage was deleted, or never existed".to_owned()),
+        Some(_) if row.is_some_and(|row| row.revoked_at.is_some()) => {
             refused_because.push("DisconnectParticipant has revoked it".to_owned());
         }
-    } else {
-        refused_because.push("its stage is of another account".to_owned());
+        Some(_) => {}
     }
     Ok(Json(InspectReply { refused_because }))
 }
