@@ -128,7 +128,10 @@ test("Chromium plays a recording", async () => {
   );
   assert.equal(await page.locator("#recordings-found").innerText(), "1 recording, 0 active");
   await assertPlays(page);
-  assert.ok(loaded.some(path => /\/assets\/hls\.light\.min-[\w-]+\.js$/.test(path)), loaded.join("\n"));
+  assert.ok(
+    loaded.some(path => /\/assets\/hls\.light\.min-[\w-]+\.js$/.test(path)),
+    loaded.join("\n"),
+  );
   await page.locator("#player-close").click();
   await page.locator("#player-empty").waitFor();
   assert.equal(await page.locator("#player").count(), 0);

@@ -9,15 +9,21 @@ import { Toasts } from "./components/feedback";
 import { Icon } from "./components/icon";
 import { HEADING } from "./components/page";
 import { NAVIGATION, ROUTES } from "./pages";
+import { JoinPage } from "./pages/join";
 import { Publishing, PublishingButton } from "./pages/live/publishing";
 import { SignInPage } from "./pages/sign-in";
 import { match, segments } from "./routes";
 import { counted, isShown } from "./text/names";
 import { theme, toggleTheme } from "./theme";
 
+/** The first part of the address of the page for joining. */
+const JOIN = "join";
+
 export function App() {
   const main = useRef<HTMLElement>(null);
-  const isOpen = isSignedIn.value;
+  // Whoever was sent a link to join is not asked for a key, nor led to the pages that need one.
+  const isJoining = segments.value[0] === JOIN;
+  const isOpen = isSignedIn.value && !isJoining;
   return (
     <div class="shell">
       <button type="button" class="button skip" onClick={() => main.current?.focus()}>
@@ -26,14 +32,14 @@ export function App() {
       <Bar />
       {isOpen && <Navigation />}
       <main class="page" ref={main} tabIndex={-1}>
-        {notice.value && (
+        {notice.value && !isJoining && (
           <p class="notice" id="notice" role="alert">
             {notice.value}
           </p>
         )}
-        {isOpen ? <CurrentPage /> : session.value ? null : <SignInPage />}
+        {isJoining ? <JoinPage /> : isOpen ? <CurrentPage /> : session.value ? null : <SignInPage />}
       </main>
-      {isOpen && <Publishing />}
+      {(isOpen || isJoining) && <Publishing />}
       <Toasts />
     </div>
   );
@@ -43,7 +49,8 @@ export function App() {
 const isFolded = signal(true);
 
 function Bar() {
-  const isOpen = isSignedIn.value;
+  const isJoining = segments.value[0] === JOIN;
+  const isOpen = isSignedIn.value && !isJoining;
   const next = theme.value === "light" ? "dark" : "light";
   return (
     <header class="bar">
@@ -66,7 +73,7 @@ function Bar() {
         restage
       </a>
       <p class="summary" id="summary" role="status">
-        {summarise()}
+        {isJoining ? "" : summarise()}
       </p>
       <span class="spread" />
       {isOpen && <PublishingButton />}

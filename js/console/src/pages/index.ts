@@ -5,11 +5,16 @@ import type { ComponentType } from "preact";
 import type { IconName } from "../components/icon";
 import { hrefOf } from "../routes";
 import { CompositionsPage } from "./compositions";
+import { IngestPage } from "./ingest";
+import { KeysPage } from "./keys";
 import { LivePage } from "./live";
 import { NetworkPage } from "./network";
 import { RecordingsPage } from "./recordings";
 import { ReplicasPage } from "./replicas";
 import { ReplicationPage } from "./replication";
+import { SessionsPage } from "./sessions";
+import { ParticipantPage } from "./sessions/participant";
+import { SessionPage } from "./sessions/session";
 import { StagesPage } from "./stages";
 
 /** What a page is given: the values of the `:names` in its path, in their order. */
@@ -27,10 +32,15 @@ export const ROUTES: Route[] = [
   { path: "", view: StagesPage },
   { path: "stages", view: StagesPage },
   { path: "stages/:id", view: LivePage },
+  { path: "stages/:id/sessions", view: SessionsPage },
+  { path: "stages/:id/sessions/:session", view: SessionPage },
+  { path: "stages/:id/sessions/:session/:participant", view: ParticipantPage },
   { path: "replication", view: ReplicationPage },
   { path: "replicas", view: ReplicasPage },
   { path: "recordings", view: RecordingsPage },
   { path: "compositions", view: CompositionsPage },
+  { path: "ingest", view: IngestPage },
+  { path: "keys", view: KeysPage },
   { path: "network", view: NetworkPage },
 ];
 
@@ -48,5 +58,7 @@ export const NAVIGATION: Entry[] = [
   { label: "Replicas", icon: "replicas", href: hrefOf("replicas"), section: "replicas" },
   { label: "Recordings", icon: "recordings", href: hrefOf("recordings"), section: "recordings" },
   { label: "Compositions", icon: "compositions", href: hrefOf("compositions"), section: "compositions" },
+  { label: "Ingest keys", icon: "ingest", href: hrefOf("ingest"), section: "ingest" },
+  { label: "Keys and tokens", icon: "keys", href: hrefOf("keys"), section: "keys" },
   { label: "Network", icon: "network", href: hrefOf("network"), section: "network" },
 ];

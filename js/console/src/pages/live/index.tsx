@@ -10,7 +10,7 @@ import type { Stage } from "../../api/types";
 import { CopyButton } from "../../components/copy";
 import { Empty, StateBadge, toast } from "../../components/feedback";
 import { PageHead } from "../../components/page";
-import { go } from "../../routes";
+import { go, hrefOf } from "../../routes";
 import { describeError } from "../../text/explain";
 import { seatKey, stageName } from "../../text/names";
 import type { PageProps } from "..";
@@ -69,6 +69,9 @@ function LiveStage({ stage }: { stage: Stage }) {
         <button type="button" class="button" onClick={() => publishHere(stage)}>
           Publish here…
         </button>
+        <a class="button" href={hrefOf("stages", idOf(stage.arn), "sessions")}>
+          Sessions
+        </a>
         <button
           type="button"
           class="button"

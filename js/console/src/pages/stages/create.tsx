@@ -8,7 +8,7 @@ import { added, regions } from "../../api/live";
 import { createStage } from "../../api/operations";
 import { Field, Form, TextField, textOf } from "../../components/form";
 import { stageName } from "../../text/names";
-import { readTags } from "./tags";
+import { readPairs } from "../../text/pairs";
 
 export function CreateStage() {
   const done = useSignal("");
@@ -16,7 +16,7 @@ export function CreateStage() {
   const root = useRef<HTMLDivElement>(null);
   const offered = regions.value;
   const send = async (values: FormData) => {
-    const tags = readTags(textOf(values, "tags"));
+    const tags = readPairs(textOf(values, "tags"), "tags");
     const region = textOf(values, "region") || (offered[0] ?? "");
     const stage = await createStage(region, textOf(values, "name"), tags);
     added(stage);

@@ -5,10 +5,14 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { createToken } from "../../api/operations";
 import type { NewToken, Stage } from "../../api/types";
-import { copyText } from "../../components/copy";
+import { CopyButton, copyText } from "../../components/copy";
 import { Dialog } from "../../components/dialog";
 import { Form, TextField, textOf } from "../../components/form";
+import { Lines } from "../../components/lines";
+import { QrCode } from "../../components/qr";
 import { stageName } from "../../text/names";
+import { readPairs } from "../../text/pairs";
+import { joinLink, readClaims, whipLine } from "../../text/tokens";
 import { openPublishing } from "../live/publishing";
 
 /** Default validity of a token in minutes. */
@@ -32,8 +36,10 @@ export function TokenDialog({ stage, onClose }: { stage: Stage; onClose: () => v
     const own = revision.current;
     const capabilities = values.getAll("capability").map(String);
     const userId = textOf(values, "userId");
+    const attributes = readPairs(textOf(values, "attributes"), "attributes");
     const token = await createToken(stage.arn, {
       ...(userId && { userId }),
+      ...(Object.keys(attributes).length > 0 && { attributes }),
       capabilities,
       duration: Number(values.get("minutes")),
     });
@@ -67,6 +73,11 @@ export function TokenDialog({ stage, onClose }: { stage: Stage; onClose: () => v
         }
       >
         <TextField label="User id (optional; others see it)" name="userId" maxlength={128} />
+        <TextField
+          label="Attributes (optional; others see them)"
+          name="attributes"
+          placeholder="key=value, …"
+        />
         <fieldset class="choices">
           <legend>The participant may</legend>
           <label>
@@ -125,6 +136,37 @@ function MadeToken({ made, onUse }: { made: Made; onUse: () => void }) {
           </button>
         )}
       </div>
+      <WaysToUse made={made} />
     </div>
+  );
+}
+
+/** The same token as a link, as a picture of the link, and for a terminal. */
+function WaysToUse({ made }: { made: Made }) {
+  const link = joinLink(made.token);
+  const { whip_url: whipUrl } = readClaims(made.token);
+  return (
+    <>
+      <details class="token-way" id="token-link">
+        <summary>Join link and QR code</summary>
+        <p class="hint">
+          It opens this server's own page for joining. The token is in the part of the address that browsers
+          send to nobody; still, whoever has the link is the participant.
+        </p>
+        <div class="actions">
+          <a class="button small" href={link} target="_blank" rel="noreferrer">
+            Open the link
+          </a>
+          <CopyButton text={link} what="the join link" label="Copy link" />
+        </div>
+        <QrCode text={link} label="The join link as a QR code" />
+      </details>
+      {made.canPublish && (
+        <details class="token-way" id="token-line">
+          <summary>FFmpeg (WHIP)</summary>
+          <Lines title="FFmpeg 8 or newer" text={whipLine(whipUrl, made.token)} />
+        </details>
+      )}
+    </>
   );
 }
