@@ -5,6 +5,7 @@ import type { ComponentType } from "preact";
 import type { IconName } from "../components/icon";
 import { hrefOf } from "../routes";
 import { CompositionsPage } from "./compositions";
+import { HealthPage } from "./health";
 import { IngestPage } from "./ingest";
 import { KeysPage } from "./keys";
 import { LivePage } from "./live";
@@ -41,6 +42,7 @@ export const ROUTES: Route[] = [
   { path: "compositions", view: CompositionsPage },
   { path: "ingest", view: IngestPage },
   { path: "keys", view: KeysPage },
+  { path: "health", view: HealthPage },
   { path: "network", view: NetworkPage },
 ];
 
@@ -60,5 +62,6 @@ export const NAVIGATION: Entry[] = [
   { label: "Compositions", icon: "compositions", href: hrefOf("compositions"), section: "compositions" },
   { label: "Ingest keys", icon: "ingest", href: hrefOf("ingest"), section: "ingest" },
   { label: "Keys and tokens", icon: "keys", href: hrefOf("keys"), section: "keys" },
+  { label: "Health", icon: "health", href: hrefOf("health"), section: "health" },
   { label: "Network", icon: "network", href: hrefOf("network"), section: "network" },
 ];

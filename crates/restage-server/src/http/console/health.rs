@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;
 use restage_api::Operation;
+use restage_store::system::clock;
 use serde::Serialize;
 
 use super::Admitted;
@@ -17,6 +18,8 @@ pub(super) struct HealthBody {
     is_ready: bool,
     /// Why it is not ready, or what is to be known although it is.
     sentences: Vec<String>,
+    /// The server's clock, in milliseconds since 1970.
+    now_ms: i64,
     /// As `/metrics` has them: OpenMetrics text.
     metrics: String,
 }
@@ -38,6 +41,7 @@ pub(super) async fn health(
     Ok(Json(HealthBody {
         is_ready,
         sentences,
+        now_ms: clock::now().0 / 1_000,
         metrics: app.metrics.render(&app.control).await,
     }))
 }

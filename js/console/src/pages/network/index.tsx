@@ -9,6 +9,7 @@ import type { PathCheck } from "../../api/types";
 import { Problem } from "../../components/feedback";
 import { PageHead } from "../../components/page";
 import { describeError } from "../../text/explain";
+import { lastCheck } from "./last";
 import { type Finding, RESULT, tryPaths } from "./paths";
 import "./network.css";
 
@@ -36,6 +37,7 @@ export function NetworkPage() {
         if (isLeft.current) throw new Error("the page was left");
         findings.value = [...findings.value, found];
       });
+      lastCheck.value = { findings: findings.value, atMs: Date.now() };
     } catch (error) {
       problem.value = describeError(error);
     }
