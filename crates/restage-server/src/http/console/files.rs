@@ -44,11 +44,13 @@ const PLAIN: &[(&str, &[u8])] = &[
     own!("icon.svg"),
     own!("key.js"),
     own!("names.js"),
+    own!("network.css"),
     own!("player.js"),
     own!("recording_rows.js"),
     own!("recordings.css"),
     own!("recordings.html"),
     own!("recordings.js"),
+    own!("stages.css"),
     own!("style.css"),
     (
         // hls.js (Apache-2.0); a page fetches it when it plays the first recording.
