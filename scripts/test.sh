@@ -63,7 +63,7 @@ js/node_modules/.bin/tsc --project js/console/tsconfig.json
 
 step "Console"
 scripts/console.sh
-node scripts/check_console_size.mjs
+node js/console/check_size.js
 
 step "Boundaries of the crates"
 scripts/check_arrows.sh

@@ -68,7 +68,7 @@ test("a console without its key asks for it, refuses a wrong one and opens with 
   const context = await browser.newContext({ viewport: PHONE });
   const page = await context.newPage();
   await page.goto(`${server.url}/console/`);
-  await page.locator("#key-form", { hasText: "console.key" }).waitFor();
+  await page.locator(".panel", { hasText: "console.key" }).locator("#key-form").waitFor();
   assert.equal(await page.locator(".stage").count(), 0);
   assert.equal(await page.getByRole("navigation").count(), 0);
   const field = page.getByLabel(/Console key/);

@@ -72,7 +72,7 @@ use restage_client::paginate::PaginationConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = aws_config::from_env()
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .endpoint_url(${quoted(endpoint)})
         .region(${quoted(regionOf(sourceStageArn))})
         .load()
