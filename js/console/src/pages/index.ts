@@ -61,7 +61,7 @@ export const NAVIGATION: Entry[] = [
   { label: "Recordings", icon: "recordings", href: hrefOf("recordings"), section: "recordings" },
   { label: "Compositions", icon: "compositions", href: hrefOf("compositions"), section: "compositions" },
   { label: "Ingest keys", icon: "ingest", href: hrefOf("ingest"), section: "ingest" },
-  { label: "Keys and tokens", icon: "keys", href: hrefOf("keys"), section: "keys" },
+  { label: "Keys", icon: "keys", href: hrefOf("keys"), section: "keys" },
   { label: "Health", icon: "health", href: hrefOf("health"), section: "health" },
   { label: "Network", icon: "network", href: hrefOf("network"), section: "network" },
 ];
