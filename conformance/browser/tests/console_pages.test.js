@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 
 import { findings } from "../support/axe.js";
 import { openPage } from "../support/browser.js";
@@ -19,7 +19,6 @@ let source;
 let destination;
 
 useScene("browser_console_pages", {
-  closesPages: true,
   prepare: async () => {
     source = await stages.create("Main-stage");
     destination = await stages.create("Viewers-Berlin");
@@ -29,6 +28,23 @@ useScene("browser_console_pages", {
     await stages.replicate(source, destination, ann.participantId, { reconnectWindowSeconds: 60 });
   },
 });
+
+/** The publisher's page stays; those of the console go with each test. @type {(() => Promise<void>)[]} */
+const closing = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/**
+ * @param {string} url
+ * @param {import("playwright-core").BrowserContextOptions} [options]
+ */
+async function open(url, options = {}) {
+  const opened = await openConsole(browser, url, options);
+  closing.push(opened.close);
+  return opened;
+}
 
 /**
  * Each page: how it is reached, and what is there once it is complete.
@@ -65,7 +81,7 @@ const PAGES = {
 for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   for (const [name, { path, isThere }] of Object.entries(PAGES)) {
     test(`axe finds nothing on the page “${name}”, and it fits: ${colorScheme}`, async () => {
-      const { page, problems } = await openConsole(browser, await server.consoleUrl(), {
+      const { page, problems } = await open(await server.consoleUrl(), {
         viewport: DESKTOP,
         colorScheme,
       });
@@ -88,7 +104,7 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
   }
 
   test(`axe finds nothing where one signs in, and in dialogs: ${colorScheme}`, async () => {
-    const { page } = await openConsole(browser, `${server.url}/console/`, { colorScheme });
+    const { page } = await open(`${server.url}/console/`, { colorScheme });
     await page.locator("#key-form").waitFor();
     assert.deepEqual(await findings(page), []);
     await page.getByLabel("Console key, or the whole address").fill("wrong");
@@ -115,7 +131,7 @@ for (const colorScheme of /** @type {const} */ (["dark", "light"])) {
 }
 
 test("the theme follows the system until somebody chooses", async () => {
-  const { page } = await openConsole(browser, await server.consoleUrl(), { colorScheme: "light" });
+  const { page } = await open(await server.consoleUrl(), { colorScheme: "light" });
   const theme = () => page.evaluate("getComputedStyle(document.documentElement).colorScheme");
   assert.equal(await theme(), "light");
   await page.emulateMedia({ colorScheme: "dark" });
@@ -146,7 +162,7 @@ test("the policy permits no inline script or style, and the page needs none", as
     assert.match(file.headers.get("cache-control") ?? "", /immutable/);
     assert.match(file.headers.get("content-security-policy") ?? "", /default-src 'self'/);
   }
-  const { page, problems } = await openConsole(browser, "about:blank");
+  const { page, problems } = await open("about:blank");
   await page.addInitScript(() => {
     const broken = [];
     Object.assign(window, { broken });
@@ -163,7 +179,7 @@ test("the policy permits no inline script or style, and the page needs none", as
 });
 
 test("a page is reached by keyboard, says its title, and has the focus", async () => {
-  const { page } = await openConsole(browser, await server.consoleUrl());
+  const { page } = await open(await server.consoleUrl());
   await page.locator("nav").waitFor();
   const focused = () => page.evaluate("document.activeElement?.innerText?.trim() ?? ''");
   await page.keyboard.press("Tab");
@@ -182,7 +198,7 @@ test("a page is reached by keyboard, says its title, and has the focus", async (
 });
 
 test("nothing moves while the page loads", async () => {
-  const { page } = await openConsole(browser, "about:blank");
+  const { page } = await open("about:blank");
   await page.addInitScript(() => {
     Object.assign(window, { shift: 0 });
     new PerformanceObserver(list => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { test } from "node:test";
+import { afterEach, test } from "node:test";
 import { promisify } from "node:util";
 
 import { openPage } from "../support/browser.js";
@@ -20,7 +20,6 @@ let source;
 let participantId;
 
 useScene("browser_console_replicas", {
-  closesPages: true,
   prepare: async () => {
     source = await stages.create("Table-source");
     const ann = await stages.token(source, { userId: "Ann" });
@@ -35,8 +34,16 @@ useScene("browser_console_replicas", {
   },
 });
 
+/** The publisher's page stays; those of the console go with each test. @type {(() => Promise<void>)[]} */
+const closing = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
 async function openTable() {
   const opened = await openConsole(browser, await server.consoleUrl());
+  closing.push(opened.close);
   await opened.page.locator(".stage").first().waitFor();
   await goTo(opened.page, `replicas?${new URLSearchParams({ stage: source, participant: participantId })}`);
   await opened.page.getByRole("button", { name: "List replicas" }).waitFor();

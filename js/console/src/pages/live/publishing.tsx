@@ -17,6 +17,7 @@ import { idOf } from "../../api/arn";
 import { known } from "../../api/live";
 import { Dialog } from "../../components/dialog";
 import { Problem } from "../../components/feedback";
+import { Icon } from "../../components/icon";
 import { TestPicture } from "../../media/picture";
 import { describeError, describeSession, whyNoCamera } from "../../text/explain";
 import { stageName } from "../../text/names";
@@ -59,7 +60,8 @@ export function PublishingButton() {
       aria-pressed={publication.value !== undefined}
       onClick={() => openPublishing()}
     >
-      {label.value}
+      <Icon name="publish" />
+      <span class="word">{label.value}</span>
     </button>
   );
 }

@@ -147,7 +147,11 @@ function StageRow({ stage, hasRegion, onToken, onDelete }: RowProps) {
         )}
       </div>
       <div class="actions">
-        <a class="button small" href={hrefOf("stages", idOf(stage.arn))} aria-label={`Open ${name}`}>
+        <a
+          class="button small stage-open"
+          href={hrefOf("stages", idOf(stage.arn))}
+          aria-label={`Open ${name}`}
+        >
           Open
         </a>
         <CopyButton text={stage.arn} what={`ARN of ${name}`} label="Copy ARN" />
