@@ -190,7 +190,6 @@ test("a recording that cannot be played is not said to play", async () => {
   try {
     await play.click();
     await page.locator("#player-problem", { hasText: "The server does not answer." }).waitFor();
-    assert.equal(await play.innerText(), "Play");
     assert.equal(await play.getAttribute("aria-pressed"), "false");
   } finally {
     await server.resume();
@@ -199,7 +198,7 @@ test("a recording that cannot be played is not said to play", async () => {
   await play.click();
   const hasPicture = `document.getElementById("player-video")?.currentTime > 0.5`;
   await eventually(() => page.evaluate(hasPicture), "the recording plays", PLAY_MS);
-  assert.equal(await play.innerText(), "Playing");
+  assert.equal(await play.getAttribute("aria-pressed"), "true");
   await close();
 });
 

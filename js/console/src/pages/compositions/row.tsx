@@ -54,7 +54,7 @@ export function CompositionRow({ item, stage, isShown, playing, onShow, onPlay, 
           aria-pressed={isShown}
           onClick={onShow}
         >
-          {isShown ? "Shown" : "Show"}
+          Show
         </button>
         {told?.destinations.map(
           ({ recordingId }) =>
@@ -67,7 +67,7 @@ export function CompositionRow({ item, stage, isShown, playing, onShow, onPlay, 
                 aria-pressed={playing === recordingId}
                 onClick={() => onPlay(recordingId)}
               >
-                {playing === recordingId ? "Playing" : "Play"}
+                Play
               </button>
             ),
         )}

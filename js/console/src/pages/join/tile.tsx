@@ -42,7 +42,7 @@ export function JoinedTile({ person, token, whepUrl, events }: Props) {
           type="button"
           class="button small"
           aria-pressed={!isMuted.value}
-          aria-label={`Sound of ${name}`}
+          aria-label={`Sound ${isMuted.value ? "off" : "on"}: ${name}`}
           onClick={() => {
             isMuted.value = !isMuted.value;
           }}

@@ -93,7 +93,7 @@ export function PublicKeys() {
           )
         }
       />
-      <PagedFoot list={list} what="public keys" />
+      <PagedFoot list={list} what={list.rows.length === 1 ? "public key" : "public keys"} />
       {asked.value?.what === "import" && <ImportDialog region={own} onDone={list.reload} onClose={close} />}
       {asked.value?.what === "delete" && (
         <DeleteDialog publicKey={asked.value.key} onDone={list.reload} onClose={close} />

@@ -49,7 +49,7 @@ export function RecordingRow({ recording, names, isPlaying, onPlay, onPause }: P
             aria-pressed={isPlaying}
             onClick={onPlay}
           >
-            {isPlaying ? "Playing" : "Play"}
+            Play
           </button>
         )}
         {isOpen(recording) && (

@@ -70,7 +70,7 @@ function Sessions({ stage }: { stage: Stage }) {
           )
         }
       />
-      <PagedFoot list={list} what="sessions" />
+      <PagedFoot list={list} what={list.rows.length === 1 ? "session" : "sessions"} />
     </>
   );
 }

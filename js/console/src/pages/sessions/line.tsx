@@ -2,14 +2,12 @@
 
 import { useEffect, useRef } from "preact/hooks";
 
-import { idOf } from "../../api/arn";
 import { listEvents, type PastParticipant, type Session, type StageEvent } from "../../api/history";
 import { known } from "../../api/live";
 import { allPages } from "../../api/paging";
 import type { Stage } from "../../api/types";
 import { Problem } from "../../components/feedback";
 import { usePolled } from "../../components/polled";
-import { type Column, Table } from "../../components/table";
 import { stageName } from "../../text/names";
 import { formatSpan } from "../../text/units";
 import { personName } from "./session";
@@ -197,46 +195,27 @@ interface ListProps {
 
 /** The events as words, the newest first. */
 export function EventList({ events, fromMs, names, isRead }: ListProps) {
-  const rows = events
-    .map((event, at) => ({ event, at }))
-    .reverse()
-    .slice(0, LISTED_MAX);
-  const columns: Column<(typeof rows)[number]>[] = [
-    {
-      title: "When",
-      cell: ({ event }) => (
-        <time dateTime={event.eventTime}>{new Date(event.eventTime).toLocaleTimeString()}</time>
-      ),
-    },
-    {
-      title: "After",
-      kind: "number",
-      cell: ({ event }) => `+${formatSpan(Math.max(0, Date.parse(event.eventTime) - fromMs))}`,
-    },
-    {
-      title: "Who",
-      cell: ({ event: { participantId } }) => names.people.get(participantId) ?? idOf(participantId),
-    },
-    {
-      title: "What",
-      kind: "wide",
-      cell: ({ event }) => (
-        <span class={event.errorCode ? "problem" : undefined} data-event={event.name}>
-          {describeEvent(event, names)}
-        </span>
-      ),
-    },
-  ];
+  const rows = [...events].reverse().slice(0, LISTED_MAX);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a long list is scrolled by keyboard
     <section class="event-list" tabIndex={0} aria-label="Events, the newest first">
-      <Table
-        caption="Events, the newest first"
-        columns={columns}
-        rows={rows}
-        keyOf={({ at }) => `${at}`}
-        empty={<p class="hint">{isRead ? "No events." : "Loading…"}</p>}
-      />
+      <ol>
+        {rows.map((event, at) => (
+          <li key={`${events.length - at}`} class="event">
+            <time class="event-time" dateTime={event.eventTime}>
+              {new Date(event.eventTime).toLocaleTimeString()}
+            </time>
+            <span class="event-time">+{formatSpan(Math.max(0, Date.parse(event.eventTime) - fromMs))}</span>
+            <span class="event-what">
+              <strong>{names.people.get(event.participantId) ?? event.participantId}</strong>{" "}
+              <span class={event.errorCode ? "problem" : undefined} data-event={event.name}>
+                {describeEvent(event, names)}
+              </span>
+            </span>
+          </li>
+        ))}
+      </ol>
+      {rows.length === 0 && <p class="hint">{isRead ? "No events." : "Loading…"}</p>}
       {events.length > LISTED_MAX && <p class="hint">These are the newest {LISTED_MAX} events.</p>}
     </section>
   );

@@ -186,7 +186,7 @@ function Replicas({ stage, participantId, stages }: ReplicasProps) {
           `${destinationStageArn} ${destinationSessionId}`
         }
       />
-      <PagedFoot list={list} what="replicas" />
+      <PagedFoot list={list} what={list.rows.length === 1 ? "replica" : "replicas"} />
     </section>
   );
 }

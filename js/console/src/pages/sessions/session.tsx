@@ -132,7 +132,7 @@ function OneSession({ stage, sessionId }: { stage: Stage; sessionId: string }) {
           keyOf={({ participantId }) => participantId}
           empty={list.isLoading ? undefined : <Empty title="Nobody" />}
         />
-        <PagedFoot list={list} what="participants" />
+        <PagedFoot list={list} what={list.rows.length === 1 ? "participant" : "participants"} />
       </section>
       {session && list.rows.length > 0 && (
         <SessionLine stage={stage} session={session} people={list.rows} present={present} />
@@ -162,11 +162,11 @@ function columnsOf(stageId: string, sessionId: string): Column<PastParticipant>[
     { title: "Published", cell: ({ published }) => (published ? "yes" : "no") },
     {
       title: "Role",
-      cell: ({ replicationType }) =>
-        replicationType === "SOURCE" || replicationType === "REPLICA" ? (
-          <RoleBadge role={replicationType} />
-        ) : (
+      cell: ({ replicationType = "NONE", replicationState }) =>
+        replicationType === "NONE" || replicationState === "STOPPED" ? (
           "–"
+        ) : (
+          <RoleBadge role={replicationType} />
         ),
     },
     {
