@@ -16,6 +16,8 @@ export default defineConfig(({ command }) => ({
     // The Content-Security-Policy permits no data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The licences of what is in the bundle go with it.
+    license: { fileName: "licences.txt" },
   },
   server: {
     proxy: Object.fromEntries(

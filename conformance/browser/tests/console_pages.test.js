@@ -53,7 +53,7 @@ async function open(url, options = {}) {
 const PAGES = {
   stages: {
     path: () => "stages",
-    isThere: page => page.locator(".stage [data-role=REPLICA]").waitFor({ state: "attached" }),
+    isThere: page => page.locator(".stage .badge[data-role=REPLICA]").waitFor({ state: "attached" }),
   },
   stage: {
     path: () => `stages/${idOf(destination)}`,
@@ -62,7 +62,10 @@ const PAGES = {
       await page.locator(".tile-stats", { hasText: /fps/ }).first().waitFor();
     },
   },
-  replication: { path: () => "replication", isThere: page => page.locator(".link").waitFor() },
+  replication: {
+    path: () => "replication",
+    isThere: page => page.locator(".link[data-state=ACTIVE]").waitFor({ state: "attached" }),
+  },
   replicas: {
     path: () => "replicas",
     isThere: async page => {

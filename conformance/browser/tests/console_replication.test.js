@@ -44,6 +44,18 @@ async function middleOf(locator) {
   return [x + width / 2, y + height / 2];
 }
 
+/** Waits until a line is drawn. One that is level has no height, and so counts as invisible. */
+const isDrawn = link => link.waitFor({ state: "attached" });
+
+/** Clicks the middle of a line. */
+async function clickLine(page, link) {
+  const [x, y] = await link.locator(".link-hit").evaluate(path => {
+    const middle = path.getPointAtLength(path.getTotalLength() / 2).matrixTransform(path.getScreenCTM());
+    return [middle.x, middle.y];
+  });
+  await page.mouse.click(x, y);
+}
+
 /** Drags with the mouse, as people do: in several moves. */
 async function drag(page, from, to) {
   await page.mouse.move(...(await middleOf(from)));
@@ -76,7 +88,7 @@ test("a participant is dragged onto a stage, and a click on the line stops it", 
   );
   await page.screenshot({ path: join(OUTPUT, "console-replication.png") });
 
-  await link.locator(".link-hit").click({ force: true });
+  await clickLine(page, link);
   const dialog = page.getByRole("dialog", { name: "Stop the replica of Ann?" });
   assert.match(await dialog.innerText(), /Ann disappears from Drag-destination\. It stays in Drag-source/);
   await dialog.getByRole("button", { name: "Stop replica" }).click();
@@ -132,8 +144,8 @@ test("what others start and stop is drawn by itself", async () => {
   const { page } = await openGraph();
   await stages.replicate(source, left, participantId);
   await stages.replicate(source, right, participantId);
-  await linkOf(page, source, left, participantId).waitFor();
-  await linkOf(page, source, right, participantId).waitFor();
+  await isDrawn(linkOf(page, source, left, participantId));
+  await isDrawn(linkOf(page, source, right, participantId));
   assert.match(await page.locator("#links-title").innerText(), /^\d+ replicas in progress$/);
   await stages.stop(source, left, participantId);
   await linkOf(page, source, left, participantId).waitFor({ state: "detached" });

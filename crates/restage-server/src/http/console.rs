@@ -47,7 +47,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
 pub(super) const REGION_LEN_MAX: usize = 32;
 /// The operations that the console's key permits: those for which there are pages.
-const ACTIONS: [Action; 35] = [
+const ACTIONS: [Action; 36] = [
     Action::Operation(Operation::ListStages),
     Action::Operation(Operation::GetStage),
     Action::Operation(Operation::CreateStage),
@@ -80,6 +80,7 @@ const ACTIONS: [Action; 35] = [
     Action::Operation(Operation::DeletePublicKey),
     Action::Operation(Operation::RevokeConnectionToken),
     Action::Extension(Own::ListRecordings),
+    Action::Extension(Own::GetRecording),
     Action::Extension(Own::PauseRecording),
     Action::Extension(Own::ResumeRecording),
     Action::Extension(Own::GetRecordingUrl),

@@ -9,7 +9,13 @@ import { type Session, session } from "./session";
 /** Calls that take longer than this are aborted. */
 const ANSWER_TIMEOUT_MS = 10_000;
 /** The operations that are restage's own, whose paths begin with `restage/`. */
-const OWN = new Set(["ListRecordings", "PauseRecording", "ResumeRecording", "GetRecordingUrl"]);
+const OWN = new Set([
+  "ListRecordings",
+  "GetRecording",
+  "PauseRecording",
+  "ResumeRecording",
+  "GetRecordingUrl",
+]);
 /** The error of a key that may do less than it was asked to; its signature is as it should be. */
 const DENIED = "AccessDeniedException";
 

@@ -44,7 +44,7 @@ export function Table<Row>({ caption, columns, rows, keyOf, empty }: TableProps<
             <tr key={keyOf(row)} data-key={keyOf(row)}>
               {columns.map(({ title, cell, kind }) => (
                 <td key={title} data-kind={kind} data-title={kind === "actions" ? undefined : title}>
-                  {cell(row)}
+                  <div class="cell">{cell(row)}</div>
                 </td>
               ))}
             </tr>

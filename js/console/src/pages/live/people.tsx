@@ -131,13 +131,13 @@ function WatchButtons({ page, seat }: { page: Stage; seat: Seat }) {
         aria-label={`Watch ${seatName(seat)}`}
         onClick={() => choose(page, stages, [key], !isWatching)}
       >
-        {isWatching ? "Watching" : "Watch"}
+        Watch
       </button>
       {hasSource && !(isWatching && wanted.includes(source)) && (
         <button
           type="button"
           class="button small"
-          aria-label={`Watch ${displayName(seat.participant)} in both stages side by side`}
+          aria-label={`With source: watch ${displayName(seat.participant)} in both stages side by side`}
           onClick={() => choose(page, stages, [source, key], true)}
         >
           With source

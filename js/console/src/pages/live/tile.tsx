@@ -91,7 +91,7 @@ export function Tile({ seat, sourceStage, onClose }: Props) {
           <button
             type="button"
             class="button small tile-close"
-            aria-label={`Stop watching ${seatName(seat)}`}
+            aria-label={`Close ${seatName(seat)}`}
             ref={closeButton}
             onClick={onClose}
           >
