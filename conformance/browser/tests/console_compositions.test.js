@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { findings } from "../support/axe.js";
 import {
   compositors,
   createEncoder,
@@ -254,10 +255,12 @@ test("a compositor that dies is said to have been restarted, and why; what is re
     await shows(other.page, eve.participantId, "PICTURE");
     await shows(other.page, fay.participantId, "PICTURE");
     await assertFits(other.page);
+    assert.deepEqual(await findings(other.page), []);
     await other.page.screenshot({ path: join(OUTPUT, `compositions-${name}.png`), fullPage: true });
     await other.page.getByRole("button", { name: "Start a composition" }).click();
     await other.page.getByLabel("one over the others").check();
     await assertFits(other.page);
+    assert.deepEqual(await findings(other.page), [], "the form");
     await other.page.screenshot({ path: join(OUTPUT, `compositions-form-${name}.png`) });
     assert.deepEqual(other.problems, []);
     await other.close();

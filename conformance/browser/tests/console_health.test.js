@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
+import { findings } from "../support/axe.js";
 import { openPage } from "../support/browser.js";
 import { assertFits, DESKTOP, goTo, openConsole, openConsolePage, PHONE } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
@@ -70,6 +71,7 @@ test("figures grow into charts, and agree with what is going on", async () => {
   await page.screenshot({ path: join(OUTPUT, "health-desk.png"), fullPage: true });
   await page.setViewportSize(PHONE);
   await assertFits(page);
+  assert.deepEqual(await findings(page), []);
   await page.screenshot({ path: join(OUTPUT, "health-phone.png"), fullPage: true });
   await page.setViewportSize(DESKTOP);
   assert.deepEqual(problems, []);
@@ -126,6 +128,7 @@ test("what is wrong is said: workers that stand, a full spool, events that wait,
     await alarms.getByText(words).waitFor();
   }
   await page.locator("#health-figures").getByText("webhook: 3 wait, the oldest for 5 min 1 s").waitFor();
+  assert.deepEqual(await findings(page), []);
   await page.getByText(/This device's clock is 10 min \d+ s ahead of the server's/).waitFor();
   await close();
 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { findings } from "../support/axe.js";
 import { openPage } from "../support/browser.js";
 import { assertFits, DESKTOP, idOf, openConsolePage, openStage, PHONE } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
@@ -81,6 +82,7 @@ test("a session has its participants, its filters and its time line", async () =
   await page.screenshot({ path: join(OUTPUT, "history-session.png"), fullPage: true });
   await page.setViewportSize(PHONE);
   await assertFits(page);
+  assert.deepEqual(await findings(page), []);
   await page.screenshot({ path: join(OUTPUT, "history-session-phone.png"), fullPage: true });
   await page.setViewportSize(DESKTOP);
 

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 
 import { GetIngestConfigurationCommand, ListIngestConfigurationsCommand } from "@aws-sdk/client-ivs-realtime";
 
+import { findings } from "../support/axe.js";
 import { launch } from "../support/browser.js";
 import { assertFits, DESKTOP, openConsolePage, PHONE } from "../support/console.js";
 import { encodeTo } from "../support/encoder.js";
@@ -59,6 +60,7 @@ test("a key is made, hidden until it is asked for, used by an encoder, moved and
   const dialog = page.getByRole("dialog", { name: "New ingest key" });
   await dialog.getByLabel("Name (optional)").fill("studio");
   await dialog.getByLabel("Stage", { exact: true }).selectOption(lobby);
+  assert.deepEqual(await findings(page), [], "the form");
   await dialog.getByLabel("User id").fill("camera");
   const attributes = dialog.getByLabel("Attributes");
   await attributes.fill("=x");
@@ -82,6 +84,7 @@ test("a key is made, hidden until it is asked for, used by an encoder, moved and
   await page.screenshot({ path: join(OUTPUT, "ingest-desk.png"), fullPage: true });
   await page.setViewportSize(PHONE);
   await assertFits(page);
+  assert.deepEqual(await findings(page), []);
   await page.screenshot({ path: join(OUTPUT, "ingest-phone.png"), fullPage: true });
   await page.setViewportSize(DESKTOP);
   await row.getByRole("button", { name: "Show the stream key" }).click();

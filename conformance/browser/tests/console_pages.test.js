@@ -17,15 +17,18 @@ const WIDE = { width: 1920, height: 1080 };
 
 let source;
 let destination;
+let ann;
+let session;
 
 useScene("browser_console_pages", {
   prepare: async () => {
     source = await stages.create("Main-stage");
     destination = await stages.create("Viewers-Berlin");
-    const ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
+    ann = await stages.token(source, { userId: "Ann", attributes: { role: "host" } });
     await openPage(browser, site, `card.html#name=Ann&token=${ann.token}`);
     await stages.waitFor(source, ann.participantId, "CONNECTED");
     await stages.replicate(source, destination, ann.participantId, { reconnectWindowSeconds: 60 });
+    session = (await stages.list()).find(({ arn }) => arn === source).activeSessionId;
   },
 });
 
@@ -72,6 +75,33 @@ const PAGES = {
       await page.waitForFunction("document.querySelector('[name=participant]')?.value !== ''");
       await page.getByRole("button", { name: "List replicas" }).click();
       await page.locator("#replicas tbody tr").waitFor();
+    },
+  },
+  // Those with nothing on them; the tests of each page look at it when it has something.
+  recordings: { path: () => "recordings", isThere: page => page.locator("#recordings-empty").waitFor() },
+  compositions: {
+    path: () => "compositions",
+    isThere: page => page.locator("#compositions-empty").waitFor(),
+  },
+  ingest: { path: () => "ingest", isThere: page => page.locator("#ingest-empty").waitFor() },
+  keys: { path: () => "keys", isThere: page => page.getByText("No public keys").waitFor() },
+  sessions: {
+    path: () => `stages/${idOf(source)}/sessions`,
+    isThere: page => page.locator("tbody tr").first().waitFor(),
+  },
+  session: {
+    path: () => `stages/${idOf(source)}/sessions/${session}`,
+    isThere: page => page.locator("#time-line [data-event]").first().waitFor(),
+  },
+  participant: {
+    path: () => `stages/${idOf(source)}/sessions/${session}/${ann.participantId}`,
+    isThere: page => page.locator("#past-replicas tbody tr").first().waitFor(),
+  },
+  health: {
+    path: () => "health",
+    isThere: async page => {
+      await page.locator("#health-doctor .finding").first().waitFor();
+      await page.locator("#health-charts polyline").first().waitFor();
     },
   },
   network: {

@@ -7,6 +7,7 @@ import { test } from "node:test";
 
 import { DisconnectParticipantCommand, ListPublicKeysCommand } from "@aws-sdk/client-ivs-realtime";
 
+import { findings } from "../support/axe.js";
 import { assertFits, openConsole, openConsolePage, openStage, PHONE } from "../support/console.js";
 import { readQr } from "../support/qr.js";
 import { browser, server, stages, useScene } from "../support/scene.js";
@@ -55,6 +56,7 @@ test("a token is made with all it can have; its link and its QR code lead to the
   await page.screenshot({ path: join(OUTPUT, "tokens-dialog.png") });
   await page.setViewportSize(PHONE);
   await assertFits(page);
+  assert.deepEqual(await findings(page), [], "the dialog");
   await page.screenshot({ path: join(OUTPUT, "tokens-dialog-phone.png") });
   assert.deepEqual(problems, []);
 
@@ -80,6 +82,7 @@ test("a token is made with all it can have; its link and its QR code lead to the
   const seen = () => tile.locator("video").evaluate(video => video.videoWidth > 0 && video.currentTime > 0.5);
   await eventually(seen, "the picture of the test plays", PLAY_MS);
   await assertFits(other.page);
+  assert.deepEqual(await findings(other.page), [], "the page for joining");
   await other.page.screenshot({ path: join(OUTPUT, "join.png"), fullPage: true });
   await assertFits(guest.page);
   assert.ok(!requests.some(url => url.includes(token.slice(0, 20))), "the token is in no address");
@@ -105,6 +108,7 @@ test("a token is inspected: what it says, and why it is refused", async () => {
   const said = await good.innerText();
   for (const words of [participantId, stage, "eve", "publish", server.url])
     assert.ok(said.includes(words), said);
+  assert.deepEqual(await findings(page), [], "what is said of a token");
   await page.screenshot({ path: join(OUTPUT, "tokens-keys.png"), fullPage: true });
 
   // One whose claims were changed has a wrong signature, and this one has also expired.
@@ -170,6 +174,7 @@ test("a public key is imported, shown and deleted; a private one is not sent", a
   const shown = page.getByRole("dialog", { name: "backend" });
   assert.equal(await shown.locator("pre").innerText(), pem.trim());
   assert.match(await shown.innerText(), /Fingerprint\s+([0-9a-f]{2}:)+[0-9a-f]{2}/);
+  assert.deepEqual(await findings(page), [], "a public key");
   await shown.getByRole("button", { name: "Close" }).click();
   await panel.getByRole("button", { name: "Delete backend" }).click();
   await page.getByRole("dialog", { name: "Delete backend?" }).getByRole("button", { name: "Delete" }).click();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { FIREFOX, launchFirefox } from "../../interop/clients/firefox.js";
+import { findings } from "../support/axe.js";
 import { assertFits, DESKTOP, openConsolePage, PHONE } from "../support/console.js";
 import { createRecordedStage, publishCard, waitForRecording } from "../support/recording.js";
 import { browser, server, stages, useScene } from "../support/scene.js";
@@ -153,6 +154,7 @@ test("the page fits a desk and a phone, in dark and in light", async () => {
     const hasPicture = `document.getElementById("player-video")?.currentTime > 0.5`;
     await eventually(() => page.evaluate(hasPicture), "the recording plays", PLAY_MS);
     await assertFits(page);
+    assert.deepEqual(await findings(page), []);
     await page.screenshot({ path: join(OUTPUT, `recordings-${name}.png`), fullPage: true });
     assert.deepEqual(problems, []);
     await close();
