@@ -36,7 +36,6 @@ const wordsOf = locator => locator.locator("[data-event]").allInnerTexts();
 test("a session has its participants, its filters and its time line", async () => {
   const { page, problems, close } = await openStage(browser, await server.consoleUrl(), source);
   // The console watches too, and its viewer is a participant.
-  await page.getByRole("button", { name: /^Watch ann/ }).click();
   await page.locator(".tile-stats", { hasText: /fps/ }).waitFor({ timeout: PLAY_MS });
   await page.getByRole("link", { name: "Sessions", exact: true }).click();
   await page.getByRole("heading", { level: 1, name: "Sessions of Main-stage" }).waitFor();

@@ -100,7 +100,7 @@ const PAGES = {
   health: {
     path: () => "health",
     isThere: async page => {
-      await page.locator("#health-doctor .finding").first().waitFor();
+      await page.locator("#health-doctor .finding").first().waitFor({ state: "attached" });
       await page.locator("#health-charts polyline").first().waitFor();
     },
   },

@@ -27,7 +27,8 @@ export function Chart({ title, points, format, least = 1, hint }: Props) {
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     })
     .join(" ");
-  const highest = known.length > 0 ? format(Math.max(...known.map(({ value }) => value))) : "–";
+  const highest =
+    known.length > 0 ? `at most ${format(Math.max(...known.map(({ value }) => value)))}` : "no figures yet";
   const said = now === undefined ? "–" : format(now);
   return (
     <figure class="chart" data-chart={title}>
@@ -40,13 +41,13 @@ export function Chart({ title, points, format, least = 1, hint }: Props) {
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${title}: ${said} now, at most ${highest} in the last minutes`}
+        aria-label={`${title}: ${said} now, ${highest} in the last minutes`}
       >
         <line class="chart-ground" x1="0" x2={WIDTH} y1={HEIGHT - 1} y2={HEIGHT - 1} />
         {known.length > 1 && <polyline class="chart-line" points={line} />}
       </svg>
       <p class="hint">
-        at most {highest}
+        {highest}
         {hint && `; ${hint}`}
       </p>
     </figure>

@@ -9,6 +9,7 @@ import { PageHead } from "../../components/page";
 import { usePolled } from "../../components/polled";
 import { hrefOf } from "../../routes";
 import { describeError, sentence } from "../../text/explain";
+import { counted } from "../../text/names";
 import { formatMs, formatRate, formatShare, formatSpan } from "../../text/units";
 import { lastCheck } from "../network/last";
 import { alarmsOf } from "./alarms";
@@ -217,8 +218,30 @@ function outbox(metrics: Metrics): string {
 /** The words for verdicts, so that they are not told by colour alone. */
 const WORDS = { ok: "ok", off: "off", warn: "look", fail: "fail" };
 
+/** What needs to be looked at; the rest is folded. */
 function Findings({ findings, empty }: { findings: Finding[]; empty: string }) {
   if (findings.length === 0) return <p class="hint">{empty}</p>;
+  const isWrong = ({ verdict }: Finding) => verdict === "warn" || verdict === "fail";
+  const wrong = findings.filter(isWrong);
+  const fine = findings.filter(found => !isWrong(found));
+  return (
+    <>
+      {wrong.length > 0 && <List findings={wrong} />}
+      {fine.length > 0 && (
+        <details class="health-fine">
+          <summary>
+            {wrong.length > 0
+              ? `${fine.length} more found nothing wrong`
+              : `${counted(fine.length, "check")}, and nothing is wrong`}
+          </summary>
+          <List findings={fine} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function List({ findings }: { findings: Finding[] }) {
   return (
     <ul class="findings">
       {findings.map(({ check, verdict, sentence: text }) => (

@@ -118,14 +118,14 @@ function IngestRow({ row, isOpen, onOpen, onAsk }: RowProps) {
     <li class="panel ingest" data-ingest={arn}>
       <div class="ingest-head">
         <div class="ingest-text">
-          <p class="ingest-name">
-            {name}
+          <div class="ingest-name">
+            <h2>{name}</h2>
             <span class="badge">{ingestProtocol}</span>
             {redundantIngest && <span class="badge">REDUNDANT</span>}
             <StateBadge tone={isActive ? "good" : "quiet"}>
               {isActive ? "an encoder sends" : "nobody sends"}
             </StateBadge>
-          </p>
+          </div>
           <p class="hint">
             {stageArn ? (
               <>
