@@ -47,17 +47,20 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// A file's path below `dist`.
+fn name<'a>(dist: &Path, file: &'a Path) -> &'a Path {
+    file.strip_prefix(dist).unwrap_or(file)
+}
+
 /// The table of names and contents, as Rust.
 fn table(dist: &Path, files: &[PathBuf]) -> String {
     let mut text = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(dist).unwrap_or(file).display();
-        let path = file.display();
+        let name = name(dist, file).display().to_string();
+        let copy = format!("/console/{name}");
         let _ = writeln!(
             text,
-            "    ({:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))),",
-            name.to_string(),
-            format!("/{path}"),
+            "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {copy:?}))),"
         );
     }
     text.push_str("]\n");

@@ -252,14 +252,13 @@ function Box({ box, drop, isTarget, viewport, onBegin, onChoose }: BoxProps) {
   const reveal = () => viewport.reveal(x, y, BOX_WIDTH, Math.min(height, 200));
   return (
     <g class="box" data-stage={stage.arn} data-drop={drop} data-target={isTarget || undefined}>
+      <title>{`${name} (${idOf(stage.arn)})`}</title>
       <rect class="box-frame" x={x} y={y} width={BOX_WIDTH} height={height} rx={12} />
       <a
         href={hrefOf("stages", idOf(stage.arn))}
-        aria-label={`Open ${name}`}
         onFocus={reveal}
         onPointerDown={event => event.stopPropagation()}
       >
-        <title>{`${name} (${idOf(stage.arn)})`}</title>
         <text class="box-name" x={x + 14} y={y + 20}>
           {shortened(name, NAME_MAX)}
         </text>
