@@ -34,4 +34,5 @@ if [ "$(cat "$STAMP" 2>/dev/null || true)" = "$WANT" ]; then
 fi
 step "Building the console"
 npm --prefix js run --silent bundle --workspace console
+node js/console/check_size.js
 printf '%s' "$WANT" >"$STAMP"

@@ -24,11 +24,18 @@ fn main() -> io::Result<()> {
         // The same files make the same binary, in whatever order the system lists them.
         files.sort();
     }
-    let out = env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?;
-    fs::write(
-        Path::new(&out).join("console_files.rs"),
-        table(&dist, &files),
-    )
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
+    // The compiler reads copies, since the console may be built again meanwhile.
+    let copies = out.join("console");
+    if copies.is_dir() {
+        fs::remove_dir_all(&copies)?;
+    }
+    for file in &files {
+        let copy = copies.join(name(&dist, file));
+        fs::create_dir_all(copy.parent().unwrap_or(&copies))?;
+        fs::copy(file, copy)?;
+    }
+    fs::write(out.join("console_files.rs"), table(&dist, &files))
 }
 
 /// The files below a folder. Hidden ones belong to tools.
@@ -47,17 +54,20 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
+/// A file's path below `dist`.
+fn name<'a>(dist: &Path, file: &'a Path) -> &'a Path {
+    file.strip_prefix(dist).unwrap_or(file)
+}
+
 /// The table of names and contents, as Rust.
 fn table(dist: &Path, files: &[PathBuf]) -> String {
     let mut text = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(dist).unwrap_or(file).display();
-        let path = file.display();
+        let name = name(dist, file).display().to_string();
+        let copy = format!("/console/{name}");
         let _ = writeln!(
             text,
-            "    ({:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {:?}))),",
-            name.to_string(),
-            format!("/{path}"),
+            "    ({name:?}, include_bytes!(concat!(env!(\"OUT_DIR\"), {copy:?}))),"
         );
     }
     text.push_str("]\n");

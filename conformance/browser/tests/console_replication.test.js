@@ -120,7 +120,11 @@ test("by keyboard: a participant is chosen, replicated, and its line stopped", a
   const { arn: source, participantId } = await publisher("Keys-source", "Bob");
   const destination = await stages.create("Keys-destination");
   const { page } = await openGraph();
-  await page.getByRole("button", { name: "Replicate Bob in Keys-source to…" }).focus();
+  const hasFocus = locator => locator.evaluate(each => each === document.activeElement);
+  const seat = page.getByRole("button", { name: "Replicate Bob in Keys-source to…" });
+  await boxOf(page, source).locator("a").focus();
+  await page.keyboard.press("Tab");
+  assert.ok(await hasFocus(seat), "after the stage's name comes its participant");
   await page.keyboard.press("Enter");
   const dialog = page.getByRole("dialog", { name: "Replicate Bob" });
   await dialog.getByLabel("Into the stage").selectOption(destination);
@@ -130,6 +134,7 @@ test("by keyboard: a participant is chosen, replicated, and its line stopped", a
   const link = linkOf(page, source, destination, participantId);
   await eventually(async () => (await link.getAttribute("data-state")) === "ACTIVE", "the line is there");
   await link.focus();
+  assert.ok(await hasFocus(link));
   await page.keyboard.press("Space");
   const question = page.getByRole("dialog", { name: "Stop the replica of Bob?" });
   await question.getByRole("button", { name: "Stop replica" }).focus();

@@ -12,7 +12,8 @@ import { destinationsOf } from "../live/replicate";
 import {
   BOX_WIDTH,
   boxAt,
-  dragCurve,
+  DOT_X,
+  dragLine,
   HEAD_HEIGHT,
   type Line,
   layOut,
@@ -177,15 +178,27 @@ function DragLine({ held, viewport }: { held: Drag; viewport: Viewport }) {
   const { x, y } = viewport.pointAt(held.lastX, held.lastY);
   return (
     <g class="drag">
-      <path class="drag-line" d={dragCurve(held.seat.box, x, y)} />
-      <text class="drag-name" x={x + 12} y={y - 10}>
+      <path class="drag-line" d={dragLine(held.seat.box, x, y)} />
+      <rect
+        class="drag-frame"
+        x={x - 14}
+        y={y - SEAT_HEIGHT / 2}
+        width={BOX_WIDTH - 16}
+        height={SEAT_HEIGHT - 4}
+        rx={8}
+      />
+      <circle class="drag-dot" cx={x} cy={y - 2} r={5} />
+      <text x={x + 14} y={y + 3}>
         {shortened(displayName(held.seat.participant), SEAT_MAX)}
       </text>
     </g>
   );
 }
 
-/** Enter and the space bar press what is no button of HTML. */
+/**
+ * Enter and the space bar press what is no button of HTML. Such an element is reached by `tabindex` in lower case: attributes of SVG have
+ * one spelling.
+ */
 const pressed = (act: () => void) => (event: TargetedKeyboardEvent<SVGElement>) => {
   if (event.key !== "Enter" && event.key !== " ") return;
   event.preventDefault();
@@ -208,7 +221,7 @@ function LinkLine({ line, onStop }: { line: Line; onStop: (link: Link) => void }
     <g
       class="link"
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-label={`Stop the replica of ${name}`}
       data-link={key}
       data-state={link.participant.replicationState}
@@ -239,19 +252,18 @@ function Box({ box, drop, isTarget, viewport, onBegin, onChoose }: BoxProps) {
   const reveal = () => viewport.reveal(x, y, BOX_WIDTH, Math.min(height, 200));
   return (
     <g class="box" data-stage={stage.arn} data-drop={drop} data-target={isTarget || undefined}>
+      <title>{`${name} (${idOf(stage.arn)})`}</title>
       <rect class="box-frame" x={x} y={y} width={BOX_WIDTH} height={height} rx={12} />
       <a
         href={hrefOf("stages", idOf(stage.arn))}
-        aria-label={`Open ${name}`}
         onFocus={reveal}
         onPointerDown={event => event.stopPropagation()}
       >
-        <title>{`${name} (${idOf(stage.arn)})`}</title>
         <text class="box-name" x={x + 14} y={y + 20}>
           {shortened(name, NAME_MAX)}
         </text>
         <text class="box-id" x={x + 14} y={y + 36}>
-          {seats.length === 0 ? `${idOf(stage.arn)} · nobody publishes` : idOf(stage.arn)}
+          {seats.length === 0 ? `${idOf(stage.arn)} · empty` : idOf(stage.arn)}
         </text>
       </a>
       {seats.map(seat => (
@@ -288,7 +300,7 @@ function SeatRow({ box, seat, onFocus, onBegin, onChoose }: SeatProps) {
   const content = (
     <>
       <rect class="seat-frame" x={x + 8} y={y + 2} width={BOX_WIDTH - 16} height={SEAT_HEIGHT - 4} rx={8} />
-      <circle class="seat-dot" cx={x + 22} cy={y + SEAT_HEIGHT / 2} r={5} />
+      <circle class="seat-dot" cx={x + DOT_X} cy={y + SEAT_HEIGHT / 2} r={5} />
       <text class="seat-name" x={x + 36} y={y + SEAT_HEIGHT / 2 + 5}>
         {shortened(displayName(participant), SEAT_MAX)}
       </text>
@@ -307,7 +319,7 @@ function SeatRow({ box, seat, onFocus, onBegin, onChoose }: SeatProps) {
     <g
       class="seat"
       role="button"
-      tabIndex={0}
+      tabindex={0}
       aria-label={`Replicate ${seatName(seat)} to…`}
       data-role={role}
       data-participant={participant.participantId}

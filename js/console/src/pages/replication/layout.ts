@@ -9,6 +9,8 @@ import { drawnParticipants, type Link, linkKey } from "./model";
 export const BOX_WIDTH = 236;
 export const HEAD_HEIGHT = 44;
 export const SEAT_HEIGHT = 34;
+/** The middle of the dot before a name, from the box's edge. */
+export const DOT_X = 22;
 const BOX_FOOT = 8;
 /** Between boxes of a column, between parts of a column, between columns. */
 const [GAP_Y, GAP_PART, GAP_X] = [22, 36, 130];
@@ -28,6 +30,8 @@ export interface SeatBox {
 
 export interface StageBox {
   stage: Stage;
+  /** Where its column begins, which may have several parts beside each other. */
+  columnX: number;
   x: number;
   y: number;
   height: number;
@@ -58,13 +62,14 @@ export function layOut(stages: Stage[], links: Link[]): Picture {
   for (const column of columns) {
     if (column.length === 0) continue;
     if (x > 0) x += GAP_X;
+    const columnX = x;
     let y = 0;
     for (const stage of column) {
-      const box = boxOf(stage, x, y);
+      const box = boxOf(stage, columnX, x, y);
       if (y > 0 && y + box.height > PART_HEIGHT) {
         x += BOX_WIDTH + GAP_PART;
         y = 0;
-        Object.assign(box, boxOf(stage, x, y));
+        Object.assign(box, boxOf(stage, columnX, x, y));
       }
       boxes.push(box);
       y += box.height + GAP_Y;
@@ -75,7 +80,7 @@ export function layOut(stages: Stage[], links: Link[]): Picture {
   return { boxes, lines: linesOf(boxes, links), width: Math.max(x, BOX_WIDTH), height: Math.max(height, 1) };
 }
 
-function boxOf(stage: Stage, x: number, y: number): StageBox {
+function boxOf(stage: Stage, columnX: number, x: number, y: number): StageBox {
   const all = drawnParticipants(stage);
   const seats = all.slice(0, SEATS_MAX).map((participant, at) => ({
     participant,
@@ -85,7 +90,7 @@ function boxOf(stage: Stage, x: number, y: number): StageBox {
   const more = all.length - seats.length;
   const rows = seats.length + (more > 0 ? 1 : 0);
   const height = HEAD_HEIGHT + rows * SEAT_HEIGHT + (rows > 0 ? BOX_FOOT : 0);
-  return { stage, x, y, height, seats, more };
+  return { stage, columnX, x, y, height, seats, more };
 }
 
 /** The stages of each column: by distance from a source, and those without a link in the last one. */
@@ -147,6 +152,7 @@ function heightOf(box: StageBox, { participantId }: Link): number {
 function curve(from: StageBox, fromY: number, to: StageBox, toY: number): string {
   const isBack = to.x <= from.x;
   const startX = from.x + BOX_WIDTH;
+  if (!isBack && to.x > to.columnX) return lane(startX, fromY, to, toY);
   // A line to a column before this one arrives at the right edge.
   const endX = isBack ? to.x + BOX_WIDTH + 8 : to.x - 8;
   const bend = isBack ? 90 : Math.max(50, (endX - startX) / 2);
@@ -154,12 +160,21 @@ function curve(from: StageBox, fromY: number, to: StageBox, toY: number): string
   return `M ${startX} ${fromY} C ${startX + bend} ${fromY}, ${endBend} ${toY}, ${endX} ${toY}`;
 }
 
-/** A line from a participant to wherever it is dragged. */
-export function dragCurve(seat: SeatBox, x: number, y: number): string {
-  const [startX, startY] = [seat.x + BOX_WIDTH, seat.y + SEAT_HEIGHT / 2];
-  const bend = Math.max(40, Math.abs(x - startX) / 2);
-  return `M ${startX} ${startY} C ${startX + bend} ${startY}, ${x - bend} ${y}, ${x} ${y}`;
+/** A line to a further part of a column: it passes the parts before it between two boxes. */
+function lane(startX: number, fromY: number, to: StageBox, toY: number): string {
+  const laneY = to.y - GAP_Y / 2;
+  const [laneStart, laneEnd] = [to.columnX - GAP_PART / 2, to.x - GAP_PART];
+  const endX = to.x - 8;
+  const bend = (laneStart - startX) / 2;
+  return (
+    `M ${startX} ${fromY} C ${startX + bend} ${fromY}, ${laneStart - bend} ${laneY}, ${laneStart} ${laneY} ` +
+    `L ${laneEnd} ${laneY} C ${laneEnd + 22} ${laneY}, ${endX - 18} ${toY}, ${endX} ${toY}`
+  );
 }
+
+/** A line from a participant to wherever it is dragged. */
+export const dragLine = (seat: SeatBox, x: number, y: number): string =>
+  `M ${seat.x + DOT_X} ${seat.y + SEAT_HEIGHT / 2} L ${x} ${y}`;
 
 /** The box at a point of the picture. */
 export const boxAt = ({ boxes }: Picture, x: number, y: number): StageBox | undefined =>
