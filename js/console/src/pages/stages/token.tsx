@@ -157,7 +157,7 @@ function WaysToUse({ made }: { made: Made }) {
           <a class="button small" href={link} target="_blank" rel="noreferrer">
             Open the link
           </a>
-          <CopyButton text={link} what="the join link" label="Copy link" />
+          <CopyButton text={link} what="link for joining" label="Copy link" />
         </div>
         <QrCode text={link} label="The join link as a QR code" />
       </details>
