@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run check test site dist bench-recording setup fmt clean
+.PHONY: help install run console check test site dist bench-recording setup fmt clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -13,6 +13,10 @@ install: ## Install what is missing, build, and put `restage` into PREFIX/bin (~
 run: ## Install what is missing, build, and start a server with its data in ./data
 	@scripts/setup.sh run
 	@scripts/run.sh
+
+console: ## Build the console's pages, which the next build of the server contains
+	@scripts/setup.sh run
+	@scripts/console.sh
 
 check: ## Format, lint, boundaries, unit and scenario tests: minutes, once it has been built
 	@scripts/setup.sh test
@@ -40,5 +44,5 @@ fmt: ## Format Rust, Python and JavaScript in place
 	@scripts/fmt.sh
 
 clean: ## Remove everything that was built or installed inside this directory, but not ./data
-	rm -rf target dist .venv js/node_modules js/*/dist js/*/.test conformance/*/node_modules conformance/output conformance/sdk-java/target \
+	rm -rf target dist .venv js/node_modules js/*/node_modules js/*/dist js/*/.test conformance/*/node_modules conformance/output conformance/sdk-java/target \
 		docs/site/node_modules docs/site/out docs/site/pages docs/site/.rspress

@@ -20,6 +20,7 @@ BINARY="${RESTAGE_BINARY:-}"
 
 if [ -z "$BINARY" ]; then
     scripts/setup.sh run
+    scripts/console.sh
     step "Building restage (the first time takes minutes)"
     cargo build --release --locked --package restage
     BINARY=target/release/restage

@@ -5,6 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 export PATH="$PATH:$HOME/.cargo/bin"
 
+scripts/console.sh
 step "Building restage (the first time takes minutes)"
 cargo build --release --locked --package restage
 

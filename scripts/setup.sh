@@ -79,11 +79,12 @@ collect_missing() {
     pkg-config --exists 'openssl >= 3.0' 2>/dev/null || MISSING+=(libssl-dev)
     need curl curl
     [ -e /etc/ssl/certs/ca-certificates.crt ] || MISSING+=(ca-certificates)
+    # The console is built with them.
+    need node nodejs
+    need npm npm
     [ "$PURPOSE" = test ] || return 0
     need chromium chromium fonts-liberation
-    need node nodejs
     need valgrind valgrind
-    need npm npm
     # What the command line is held against: shells that load its completions, man, a terminal, ffprobe.
     need zsh zsh
     need fish fish
@@ -189,10 +190,11 @@ if [ "$PURPOSE" = site ]; then
     exit 0
 fi
 check_rust
+install_node js
 if [ "$PURPOSE" = test ]; then
     check_node
     install_python
-    for manifest in js/package.json conformance/*/package.json docs/site/package.json; do
+    for manifest in conformance/*/package.json docs/site/package.json; do
         install_node "$(dirname "$manifest")"
     done
 fi

@@ -61,6 +61,12 @@ js/node_modules/.bin/tsc --project js/tsconfig.json
 js/node_modules/.bin/tsc --project js/testing/tsconfig.json --noEmit
 npm --prefix js run --silent build
 
+js/node_modules/.bin/tsc --project js/console/tsconfig.json
+
+step "Console"
+scripts/console.sh
+node js/console/check_size.js
+
 step "Boundaries of the crates"
 scripts/check_arrows.sh
 "$VENV/bin/python" -m pytest scripts/tests

@@ -14,7 +14,7 @@ const run = promisify(execFile);
 
 const RECORD_FILE = join(ROOT, "target", "debug", "examples", "record_file");
 const PYTHON = join(ROOT, ".venv", "bin", "python");
-const LIBRARY = join(ROOT, "crates", "restage-server", "console", "vendor", "hls.js", "hls.light.min.mjs");
+const LIBRARY = join(ROOT, "js", "console", "vendor", "hls.js", "hls.light.min.mjs");
 const PAGE = "<!doctype html><title>player</title><video id=video muted playsinline></video>";
 const TYPES = {
   ".html": "text/html",

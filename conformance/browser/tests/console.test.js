@@ -1,11 +1,11 @@
-/** The console page: participants of stages, source and replica side by side, in dark, in light and on a phone. */
+/** The page of a stage in the console: source and replica side by side, in dark, in light and on a phone. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { openPage } from "../support/browser.js";
-import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
+import { assertFits, DESKTOP, goTo, idOf, openStage, PHONE } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
@@ -33,7 +33,7 @@ useScene("browser_console", {
  * @param {"dark" | "light"} colorScheme
  */
 async function open(viewport, colorScheme) {
-  return openConsole(browser, await server.consoleUrl(), { viewport, colorScheme });
+  return openStage(browser, await server.consoleUrl(), destination, { viewport, colorScheme });
 }
 
 /** Waits until both tiles say that they play, with a picture size. */
@@ -91,13 +91,16 @@ test("a phone", async () => {
   const { page, problems, close } = await open(PHONE, "dark");
   await waitForPair(page);
   await assertFits(page);
-  // The header's buttons end where the page does, on both sides.
-  const edges = await page
-    .locator(".brand, .bar .button")
-    .evaluateAll(all => all.map(each => each.getBoundingClientRect().toJSON()));
-  const [brand, recordings, network, publish] = edges;
-  assert.ok(network.left === brand.left && publish.right === recordings.right, JSON.stringify(edges));
-  assert.ok(network.top === publish.top && network.width === publish.width, JSON.stringify(edges));
+  // The navigation unfolds from its button, and folds when a page is chosen.
+  const pages = page.getByRole("navigation", { name: "Pages" });
+  assert.ok(await pages.isHidden());
+  await page.getByRole("button", { name: "Pages" }).click();
+  await assertFits(page);
+  await pages.getByRole("link", { name: "Replication" }).click();
+  await page.getByRole("heading", { name: "Replication", exact: true }).waitFor();
+  assert.ok(await pages.isHidden());
+  await goTo(page, `stages/${idOf(destination)}`);
+  await waitForPair(page);
   await page.screenshot({ path: join(OUTPUT, "console-phone.png"), fullPage: true });
   assert.deepEqual(problems, []);
   await close();
@@ -105,21 +108,38 @@ test("a phone", async () => {
 
 test("the list marks the replica and says where it is from", async () => {
   const { page, close } = await open(DESKTOP, "dark");
-  const row = page.locator(`.stage[data-stage="${destination}"] .participant[data-role=REPLICA]`);
+  const row = page.locator(".participant[data-role=REPLICA]");
   await row.waitFor();
   assert.equal(await row.locator(".badge").innerText(), "REPLICA");
   const detail = await row.locator(".participant-detail").innerText();
   assert.match(detail, /from Main-stage/);
   assert.match(detail, /place: left/);
+  await goTo(page, "stages");
+  const stage = page.locator(`.stage[data-stage="${destination}"]`);
+  assert.match(await stage.innerText(), /1 publishing.*Ann\s+REPLICA/s);
   const summary = await page.locator("#summary").innerText();
   assert.match(summary, /2 stages, 1 publisher, 1 live replica/);
+  await close();
+});
+
+test("the server's figures of each connection are on the page", async () => {
+  const { page, close } = await openStage(browser, await server.consoleUrl(), source);
+  const row = page.locator("#connections tbody tr", { hasText: "publishes" });
+  await row.waitFor();
+  assert.match(await row.innerText(), /Ann\s+publishes\s+sound OPUS .*\d+ × \d+ H264 .*b\/s/s);
+  const own = page.locator("#connections tbody tr", { hasText: "console" });
+  await eventually(
+    async () => (await own.allInnerTexts()).some(text => /watches Ann.*of \d.*UDP/s.test(text)),
+    "estimate and path of the viewer",
+  );
+  await page.locator(".tile-link", { hasText: /estimate .*b\/s · round trip/ }).waitFor();
   await close();
 });
 
 test("choosing by keyboard", async () => {
   const { page, close } = await open(DESKTOP, "dark");
   await waitForPair(page);
-  const watch = page.getByRole("button", { name: "Watch Ann in Viewers-Berlin" });
+  const watch = page.getByRole("button", { name: "Watch Ann in Viewers-Berlin", exact: true });
   await watch.focus();
   await page.keyboard.press("Enter");
   await eventually(async () => (await page.locator(".tile").count()) === 1, "one tile is left");
@@ -185,11 +205,11 @@ test("who leaves the page ends its sessions", async () => {
 test("a stopped replica leaves the wall and the list", async () => {
   const other = await stages.create("Viewers-Lima");
   await stages.replicate(source, other, ann.participantId);
-  const { page, close } = await open(DESKTOP, "dark");
-  await page.getByRole("button", { name: "Watch Ann in Viewers-Lima" }).click();
+  const { page, close } = await openStage(browser, await server.consoleUrl(), other);
   const tile = page.locator(`.tile[data-stage="${other}"]`);
   await tile.waitFor();
   await stages.stop(source, other, ann.participantId);
   await tile.waitFor({ state: "detached" });
+  await page.locator(".participant").waitFor({ state: "detached" });
   await close();
 });

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { GetStageCommand } from "@aws-sdk/client-ivs-realtime";
+
 import { openPage } from "../support/browser.js";
-import { assertFits, openConsole, PHONE } from "../support/console.js";
+import { assertFits, goTo, idOf, openConsole, openStage, PHONE } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT } from "../support/server.js";
 import { Stages } from "../support/stages.js";
@@ -21,7 +23,8 @@ const CROWD = 110;
 
 const open = async (options = {}) => openConsole(browser, await server.consoleUrl(), options);
 
-const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
+const openAt = async (arn, options = {}) => openStage(browser, await server.consoleUrl(), arn, options);
+
 const card = (page, arn) => page.locator(`.stage[data-stage="${arn}"]`);
 
 /** A participant that publishes a test card in a new stage. */
@@ -55,10 +58,51 @@ test("a stage's name that is refused says so and stays to be mended", async () =
   const { page } = await open();
   await page.getByLabel("New stage's name").fill("no spaces");
   await page.getByRole("button", { name: "Create stage" }).click();
-  await page.locator("#new-stage-problem", { hasText: "name" }).waitFor();
+  const problem = page.locator("#new-stage [role=alert]");
+  await problem.filter({ hasText: "name" }).waitFor();
   assert.equal(await page.getByLabel("New stage's name").inputValue(), "no spaces");
   await page.getByLabel("New stage's name").fill("");
-  assert.equal(await page.locator("#new-stage-problem").textContent(), "");
+  await problem.filter({ hasText: /^$/ }).waitFor({ state: "attached" });
+});
+
+test("a stage is created with tags, found by them, and deleted once it is confirmed", async () => {
+  const { page, problems } = await open();
+  const form = page.locator("#new-stage");
+  await form.getByRole("button", { name: "Tags" }).click();
+  await form.getByLabel("New stage's name").fill("tagged");
+  for (const [tags, said] of [
+    ["=video", "has no key"],
+    ["team=a, team=b", "is there twice"],
+  ]) {
+    await form.getByLabel(/^Tags/).fill(tags);
+    await form.getByRole("button", { name: "Create stage" }).click();
+    await form.getByRole("alert").filter({ hasText: said }).waitFor();
+  }
+  await form.getByLabel(/^Tags/).fill("team=video, purpose=a=b");
+  await form.getByRole("button", { name: "Create stage" }).click();
+  const stage = page.locator(".stage", { hasText: "tagged" });
+  await stage.waitFor();
+  const arn = (await stage.getAttribute("data-stage")) ?? "";
+  const sdk = await Stages.of(server, arn.split(":")[3]);
+  const { stage: made } = await sdk.client.send(new GetStageCommand({ arn }));
+  assert.deepEqual(made?.tags, { team: "video", purpose: "a=b" });
+  await stages.create("untagged");
+  await page.getByLabel("Find a stage or a participant").fill("PURPOSE");
+  await eventually(async () => (await page.locator(".stage").count()) === 1, "found by its tag");
+  await stage.getByRole("button", { name: "Delete tagged" }).click();
+  const dialog = page.getByRole("dialog", { name: "Delete tagged?" });
+  assert.match(await dialog.innerText(), new RegExp(`The stage tagged \\(${idOf(arn)}\\) goes`));
+  assert.ok(
+    await dialog.getByRole("button", { name: "Cancel" }).evaluate(each => each === document.activeElement),
+  );
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+  await stage.getByRole("button", { name: "Delete tagged" }).click();
+  await dialog.getByRole("button", { name: "Delete tagged" }).click();
+  await stage.waitFor({ state: "detached" });
+  await page.getByText("tagged is deleted.").waitFor();
+  assert.ok(!(await sdk.list()).some(each => each.arn === arn));
+  assert.deepEqual(problems, []);
 });
 
 test("a token goes when the form no longer says what it has, and one without rights says so", async () => {
@@ -78,8 +122,7 @@ test("a token goes when the form no longer says what it has, and one without rig
     () => dialog.getByLabel(/User id/).fill("Ann"),
   ]) {
     await change();
-    assert.ok(await made.isHidden());
-    assert.equal(await page.locator("#token-text").inputValue(), "");
+    await made.waitFor({ state: "detached" });
     await make.click();
     await made.waitFor();
   }
@@ -126,8 +169,8 @@ test("a token is made as wished, copied, and publishes from here", async () => {
 
 test("what a token may not have is refused in the dialog", async () => {
   const arn = await stages.create("Refusals");
-  const { page } = await open();
-  await card(page, arn).getByRole("button", { name: "Token for Refusals" }).click();
+  const { page } = await openAt(arn);
+  await page.getByRole("button", { name: "Token for Refusals" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel(/User id/).evaluate(field => field.setAttribute("maxlength", "1000"));
   await dialog.getByLabel(/User id/).fill("x".repeat(200));
@@ -139,16 +182,18 @@ test("what a token may not have is refused in the dialog", async () => {
 test("replicate, watch side by side, and stop the replica", async () => {
   const { arn: source, participantId } = await publisher("Source", "Ann");
   const destination = await stages.create("Destination");
-  const { page, problems } = await open();
+  const { page, problems } = await openAt(source);
   await page.getByRole("button", { name: "Replicate Ann in Source" }).click();
   const dialog = page.getByRole("dialog", { name: "Replicate Ann" });
   await dialog.getByLabel("Into the stage").selectOption(destination);
   await dialog.getByRole("button", { name: "Replicate", exact: true }).click();
-  await dialog.waitFor({ state: "hidden" });
-  const row = card(page, destination).locator(".participant[data-role=REPLICA]");
+  await dialog.waitFor({ state: "detached" });
+  await page.locator(".participant[data-role=SOURCE]").waitFor();
+  await goTo(page, `stages/${idOf(destination)}`);
+  const row = page.locator(".participant[data-role=REPLICA]");
   await row.waitFor();
   assert.deepEqual(await stages.replicaStates(source, participantId), ["ACTIVE"]);
-  // The first source with its replica plays by itself.
+  // A replica plays with its source beside it.
   await eventually(
     async () => (await page.locator(".tile[data-state=live]").count()) === 2,
     "source and replica are live",
@@ -166,7 +211,7 @@ test("replicate, watch side by side, and stop the replica", async () => {
 
 test("the participants of an ingest say what they are, and what it means to disconnect them", async () => {
   const { arn, participantId } = await publisher("Studio", "twin");
-  const { page } = await open();
+  const { page } = await openAt(arn);
   // As three encoders would have it, and one of a redundant ingest.
   const parts = ["ONLY", "COMMON", "FIRST", "SECOND"];
   await page.route("**/console/api/state", async route => {
@@ -185,9 +230,9 @@ test("the participants of an ingest say what they are, and what it means to disc
   });
   const row = part => page.locator(`.participant[data-participant="${part}-twin"]`);
   await row("SECOND").waitFor();
-  assert.match(await card(page, arn).innerText(), /2 publishing/);
-  assert.match(await row("COMMON").innerText(), /^twin\n+what viewers see of both encoders · COMMON-twin/);
-  assert.match(await row("FIRST").innerText(), /^twin, encoder 1\n+one stream of two/);
+  assert.match(await page.locator("#summary").innerText(), /2 publishers/);
+  assert.match(await row("COMMON").innerText(), /^twin\s*\n+what viewers see of both encoders · COMMON-twin/);
+  assert.match(await row("FIRST").innerText(), /^twin, encoder 1\s*\n+one stream of two/);
   for (const [part, buttons] of Object.entries({ ONLY: 3, COMMON: 3, FIRST: 1, SECOND: 1 })) {
     assert.equal(await row(part).getByRole("button").count(), buttons, part);
   }
@@ -213,19 +258,19 @@ test("the participants of an ingest say what they are, and what it means to disc
 test("what cannot be replicated is said in the dialog", async () => {
   const { arn: source } = await publisher("Alone", "Bob");
   const destination = await stages.create("Short-lived");
-  const { page } = await open();
+  const { page } = await openAt(source);
   await page.getByRole("button", { name: "Replicate Bob in Alone" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Into the stage").selectOption(destination);
   await stages.remove(destination);
   await dialog.getByRole("button", { name: "Replicate", exact: true }).click();
   await dialog.getByRole("alert").filter({ hasText: "destinationStageArn: there is no stage" }).waitFor();
-  assert.ok(await card(page, source).isVisible());
+  assert.ok(await page.getByRole("heading", { name: "Alone" }).isVisible());
 });
 
 test("a participant is disconnected once it is confirmed, one who does not publish too", async () => {
   const { arn, participantId } = await publisher("Farewell", "Cid");
-  const { page } = await open();
+  const { page } = await openAt(arn);
   await page.getByRole("button", { name: "Watch Cid in Farewell" }).waitFor();
   const ask = page.getByRole("button", { name: "Disconnect Cid in Farewell" });
   await ask.click();
@@ -241,7 +286,7 @@ test("a participant is disconnected once it is confirmed, one who does not publi
   const viewer = await openPage(browser, site, `listen.html#token=${quiet.token}`);
   const askQuiet = page.getByRole("button", { name: "Disconnect Quiet in Farewell" });
   // Participants that do not publish are folded, and the list is rendered again as participants come and go.
-  const folded = page.locator(`article[data-stage="${arn}"] details.silent:not([open]) > summary`);
+  const folded = page.locator("details.silent:not([open]) > summary");
   await eventually(async () => {
     if (await askQuiet.isVisible()) return true;
     if ((await folded.count()) > 0) await folded.click({ timeout: 1_000 }).catch(() => {});
@@ -280,10 +325,9 @@ test("whoever publishes is shown, however many viewers came before", async () =>
   const late = await stages.token(arn, { userId: "Late" });
   await openPage(browser, site, `card.html#name=Late&token=${late.token}`);
   await stages.waitFor(arn, late.participantId, "CONNECTED");
-  const { page } = await open();
-  const stage = card(page, arn);
-  await stage.getByRole("button", { name: "Watch Late in Crowd" }).waitFor();
-  await stage.getByText("More than 100 connected, not publishing").waitFor();
+  const { page } = await openAt(arn);
+  await page.getByRole("button", { name: "Watch Late in Crowd" }).waitFor();
+  await page.getByText("More than 100 connected, not publishing").waitFor();
 });
 
 test("the console's key opens these operations and no other", async () => {
@@ -298,7 +342,12 @@ test("the console's key opens these operations and no other", async () => {
   };
   assert.equal((await call("ListStages", { maxResults: 1 })).stages.length, 1);
   const arn = await stages.create("Protected");
-  for (const operation of ["DeleteStage", "ImportPublicKey", "UpdateStage", "Nonsense"]) {
+  for (const operation of [
+    "TagResource",
+    "CreateStorageConfiguration",
+    "DeleteEncoderConfiguration",
+    "Nonsense",
+  ]) {
     const refused = await call(operation, { arn });
     assert.deepEqual([refused.status, refused.type], [403, "AccessDeniedException"], operation);
     assert.match(refused.message, /CreateStage/);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 
+import { findings } from "../support/axe.js";
 import {
   compositors,
   createEncoder,
@@ -12,7 +13,7 @@ import {
   startComposition,
   stateOf,
 } from "../support/compositions.js";
-import { assertFits, DESKTOP, openConsole, PHONE } from "../support/console.js";
+import { assertFits, DESKTOP, openConsolePage, PHONE } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT } from "../support/server.js";
 import { eventually, eventuallySeen } from "../support/wait.js";
@@ -41,10 +42,7 @@ useScene("browser_console_compositions", {
   },
 });
 
-const open = async (options = {}) => {
-  const url = (await server.consoleUrl()).replace("/console/#", "/console/compositions.html#");
-  return openConsole(browser, url, options);
-};
+const open = options => openConsolePage(browser, server, "compositions", options);
 const publisher = (stage, userId, codec, attributes = {}) =>
   publishAs({ browser, site, stages }, stage, userId, codec, attributes);
 const idOf = arn => arn.slice(arn.lastIndexOf("/") + 1);
@@ -103,29 +101,30 @@ test("a composition is started on the page, shows each participant at its place,
   const dialog = page.getByRole("dialog", { name: "Start a composition" });
   const start = dialog.getByRole("button", { name: "Start", exact: true });
   await dialog.getByLabel("Stage", { exact: true }).selectOption(stage);
-  await page.locator(`#start-encoder option[value="${encoder}"]`).waitFor({ state: "attached" });
-  // What is missing or wrong is said at the field, which gets the focus.
+  await page.locator(`#start option[value="${encoder}"]`).waitFor({ state: "attached" });
+  const problem = dialog.locator("form > .problem").last();
+  // What is missing or wrong is said, and its field is marked and gets the focus.
   const refusedAt = async (field, words) => {
     await start.click();
-    await page.locator(`#${field}-problem`, { hasText: words }).waitFor();
-    assert.equal(await page.evaluate("document.activeElement.id"), field);
-    assert.equal(await page.locator(`#${field}`).getAttribute("aria-invalid"), "true");
+    await problem.filter({ hasText: words }).waitFor();
+    assert.equal(await page.evaluate("document.activeElement.name"), field);
+    assert.equal(await page.locator(`#start [name="${field}"]`).getAttribute("aria-invalid"), "true");
   };
-  await refusedAt("start-storage", "choose a bucket, a channel, or both");
+  await refusedAt("storage", "choose a bucket, a channel, or both");
   await dialog.getByLabel("Record to").selectOption(storage);
-  assert.equal(await page.locator("#start-storage-problem").textContent(), "");
-  await refusedAt("start-encoder", "A recording needs an encoder configuration");
+  assert.equal(await problem.textContent(), "");
+  await refusedAt("encoder", "A recording needs an encoder configuration");
   await dialog.getByLabel("Encoded as").selectOption(encoder);
   await dialog.getByLabel("Pixels between pictures").fill("-1");
-  await refusedAt("start-gap", "a whole number of pixels, 0 or more");
+  await refusedAt("gap", "a whole number of pixels, 0 or more");
   await dialog.getByLabel("Pixels between pictures").fill(`${GAP}`);
   await dialog.getByLabel("Attribute with a number for the order").fill("no spaces");
-  await refusedAt("start-order", "letters, digits, hyphens and underscores");
+  await refusedAt("order", "letters, digits, hyphens and underscores");
   await dialog.getByLabel("Attribute with a number for the order").fill("");
   await dialog.getByLabel("one over the others").check();
-  await refusedAt("start-over", "nobody is over the others");
+  await refusedAt("over", "nobody is over the others");
   await dialog.getByLabel("grid", { exact: true }).check();
-  await page.locator("#start-channel-none").waitFor();
+  await dialog.getByText("No channel is configured in this Region").waitFor();
   await start.click();
   await dialog.waitFor({ state: "hidden" });
   const arn = await eventually(
@@ -184,7 +183,7 @@ test("a composition is started on the page, shows each participant at its place,
   await stop.focus();
   const later = await publisher(stage, "dan", "VP8");
   await shows(page, later.participantId, "PICTURE");
-  assert.match(await page.evaluate("document.activeElement.dataset.focus"), /^stop /);
+  assert.match(await page.evaluate("document.activeElement.ariaLabel"), /^Stop the composition of Studio/);
   await page.keyboard.press("Enter");
   const sure = page.getByRole("dialog", { name: "Stop the composition of Studio?" });
   await sure.getByRole("button", { name: "Cancel" }).click();
@@ -195,8 +194,8 @@ test("a composition is started on the page, shows each participant at its place,
   assert.equal(await page.locator("#composed-word").innerText(), "ended");
   // The stage's name leads to the stage.
   await row(page, arn).getByRole("link", { name: "Stage Studio" }).click();
-  await page.locator(`.stage[data-stage="${stage}"]`).waitFor();
-  assert.equal(await page.getByLabel("Find a stage or a participant").inputValue(), idOf(stage));
+  await page.getByRole("heading", { level: 1, name: "Studio" }).waitFor();
+  assert.ok(page.url().endsWith(`#/stages/${idOf(stage)}`), page.url());
   assert.deepEqual(problems, []);
 });
 
@@ -234,7 +233,7 @@ test("a compositor that dies is said to have been restarted, and why; what is re
 
   const play = row(page, arn).getByRole("button", { name: "Play the recording of the composition of Hall" });
   await play.waitFor({ timeout: COMPOSE_MS });
-  const plays = () => page.evaluate(`document.getElementById("player-video").currentTime > 0.5`);
+  const plays = () => page.evaluate(`document.getElementById("player-video")?.currentTime > 0.5`);
   await eventually(
     async () => {
       if (await plays()) return true;
@@ -245,7 +244,7 @@ test("a compositor that dies is said to have been restarted, and why; what is re
     "the recording of what still runs plays",
     COMPOSE_MS,
   );
-  assert.equal(await play.innerText(), "Playing");
+  assert.equal(await play.getAttribute("aria-pressed"), "true");
   assert.match(await page.locator("#player-name").innerText(), new RegExp(`^Composition · ${idOf(arn)}`));
   for (const [name, viewport, colorScheme] of /** @type {const} */ ([
     ["dark", DESKTOP, "dark"],
@@ -256,16 +255,18 @@ test("a compositor that dies is said to have been restarted, and why; what is re
     await shows(other.page, eve.participantId, "PICTURE");
     await shows(other.page, fay.participantId, "PICTURE");
     await assertFits(other.page);
+    assert.deepEqual(await findings(other.page), []);
     await other.page.screenshot({ path: join(OUTPUT, `compositions-${name}.png`), fullPage: true });
     await other.page.getByRole("button", { name: "Start a composition" }).click();
     await other.page.getByLabel("one over the others").check();
     await assertFits(other.page);
+    assert.deepEqual(await findings(other.page), [], "the form");
     await other.page.screenshot({ path: join(OUTPUT, `compositions-form-${name}.png`) });
     assert.deepEqual(other.problems, []);
     await other.close();
   }
   await row(page, arn).getByRole("button", { name: "Stop the composition of Hall" }).click();
-  await page.locator("#stop").getByRole("button", { name: "Stop", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop", exact: true }).click();
   await says(page, arn, "STOPPED");
   assert.deepEqual(problems, []);
 });
@@ -293,7 +294,7 @@ test("what has failed says why", async () => {
 
 test("a server that is away is said to be, and the page goes on when it is back", async () => {
   const { page } = await open();
-  await page.locator("#summary", { hasText: /\d+ compositions?, \d+ running/ }).waitFor();
+  await page.locator("#compositions-found", { hasText: /\d+ compositions?, \d+ running/ }).waitFor();
   await server.pause();
   try {
     await page.locator("#notice", { hasText: "cannot be reached" }).waitFor();

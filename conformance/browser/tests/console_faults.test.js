@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, afterEach, test } from "node:test";
 
 import { openPage } from "../support/browser.js";
-import { assertFits, openConsole, PHONE } from "../support/console.js";
+import { assertFits, goTo, idOf, openConsole, openStage, PHONE } from "../support/console.js";
 import { Detour } from "../support/detour.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT, Server } from "../support/server.js";
@@ -48,6 +48,7 @@ async function publisher(stageName, userId, codec = "H264") {
 
 /** Opens a tile for a participant, unless it already plays. */
 async function watchIn(page, arn, who) {
+  await goTo(page, `stages/${idOf(arn)}`);
   const button = page.getByRole("button", { name: `Watch ${who}`, exact: true });
   if ((await button.getAttribute("aria-pressed")) === "false") await button.click();
   const tile = page.locator(`.tile[data-stage="${arn}"]`);
@@ -67,11 +68,12 @@ test("a console without its key asks for it, refuses a wrong one and opens with 
   const context = await browser.newContext({ viewport: PHONE });
   const page = await context.newPage();
   await page.goto(`${server.url}/console/`);
-  await page.locator("#key-form", { hasText: "console.key" }).waitFor();
+  await page.locator(".panel", { hasText: "console.key" }).locator("#key-form").waitFor();
   assert.equal(await page.locator(".stage").count(), 0);
-  assert.ok(await page.getByRole("button", { name: "Check the network" }).isHidden());
+  assert.equal(await page.getByRole("navigation").count(), 0);
   const field = page.getByLabel(/Console key/);
-  assert.ok(await field.evaluate(element => element === document.activeElement), "it can be typed at once");
+  const first = page.getByLabel("Access key id");
+  assert.ok(await first.evaluate(element => element === document.activeElement), "it can be typed at once");
   await field.fill("wrong");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").filter({ hasText: "does not take this key" }).waitFor();
@@ -80,7 +82,7 @@ test("a console without its key asks for it, refuses a wrong one and opens with 
   await field.fill(await server.consoleUrl());
   await page.getByRole("button", { name: "Open the console" }).click();
   await page.locator(`.stage[data-stage="${arn}"]`).waitFor();
-  assert.ok(await page.locator("#key").isHidden());
+  assert.equal(await page.locator("#key-form").count(), 0);
 });
 
 test("nothing is told to whoever has no key", async () => {
@@ -110,7 +112,7 @@ test("a token that is refused says why, and the dialog is as good as new", async
   await problem.filter({ hasText: "PUBLISH" }).waitFor();
   const start = page.getByRole("button", { name: "Publish camera and microphone" });
   await eventually(() => start.isEnabled(), "it may be tried again");
-  assert.ok(await page.locator("#publish-preview").isHidden(), "the camera is off");
+  assert.equal(await page.locator("#publish-preview").count(), 0, "the camera is off");
   assert.equal(await page.getByLabel(/with the capability PUBLISH/).inputValue(), viewer.token);
   for (const [text, said] of [
     ["", "Paste a participant token."],
@@ -133,7 +135,7 @@ test("a token that is refused says why, and the dialog is as good as new", async
 test("whoever is disconnected while publishing reads it", async () => {
   const arn = await stages.create("Short-stay");
   const zed = await stages.token(arn, { userId: "Zed" });
-  const { page } = await open();
+  const { page } = await openStage(browser, await server.consoleUrl(), arn);
   await publishWith(page, zed.token);
   await page.getByText("Zed is live").waitFor();
   await page.getByRole("button", { name: "Close" }).click();
@@ -180,7 +182,7 @@ test("a server that stops is said to have stopped, in the tile too, and all come
   await tile.getByText("The server has stopped; trying again.").waitFor();
   await page.screenshot({ path: join(OUTPUT, "console-stopped.png") });
   await server.resume();
-  await page.locator("#notice").waitFor({ state: "hidden" });
+  await page.locator("#notice").waitFor({ state: "detached" });
   await stages.waitFor(arn, participantId, "CONNECTED");
   await tile.waitFor();
   await eventually(isPlaying, "the tile plays again", 60_000);
@@ -192,13 +194,9 @@ test("a tile without a media path names the port, gives up in the end, and tries
   const detour = await Detour.open(server);
   detours.push(detour);
   const key = new URL(await server.consoleUrl()).hash;
-  const { page } = await openConsole(browser, `${detour.url}/console/${key}`, { viewport: PHONE });
+  const { page } = await openStage(browser, `${detour.url}/console/${key}`, arn, { viewport: PHONE });
   const tile = page.locator(`.tile[data-stage="${arn}"]`);
-  await tile
-    .or(page.getByRole("button", { name: "Watch Ann in Walled" }))
-    .first()
-    .waitFor();
-  if (!(await tile.isVisible())) await page.getByRole("button", { name: "Watch Ann in Walled" }).click();
+  await tile.waitFor();
   const sentence = `No media path: UDP port ${detour.deadPort} of 127.0.0.1 is not reachable from here`;
   await tile.getByText(`${sentence}; trying again.`).waitFor();
   assert.equal(await tile.locator(".tile-state").innerText(), "no media path");
@@ -245,6 +243,7 @@ async function openWith(codec) {
     if (response.status() === 201) session = response.headers().location?.split("/").at(-1) ?? "";
   });
   await page.goto(await server.consoleUrl());
+  await page.locator("#stages").waitFor({ state: "attached" });
   return { page, session: () => session };
 }
 

@@ -26,22 +26,22 @@ async function checked(flags, { look = async () => {}, prepare = async () => {} 
   try {
     const { page, problems, close } = await openConsole(browser, await server.consoleUrl());
     await prepare(page);
-    await page.getByRole("button", { name: "Check the network" }).click();
-    const dialog = page.getByRole("dialog");
+    await page.getByRole("link", { name: "Network" }).click();
+    await page.locator("#network-findings li").first().waitFor();
     await page.waitForFunction(
       () => !(/** @type {HTMLButtonElement} */ (document.getElementById("network-again")).disabled),
       undefined,
       { timeout: CHECK_MS },
     );
-    assert.equal(await dialog.locator("#network-problem").textContent(), "");
-    const rows = await dialog.getByRole("listitem").all();
+    assert.equal(await page.locator("#network-problem").textContent(), "");
+    const rows = await page.locator("#network-findings").getByRole("listitem").all();
     /** @type {Record<string, {verdict: string, sentence: string}>} */
     const found = {};
     for (const row of rows) {
       const [check, verdict, sentence] = (await row.innerText()).split(/\n+/);
       found[check] = { verdict, sentence };
     }
-    const result = await dialog.locator("#network-status").innerText();
+    const result = await page.locator("#network-status").innerText();
     await look(page);
     assert.deepEqual(problems, []);
     await close();

@@ -103,6 +103,20 @@ pub fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Runs the checks that open no connection and write nothing, for the server that runs with this configuration. What the
+/// others ask, such as whether its ports are free, a running server has answered already.
+pub fn examine_running(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![tls::certificate(config), workers(config.workers)];
+    if let Ok(places) = config.media_places() {
+        findings.push(candidates(&places));
+        findings.extend(offered(config, &places));
+    }
+    findings.extend(storage::storage(config));
+    findings.extend(secrets(config));
+    findings.push(clock(&config.data_dir));
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{SocketAddr, TcpListener};
@@ -134,6 +148,34 @@ mod tests {
             .unwrap();
         assert_eq!(http.verdict, Verdict::Fail);
         assert!(http.sentence.contains(&address.to_string()) && http.sentence.contains("--http"));
+    }
+
+    /// The port is free afterwards, and there is no data directory: neither was touched.
+    #[test]
+    fn a_running_server_is_examined_without_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let absent = dir.path().join("data");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let findings = examine_running(&config(&absent, listener.local_addr().unwrap()));
+        let checks: Vec<_> = findings.iter().map(|finding| finding.check).collect();
+        for check in [
+            "tls",
+            "workers",
+            "candidates",
+            "storage",
+            "spool",
+            "secrets",
+            "clock",
+        ] {
+            assert!(checks.contains(&check), "{check}");
+        }
+        let connection = listener.accept();
+        assert_eq!(
+            connection.unwrap_err().kind(),
+            std::io::ErrorKind::WouldBlock
+        );
+        assert!(!absent.exists());
     }
 
     #[test]

@@ -349,6 +349,7 @@ impl Server {
             answers: Answers::new(u64::from(config.answers_mb) * 1_000_000),
             throttle: Throttle::new(config.rates),
             account: config.account_id.clone(),
+            config: Arc::new(config.clone()),
             base_path,
             endpoints,
             ingest_endpoints,

@@ -15,9 +15,25 @@ const LATE_NUMERATOR: i64 = 7;
 const LATE_DENOMINATOR: i64 = 8;
 
 pub(super) fn tls(config: &Config) -> Vec<Finding> {
+    let (certificate, found) = configured(config);
+    let host = host_of(config);
+    let shown = certificate.and_then(|certificate| of_server(config, host.as_ref(), &certificate));
+    [found].into_iter().chain(shown).collect()
+}
+
+/// What can be told without a connection.
+pub(super) fn certificate(config: &Config) -> Finding {
+    configured(config).1
+}
+
+fn host_of(config: &Config) -> Option<Host> {
+    config.public_url.as_deref().and_then(Host::of_url)
+}
+
+fn configured(config: &Config) -> (Option<Certificate>, Finding) {
     let now_s = clock::now().0.div_euclid(1_000_000);
-    let host = config.public_url.as_deref().and_then(Host::of_url);
-    let (certificate, found) = match &config.tls {
+    let host = host_of(config);
+    match &config.tls {
         None => (None, without(config)),
         Some(TlsSource::Files(files)) => match read_files(files) {
             Err(fault) => {
@@ -35,9 +51,7 @@ pub(super) fn tls(config: &Config) -> Vec<Finding> {
             let told = of_authority(settings, &found, now_s);
             (found.certificate, told)
         }
-    };
-    let shown = certificate.and_then(|certificate| of_server(config, host.as_ref(), &certificate));
-    [found].into_iter().chain(shown).collect()
+    }
 }
 
 /// What a running server shows; `None` without one.

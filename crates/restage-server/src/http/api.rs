@@ -208,13 +208,17 @@ fn from_here(app: &App, parts: &http::request::Parts) -> Result<(), ApiError> {
 }
 
 /// The signature of a request whose head was verified.
-struct Signature<'a> {
+pub(super) struct Signature<'a> {
     head: VerifiedHead<'a>,
     known: Arc<Known>,
 }
 
 impl<'a> Signature<'a> {
-    fn of_head(
+    /// Verifies the head of a request.
+    ///
+    /// # Errors
+    /// The signature is missing, malformed, of another time, or by an unknown key.
+    pub(super) fn of_head(
         app: &'a App,
         keys: &KeyRing,
         parts: &'a http::request::Parts,
@@ -245,17 +249,48 @@ impl<'a> Signature<'a> {
 
     /// The caller, if the signature covers this body and the key permits this operation.
     fn caller(self, action: Action, body: &[u8]) -> Result<Caller, ApiError> {
+        let (caller, permit) = self.whose(body)?;
+        permit.check(action)?;
+        Ok(caller)
+    }
+
+    /// The caller, if the signature covers this body, and what its key permits.
+    ///
+    /// # Errors
+    /// The signature is of another body.
+    pub(super) fn whose(self, body: &[u8]) -> Result<(Caller, Permit), ApiError> {
         let identity = self.head.verify_body(body)?;
-        let holder = &self.known.holder;
-        permit(&identity.access_key, holder, action)?;
-        Ok(Caller {
-            account: holder.account.clone(),
+        let caller = Caller {
+            account: self.known.holder.account.clone(),
             region: identity.region,
-        })
+        };
+        let permit = Permit {
+            key: identity.access_key,
+            known: self.known,
+        };
+        Ok((caller, permit))
     }
 }
 
-fn text(value: &HeaderValue) -> Cow<'_, str> {
+/// What an access key permits.
+#[derive(Clone)]
+pub(super) struct Permit {
+    key: String,
+    known: Arc<Known>,
+}
+
+impl Permit {
+    /// Refuses an action that the key does not permit.
+    ///
+    /// # Errors
+    /// AccessDeniedException, which says what it may do.
+    pub(super) fn check(&self, action: Action) -> Result<(), ApiError> {
+        permit(&self.key, &self.known.holder, action)
+    }
+}
+
+/// A header's value; bytes that are not UTF-8 are replaced.
+pub(super) fn text(value: &HeaderValue) -> Cow<'_, str> {
     match str::from_utf8(value.as_bytes()) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(value.as_bytes()),
@@ -276,7 +311,7 @@ fn permit(key: &str, holder: &Holder, action: Action) -> Result<(), ApiError> {
 }
 
 /// The Region of the credential scope, not verified.
-fn scope_region(headers: &[Header<'_>]) -> Option<String> {
+pub(super) fn scope_region(headers: &[Header<'_>]) -> Option<String> {
     let (_, value) = headers.iter().find(|(name, _)| *name == "authorization")?;
     let (_, rest) = value.split_once("Credential=")?;
     let region = rest.split('/').nth(2)?;

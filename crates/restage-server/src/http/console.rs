@@ -1,10 +1,13 @@
-//! The console: plain pages and the calls they make: listing participants, tokens for watching, and the few
-//! operations of the API that its key permits. For operators: what is counted of media connections, and what compositions show.
+//! The console: its pages and the calls they make: listing participants, tokens for watching, and the operations of the
+//! API that its key permits. For operators: what is counted of media connections, and what compositions show.
 
+mod admission;
 mod compositions;
 mod files;
+mod health;
 mod path_check;
 mod state;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +17,9 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Extension, Json, Router};
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
-use restage_api::shape::MAX_BODY_BYTES;
+use http::StatusCode;
 use restage_api::{Action, ApiError, Extension as Own, Operation};
 use restage_core::StageArn;
 use restage_core::command::{Command, NewToken};
@@ -28,13 +29,15 @@ use restage_node::token::Grant;
 use restage_store::system::{clock, ids};
 use serde::{Deserialize, Serialize};
 
-use super::api::{self, Caller};
+use super::api;
 use super::metrics::RequestId;
 use super::refusal::{InForm, Refusal};
 use super::statistics;
 use super::{App, handler};
 
-use files::{FILES, page};
+pub(super) use admission::Admitted;
+pub use admission::ConsoleKey;
+use files::{files, page};
 pub use path_check::PathChecks;
 
 /// Life of a watcher's token, in seconds; it matters only when joining.
@@ -43,21 +46,41 @@ const WATCH_TOKEN_S: u32 = 300;
 const DEFAULT_REGION: &str = "us-east-1";
 /// Longest name of a Region, in characters.
 pub(super) const REGION_LEN_MAX: usize = 32;
-/// The operations that the console's key permits.
-const ACTIONS: [Action; 16] = [
+/// The operations that the console's key permits: those for which there are pages.
+const ACTIONS: [Action; 36] = [
     Action::Operation(Operation::ListStages),
+    Action::Operation(Operation::GetStage),
     Action::Operation(Operation::CreateStage),
+    Action::Operation(Operation::UpdateStage),
+    Action::Operation(Operation::DeleteStage),
     Action::Operation(Operation::CreateParticipantToken),
+    Action::Operation(Operation::DisconnectParticipant),
+    Action::Operation(Operation::ListStageSessions),
+    Action::Operation(Operation::GetStageSession),
+    Action::Operation(Operation::ListParticipants),
+    Action::Operation(Operation::GetParticipant),
+    Action::Operation(Operation::ListParticipantEvents),
     Action::Operation(Operation::StartParticipantReplication),
     Action::Operation(Operation::StopParticipantReplication),
-    Action::Operation(Operation::DisconnectParticipant),
+    Action::Operation(Operation::ListParticipantReplicas),
     Action::Operation(Operation::ListCompositions),
     Action::Operation(Operation::GetComposition),
     Action::Operation(Operation::StartComposition),
     Action::Operation(Operation::StopComposition),
     Action::Operation(Operation::ListStorageConfigurations),
     Action::Operation(Operation::ListEncoderConfigurations),
+    Action::Operation(Operation::ListIngestConfigurations),
+    Action::Operation(Operation::GetIngestConfiguration),
+    Action::Operation(Operation::CreateIngestConfiguration),
+    Action::Operation(Operation::UpdateIngestConfiguration),
+    Action::Operation(Operation::DeleteIngestConfiguration),
+    Action::Operation(Operation::ListPublicKeys),
+    Action::Operation(Operation::GetPublicKey),
+    Action::Operation(Operation::ImportPublicKey),
+    Action::Operation(Operation::DeletePublicKey),
+    Action::Operation(Operation::RevokeConnectionToken),
     Action::Extension(Own::ListRecordings),
+    Action::Extension(Own::GetRecording),
     Action::Extension(Own::PauseRecording),
     Action::Extension(Own::ResumeRecording),
     Action::Extension(Own::GetRecordingUrl),
@@ -65,59 +88,38 @@ const ACTIONS: [Action; 16] = [
 /// The user id of viewers in the console.
 const WATCHER: &str = "console";
 
-/// The console's key: the page sends it as bearer token, and the address that is printed at start contains it.
-#[derive(Clone)]
-pub struct ConsoleKey(String);
-
-impl ConsoleKey {
-    /// Wraps the key.
-    pub fn new(key: String) -> Self {
-        Self(key)
-    }
-
-    /// The key, for the URL that the server prints.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn opens(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), self.0.as_bytes())
-            .is_ok()
-    }
-}
-
 /// Routes of the console.
 pub(super) fn routes(app: &App) -> Router<App> {
-    let pages = FILES
-        .iter()
-        .fold(Router::new(), |router, (name, kind, text)| {
-            router.route(
-                &format!("/console/{name}"),
-                get(move |State(app): State<App>| async move { page(&app, kind, text) }),
-            )
-        });
-    let admitted = from_fn_with_state(Arc::clone(app), admit);
-    let state = get(state::state).route_layer(admitted.clone());
-    let connections = get(statistics::connections).route_layer(admitted.clone());
-    let compositions = get(compositions::list).route_layer(admitted.clone());
-    let watch = post(watch).route_layer(admitted.clone());
-    let begin_check = post(path_check::begin).route_layer(admitted.clone());
-    let end_check = post(path_check::end).route_layer(admitted.clone());
-    let call = post(call).route_layer(admitted);
+    let pages = files().into_iter().fold(Router::new(), |router, file| {
+        router.route(
+            &format!("/console/{}", file.path),
+            get(move |State(app): State<App>| async move { page(&app, file) }),
+        )
+    });
+    let admitted = |route: MethodRouter<App>| {
+        route.route_layer(from_fn_with_state(Arc::clone(app), admission::admit))
+    };
     pages
         .route("/console", get(at_root))
-        .route("/console/api/state", state)
-        .route("/console/api/connections", connections)
-        .route("/console/api/compositions", compositions)
-        .route("/console/api/watch", watch)
-        .route("/console/api/path-check", begin_check)
-        .route("/console/api/path-check/end", end_check)
-        .route("/console/api/call/{operation}", call)
+        .route("/console/api/state", admitted(get(state::state)))
+        .route(
+            "/console/api/connections",
+            admitted(get(statistics::connections)),
+        )
+        .route(
+            "/console/api/compositions",
+            admitted(get(compositions::list)),
+        )
+        .route("/console/api/health", admitted(get(health::health)))
+        .route("/console/api/doctor", admitted(get(health::doctor)))
+        .route("/console/api/token", admitted(post(token::inspect)))
+        .route("/console/api/watch", admitted(post(watch)))
+        .route("/console/api/path-check", admitted(post(path_check::begin)))
+        .route(
+            "/console/api/path-check/end",
+            admitted(post(path_check::end)),
+        )
+        .route("/console/api/call/{operation}", admitted(post(call)))
         .layer(DefaultBodyLimit::disable())
         .route_layer(from_fn_with_state(Arc::clone(app), under_own_name))
 }
@@ -131,29 +133,6 @@ pub(super) async fn under_own_name(
     match app.door.hosts().are_meant(request.headers()) {
         true => next.run(request).await,
         false => Refusal::elsewhere().into_response(),
-    }
-}
-
-/// Checks the console's key, and reads the body of the call.
-async fn admit(
-    State(app): State<App>,
-    Extension(request_id): Extension<RequestId>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !app.door.hosts().are_asking(request.headers()) {
-        return Refusal::foreign().into_response();
-    }
-    if let Err(refusal) = authorize(&app, request.headers()) {
-        return refusal.into_response();
-    }
-    let (parts, body) = request.into_parts();
-    match app.door.bodies().read(body, MAX_BODY_BYTES).await {
-        Ok(held) => {
-            let body = axum::body::Body::from(held.bytes.clone());
-            next.run(Request::from_parts(parts, body)).await
-        }
-        Err(incomplete) => api::refuse(&app, &request_id, incomplete.into()).await,
     }
 }
 
@@ -178,8 +157,10 @@ struct WatchReply {
 
 async fn watch(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     request: Result<Json<WatchRequest>, JsonRejection>,
 ) -> Result<Json<WatchReply>, Refusal> {
+    admitted.permit(&[Operation::CreateParticipantToken])?;
     let Json(request) = request
         .map_err(|rejected| Refusal::new(rejected.status(), "INVALID", rejected.body_text()))?;
     let stage = StageArn::parse(&request.stage_arn).ok_or_else(|| {
@@ -189,7 +170,7 @@ async fn watch(
             "stageArn must be a stage ARN",
         )
     })?;
-    let token = watch_token(&app.control, &app.account, &stage)
+    let token = watch_token(&app.control, admitted.account(), &stage)
         .await
         .map_err(failed)?;
     Ok(Json(WatchReply {
@@ -242,10 +223,10 @@ struct Where {
     region: String,
 }
 
-/// Calls an operation of the API in a Region of the console's account, with the operation's own body, answer and
-/// refusals.
+/// Calls an operation of the API in the caller's account, with the operation's own body, answer and refusals.
 async fn call(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     Extension(request_id): Extension<RequestId>,
     Path(name): Path<String>,
     place: Result<Query<Where>, QueryRejection>,
@@ -255,10 +236,8 @@ async fn call(
     let outcome = async {
         let action = action.ok_or_else(not_the_consoles)?;
         let place = place.map_or_else(|_| Where::default(), |Query(place)| place);
-        let caller = Caller {
-            account: app.account.clone(),
-            region: region(place.region)?,
-        };
+        let caller = admitted.caller(place.region)?;
+        admitted.may(action)?;
         app.throttle.admit(&caller, action, clock::steady())?;
         let input = handler::Input {
             path: "",
@@ -277,7 +256,7 @@ async fn call(
 fn not_the_consoles() -> ApiError {
     let names = ACTIONS.map(Action::name).join(", ");
     ApiError::access_denied(format!(
-        "The console's key may call {names} and no other operation."
+        "The console may call {names} and no other operation."
     ))
 }
 
@@ -296,18 +275,6 @@ fn region(name: String) -> Result<String, ApiError> {
     )))
 }
 
-fn authorize(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
-    if app.console_key.opens(headers) {
-        return Ok(());
-    }
-    Err(Refusal::new(
-        StatusCode::UNAUTHORIZED,
-        "CONSOLE_KEY",
-        "open the console by the address the server printed when it started, or give it the key from \
-         console.key in the server's data directory",
-    ))
-}
-
 fn failed(error: Failure) -> Refusal {
     restage_node::control::JoinError::Control(error).into()
 }
@@ -315,29 +282,6 @@ fn failed(error: Failure) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_its_own_key_opens_the_console() {
-        let key = ConsoleKey::new("k3y".to_owned());
-        let headers = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, http::HeaderValue::from_static(value));
-            headers
-        };
-        assert!(key.opens(&headers("Bearer k3y")));
-        for wrong in [
-            "",
-            "Bearer",
-            "Bearer ",
-            "Bearer k3",
-            "Bearer k3yy",
-            "k3y",
-            "Basic k3y",
-        ] {
-            assert!(!key.opens(&headers(wrong)), "{wrong:?}");
-        }
-        assert!(!key.opens(&HeaderMap::new()));
-    }
 
     #[test]
     fn regions_are_plain_names() {

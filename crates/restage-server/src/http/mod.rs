@@ -51,6 +51,7 @@ use restage_storage::RecordingReader;
 use tokio::sync::Semaphore;
 
 use crate::address_watch::AddressWatch;
+use crate::config::Config;
 use crate::keys::KeyRing;
 use crate::metrics::Metrics;
 use crate::tls::Standing;
@@ -78,6 +79,8 @@ pub struct AppState {
     pub keys: Option<KeyRing>,
     /// The account of unsigned requests, and of the console.
     pub account: String,
+    /// What the server was started with.
+    pub config: Arc<Config>,
     /// The answer cache.
     pub answers: Answers,
     /// The rates of operations.
@@ -215,40 +218,50 @@ pub fn metrics_router(app: Arc<AppState>, address: IpAddr) -> Router {
     ))
 }
 
-/// Answers whether changes can be made durable, all media workers run, and there is a certificate if there should be
-/// one. The reason for "no" never contains the place of the database, because everybody may ask.
-async fn ready(State(app): State<App>) -> Response {
-    let not_ready = |sentence: String| {
-        refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
-            .into_response()
-    };
+/// Whether changes can be made durable, all media workers run, and there is a certificate if there should be one: what is
+/// to be known all the same, or why not. No sentence contains the place of the database, because everybody may ask.
+pub(in crate::http) async fn readiness(app: &App) -> Result<Vec<String>, String> {
     if !app.control.media().is_alive() {
-        return not_ready("a media worker is gone for good; restart the server".to_owned());
+        return Err("a media worker is gone for good; restart the server".to_owned());
     }
     if !app.control.media().is_moving() {
-        return not_ready(
+        return Err(
             "a media worker stands still; look at what holds the process, or restart the server"
                 .to_owned(),
         );
     }
     let standing = app.secure.as_ref().map(Secure::standing);
     if let Some(Standing::Bad(sentence)) = standing {
-        return not_ready(sentence);
+        return Err(sentence);
     }
-    match (app.control.store().can_write().await, standing) {
-        (Err(error), _) => not_ready(error.cause().sentence().to_owned()),
-        (Ok(()), standing) => {
-            let ageing = match standing {
-                Some(Standing::Ageing(sentence)) => Some(sentence),
-                _ => None,
-            };
-            // Everything but recordings works.
-            let missing = app.recordings.missing_spool();
-            let sentences = ageing
+    if let Err(error) = app.control.store().can_write().await {
+        return Err(error.cause().sentence().to_owned());
+    }
+    let ageing = match standing {
+        Some(Standing::Ageing(sentence)) => Some(sentence),
+        _ => None,
+    };
+    // Everything but recordings works.
+    let missing = app.recordings.missing_spool();
+    let sentences = ageing
+        .into_iter()
+        .chain(app.address_watch.fault())
+        .chain(missing.map(|missing| missing.sentence()));
+    Ok(sentences.collect())
+}
+
+/// Answers whether the server is ready.
+async fn ready(State(app): State<App>) -> Response {
+    match readiness(&app).await {
+        Err(sentence) => {
+            refusal::Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", sentence)
+                .into_response()
+        }
+        Ok(sentences) => {
+            let lines: String = sentences
                 .into_iter()
-                .chain(app.address_watch.fault())
-                .chain(missing.map(|missing| missing.sentence()));
-            let lines: String = sentences.map(|sentence| sentence + "\n").collect();
+                .map(|sentence| sentence + "\n")
+                .collect();
             format!("ready\n{lines}").into_response()
         }
     }

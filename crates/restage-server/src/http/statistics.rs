@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use http::StatusCode;
+use restage_api::Operation;
 use restage_core::StageArn;
 use restage_core::id::{ConnectionId, ParticipantId};
 use restage_media::{Codec, MediaKind, PauseReason, Protocol, TrackStats};
@@ -16,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::App;
-use super::console::{REGION_LEN_MAX, is_region};
+use super::console::{Admitted, REGION_LEN_MAX, is_region};
 use super::refusal::Refusal;
 
 /// Media connections in one answer.
@@ -171,15 +172,17 @@ pub(super) struct ConnectionsBody {
 /// The media connections of a stage, or of one of its participants, with what is counted of each.
 pub(super) async fn connections(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     query: Result<Query<ConnectionsQuery>, QueryRejection>,
 ) -> Result<Json<ConnectionsBody>, Refusal> {
+    admitted.permit(&[Operation::ListParticipants])?;
     let Query(query) =
         query.map_err(|_| invalid("the query names a parameter twice, or is not UTF-8"))?;
     let stage = query
         .stage_arn
         .as_deref()
         .and_then(StageArn::parse)
-        .filter(|stage| stage.account == app.account && is_region(&stage.region))
+        .filter(|stage| stage.account == admitted.account() && is_region(&stage.region))
         .ok_or_else(|| {
             invalid(&format!(
                 "stageArn must be the ARN of one of this account's stages, in a Region of 1 to {REGION_LEN_MAX} \

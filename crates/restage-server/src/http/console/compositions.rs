@@ -1,10 +1,11 @@
 //! What compositions show and how their compositors do, as JSON for the operator. The operations of the API do not say it, nor why something
 //! has failed.
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::{Extension, Json};
 use http::StatusCode;
+use restage_api::Operation;
 use restage_core::arn::{ChannelArn, CompositionArn};
 use restage_core::id::Time;
 use restage_core::row::{
@@ -21,7 +22,7 @@ use serde_json::{Value, json};
 use super::super::App;
 use super::super::playback::composite;
 use super::super::refusal::Refusal;
-use super::{REGION_LEN_MAX, failed, is_region};
+use super::{Admitted, REGION_LEN_MAX, failed, is_region};
 
 /// Compositions in one answer.
 const COMPOSITIONS_PER_PAGE_MAX: u32 = 100;
@@ -176,18 +177,21 @@ struct LoadBody {
     mix: f64,
 }
 
-/// The compositions of the console's account in a Region in the order of their starts, or one of them.
+/// The compositions of the caller's account in a Region in the order of their starts, or one of them.
 pub(super) async fn list(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     query: Result<Query<CompositionsQuery>, QueryRejection>,
 ) -> Result<Json<CompositionsBody>, Refusal> {
+    admitted.permit(&[Operation::ListCompositions, Operation::GetComposition])?;
+    let account = admitted.account();
     let Query(query) =
         query.map_err(|_| invalid("the query names a parameter twice, or is not UTF-8"))?;
     let (region, rows, next_token) = match &query.composition_arn {
-        Some(text) => one(&app, text).await?,
-        None => page(&app, &query).await?,
+        Some(text) => one(&app, account, text).await?,
+        None => page(&app, account, &query).await?,
     };
-    let channels = app.compositions.channels().of(&app.account, &region);
+    let channels = app.compositions.channels().of(account, &region);
     Ok(Json(CompositionsBody {
         channel_arns: channels.map(ChannelArn::to_string).collect(),
         compositions: rows.iter().map(|row| body(&app, row)).collect(),
@@ -197,9 +201,9 @@ pub(super) async fn list(
 
 type Found = (String, Vec<Composition>, Option<String>);
 
-async fn one(app: &App, text: &str) -> Result<Found, Refusal> {
+async fn one(app: &App, account: &str, text: &str) -> Result<Found, Refusal> {
     let arn = CompositionArn::parse(text);
-    let arn = arn.filter(|arn| arn.account == app.account && is_region(&arn.region));
+    let arn = arn.filter(|arn| arn.account == account && is_region(&arn.region));
     let arn = arn.ok_or_else(|| {
         invalid(&format!(
             "compositionArn must be the ARN of one of this account's compositions, in a Region of 1 to {REGION_LEN_MAX} \
@@ -217,7 +221,7 @@ async fn one(app: &App, text: &str) -> Result<Found, Refusal> {
     Ok((arn.region, vec![row], None))
 }
 
-async fn page(app: &App, query: &CompositionsQuery) -> Result<Found, Refusal> {
+async fn page(app: &App, account: &str, query: &CompositionsQuery) -> Result<Found, Refusal> {
     let region = query.region.clone().filter(|region| is_region(region));
     let region = region.ok_or_else(|| {
         invalid(&format!(
@@ -242,7 +246,7 @@ async fn page(app: &App, query: &CompositionsQuery) -> Result<Found, Refusal> {
     };
     let all = CompositionFilter::default();
     let store = app.control.store();
-    let page = store.list_compositions(&app.account, &region, &all, after, count);
+    let page = store.list_compositions(account, &region, &all, after, count);
     let page = page.await.map_err(unread)?;
     let last = page.rows.last().filter(|_| page.more);
     let next_token = last.map(|row| format!("{}.{}", row.created_at.0, row.id));

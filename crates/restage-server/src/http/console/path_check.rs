@@ -17,7 +17,7 @@ use restage_store::system::clock;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::{Where, region};
+use super::{Admitted, Where};
 use crate::http::api::{self, Caller};
 use crate::http::metrics::RequestId;
 use crate::http::{App, handler};
@@ -108,15 +108,14 @@ pub(super) struct Check {
 /// Begins a check: makes its stage and its token.
 pub(super) async fn begin(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     Extension(request_id): Extension<RequestId>,
     place: Result<Query<Where>, QueryRejection>,
 ) -> Response {
     let outcome = async {
         let place = place.map_or_else(|_| Where::default(), |Query(place)| place);
-        let caller = Caller {
-            account: app.account.clone(),
-            region: region(place.region)?,
-        };
+        let caller = admitted.caller(place.region)?;
+        admitted.may(Operation::CreateStage.into())?;
         app.throttle
             .admit(&caller, Operation::CreateStage, clock::steady())?;
         let _begins = app.path_checks.begins.lock().await;
@@ -203,6 +202,7 @@ struct Ending {
 /// Ends a check: deletes its stage.
 pub(super) async fn end(
     State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
     Extension(request_id): Extension<RequestId>,
     body: Bytes,
 ) -> Response {
@@ -210,10 +210,11 @@ pub(super) async fn end(
         let Ending { stage_arn } = serde_json::from_slice(&body)
             .map_err(|_| ApiError::validation("stageArn must be the ARN of a check's stage"))?;
         let stage = restage_core::StageArn::parse(&stage_arn)
+            .filter(|stage| stage.account == admitted.account())
             .filter(|_| app.path_checks.end(&stage_arn))
             .ok_or_else(|| ApiError::resource_not_found("no such check is in progress"))?;
         let caller = Caller {
-            account: app.account.clone(),
+            account: stage.account,
             region: stage.region,
         };
         delete(&app, &caller, &stage_arn).await

@@ -1,7 +1,8 @@
 //! The stages with a session and who is in them, which the page shows.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
+use restage_api::Operation;
 use restage_core::StageArn;
 use restage_core::id::{ParticipantId, StageId};
 use restage_core::row::{Attributes, IngestLink, Participant, Replication, Stage};
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::super::App;
 use super::super::refusal::Refusal;
-use super::{DEFAULT_REGION, failed};
+use super::{Admitted, DEFAULT_REGION, failed};
 
 /// Stages with a session whose participants are shown; the page lists all others without participants.
 const STAGES_SHOWN_MAX: u32 = 200;
@@ -57,18 +58,22 @@ struct ParticipantBody {
     ingest: Option<&'static str>,
 }
 
-pub(super) async fn state(State(app): State<App>) -> Result<Json<StateBody>, Refusal> {
-    read_state(&app)
+pub(super) async fn state(
+    State(app): State<App>,
+    Extension(admitted): Extension<Admitted>,
+) -> Result<Json<StateBody>, Refusal> {
+    admitted.permit(&[Operation::ListStages, Operation::ListParticipants])?;
+    read_state(&app, admitted.account())
         .await
         .map(Json)
         .map_err(|error| failed(error.into()))
 }
 
-async fn read_state(app: &App) -> Result<StateBody, StoreError> {
+async fn read_state(app: &App, account: &str) -> Result<StateBody, StoreError> {
     let store = app.control.store();
-    let regions = store.list_regions(&app.account, REGIONS_SHOWN_MAX).await?;
+    let regions = store.list_regions(account, REGIONS_SHOWN_MAX).await?;
     let mut stages = store
-        .list_live_stages(&app.account, STAGES_SHOWN_MAX + 1)
+        .list_live_stages(account, STAGES_SHOWN_MAX + 1)
         .await?;
     let shown = usize::try_from(STAGES_SHOWN_MAX).unwrap_or(usize::MAX);
     let has_more_stages = stages.len() > shown;

@@ -1,0 +1,27 @@
+/** Starts the console. */
+
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/layout.css";
+import "./style/controls.css";
+import "./style/content.css";
+
+import { render } from "preact";
+
+import { start } from "./api/live";
+import { takeKey } from "./api/session";
+import { App } from "./app";
+import { readRoute } from "./routes";
+import { startTheme } from "./theme";
+
+startTheme();
+takeKey();
+readRoute();
+addEventListener("hashchange", () => {
+  takeKey();
+  readRoute();
+});
+start();
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);
