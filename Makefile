@@ -44,5 +44,5 @@ fmt: ## Format Rust, Python and JavaScript in place
 	@scripts/fmt.sh
 
 clean: ## Remove everything that was built or installed inside this directory, but not ./data
-	rm -rf target dist .venv js/node_modules js/*/node_modules js/*/dist js/*/.test conformance/*/node_modules conformance/output conformance/sdk-java/target \
+	rm -rf target dist .venv .node js/node_modules js/*/node_modules js/*/dist js/*/.test conformance/*/node_modules conformance/output conformance/sdk-java/target \
 		docs/site/node_modules docs/site/out docs/site/pages docs/site/.rspress

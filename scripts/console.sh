@@ -5,8 +5,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
 
-# The oldest that Vite runs on.
-NODE_MIN=20.19.0
 DIST=js/console/dist
 STAMP="$DIST/.built"
 
@@ -24,7 +22,7 @@ inputs() {
 }
 
 have node || leave_out "there is no node"
-version_at_least "$(node --version | tr -d v)" "$NODE_MIN" ||
+node_fits ||
     leave_out "it needs Node.js $NODE_MIN or newer, and node says $(node --version)"
 [ -d js/node_modules/preact ] || leave_out "its packages are missing: scripts/setup.sh installs them"
 

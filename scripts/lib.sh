@@ -166,6 +166,21 @@ version_at_least() {
     [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
+# The oldest Node.js that builds the console and the site, and the one that setup.sh installs where the system has an older one.
+NODE_MIN=20.19.0
+NODE_NEWER=22.23.3
+
+node_fits() {
+    version_at_least "$(node --version 2>/dev/null | tr -d v)" "$NODE_MIN"
+}
+
+# Puts the Node.js that setup.sh has installed first on the path.
+use_own_node() {
+    local own="$ROOT/.node/node_modules/node/bin"
+    [ ! -x "$own/node" ] || export PATH="$own:$PATH"
+}
+use_own_node
+
 # The key of a stamp file: installed again when any of the named files changed.
 fingerprint() {
     cat "$@" | sha256sum | cut -d ' ' -f 1

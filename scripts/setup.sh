@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need; `setup.sh site`: what the
 # documentation's site needs.
-# Everything except Debian packages goes into this directory (.venv, node_modules). A second run changes nothing.
+# Everything except Debian packages goes into this directory (.venv, .node, node_modules). A second run changes nothing.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$ROOT"
@@ -150,12 +150,14 @@ check_rust() {
     cargo clippy --version >/dev/null 2>&1 || die "cargo clippy is missing." "With rustup: rustup component add clippy"
 }
 
-check_node() {
-    local found
-    found="$(node --version | tr -d v)"
-    # The generator of the site needs this one.
-    version_at_least "$found" 20.19.0 || die "Node.js 20.19 or newer is needed and node says $found." \
-        "Debian 12 has an older one; https://nodejs.org has newer ones."
+# Debian 12's own Node.js is older than the tools need. npm has newer ones; lib.sh puts this one first on the path.
+fit_node() {
+    node_fits && return 0
+    step "Installing Node.js $NODE_NEWER into .node: node says $(node --version), and $NODE_MIN is needed"
+    npm install --prefix "$ROOT/.node" --no-audit --no-fund --loglevel=error "node@$NODE_NEWER" </dev/null ||
+        die "npm could not install Node.js $NODE_NEWER" "https://nodejs.org has it too: put it on your PATH, then the same make again."
+    use_own_node
+    node_fits || die "the Node.js in .node says $(node --version), and $NODE_MIN is needed"
 }
 
 install_python() {
@@ -185,14 +187,14 @@ install_node() {
 collect_missing
 install_missing
 if [ "$PURPOSE" = site ]; then
-    check_node
+    fit_node
     install_node docs/site
     exit 0
 fi
 check_rust
+fit_node
 install_node js
 if [ "$PURPOSE" = test ]; then
-    check_node
     install_python
     for manifest in conformance/*/package.json docs/site/package.json; do
         install_node "$(dirname "$manifest")"
