@@ -46,7 +46,7 @@ podman exec trial restage doctor || podman logs trial
 eval "$(podman exec trial restage env)"
 "$RESTAGE" stages create lobby --output text
 "$RESTAGE" publish --stage lobby --user-id ann >"$DIR/publisher" 2>&1 &
-"$RESTAGE" watch lobby ann --stop-after 3 --output json
+"$RESTAGE" watch lobby ann --stop-after 5 --output json
 kill $!
 wait $! || true
 podman stop --time 20 trial
