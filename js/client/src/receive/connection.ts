@@ -221,6 +221,10 @@ export class ReceiveConnection implements Receiver {
     const live: Live = { id, peer, places, read: new Set(), wasConnected: false, sdp, revision };
     this.#live = live;
     peer.addEventListener("connectionstatechange", () => this.#onState(live));
+    // Chromium passes pictures by a transform that comes later than this event.
+    peer.addEventListener("track", ({ receiver }) => {
+      if (receiver.track.kind === "video" && this.#doesRead) this.#readFrom(live, receiver);
+    });
     clearTimeout(this.#healTimer);
     this.#healTimer = setTimeout(() => this.#onNoPath(live), PATH_TIMEOUT_MS);
     return live;
@@ -318,17 +322,26 @@ export class ReceiveConnection implements Receiver {
     live?.places.clear();
   }
 
+  /** Whether messages of anybody are read. */
+  get #doesRead() {
+    return [...this.#wants.values()].some(want => want.readsMessages);
+  }
+
   #readMessages(live: Live) {
     for (const id of live.places.ids) {
       const receiver = live.places.videoReceiver(id);
-      if (!receiver || live.read.has(receiver) || !this.#wants.get(id)?.readsMessages) continue;
-      const owner = () => live.places.ids.find(one => live.places.videoReceiver(one) === receiver);
-      const isRead = readMessages(receiver, message => {
-        const present = owner();
-        if (present && this.#wants.get(present)?.readsMessages) this.#hooks.onMessage(present, message);
-      });
-      if (isRead) live.read.add(receiver);
+      if (receiver && this.#wants.get(id)?.readsMessages) this.#readFrom(live, receiver);
     }
+  }
+
+  /** Reads messages in what a receiver receives, whoever it is of at the time. */
+  #readFrom(live: Live, receiver: RTCRtpReceiver) {
+    if (live.read.has(receiver)) return;
+    const isRead = readMessages(receiver, message => {
+      const id = live.places.ids.find(one => live.places.videoReceiver(one) === receiver);
+      if (id && this.#wants.get(id)?.readsMessages) this.#hooks.onMessage(id, message);
+    });
+    if (isRead) live.read.add(receiver);
   }
 
   /** Whether media flows, or nothing is wanted. */
