@@ -164,8 +164,12 @@ test("why something cannot be replicated is said", async () => {
   const destination = await stages.create("Refused-destination");
   const { page } = await openGraph();
   const seat = seatOf(page, source, participantId);
+  // The stage goes between the drop and the server's answer.
+  await page.route("**/StartParticipantReplication?*", async route => {
+    await stages.remove(destination);
+    await route.continue();
+  });
   await drag(page, seat, boxOf(page, destination));
-  await stages.remove(destination);
   await page.mouse.up();
   await page.getByText(/Dan cannot be shown in Refused-destination: .*there is no stage/).waitFor();
   await page.locator(".link[data-state=PENDING]").waitFor({ state: "detached" });

@@ -5,8 +5,8 @@ import type { ComponentChildren } from "preact";
 
 import type { Role } from "../text/names";
 
-/** How long a toast stays. */
-const TOAST_MS = 5000;
+/** How long a toast stays: a problem needs more time to be read. */
+const TOAST_MS = { done: 5000, problem: 15_000 };
 /** Toasts that are shown at a time; the oldest go. */
 const TOASTS_MAX = 4;
 
@@ -25,7 +25,7 @@ export function toast(text: string, kind: Toast["kind"] = "done"): void {
   toasts.value = [...toasts.value, { id, text, kind }].slice(-TOASTS_MAX);
   setTimeout(() => {
     toasts.value = toasts.value.filter(each => each.id !== id);
-  }, TOAST_MS);
+  }, TOAST_MS[kind]);
 }
 
 /** Where toasts appear; one per page. */

@@ -46,10 +46,8 @@ export function Chart({ title, points, format, least = 1, hint }: Props) {
         <line class="chart-ground" x1="0" x2={WIDTH} y1={HEIGHT - 1} y2={HEIGHT - 1} />
         {known.length > 1 && <polyline class="chart-line" points={line} />}
       </svg>
-      <p class="hint">
-        {highest}
-        {hint && `; ${hint}`}
-      </p>
+      <p class="hint">{highest}</p>
+      {hint && <p class="hint">{hint}</p>}
     </figure>
   );
 }

@@ -59,28 +59,27 @@ export function HealthPage() {
         </p>
       ))}
       <Charts readings={readings.value} />
-      <div class="health-panels">
-        <section class="panel" aria-labelledby="figures-title" id="health-figures">
-          <h2 id="figures-title">Figures</h2>
-          <dl class="facts">
-            {(last ? factsOf(last.metrics, last.atMs) : []).flatMap(([what, how]) => [
-              <dt key={`${what} what`}>{what}</dt>,
-              <dd key={what}>{how}</dd>,
-            ])}
-          </dl>
-        </section>
-        <div class="health-findings">
-          <section class="panel" aria-labelledby="alarms-title" id="health-alarms">
-            <h2 id="alarms-title">What the figures say</h2>
-            <Findings
-              findings={last ? alarmsOf(readings.value) : []}
-              empty={last ? "Nothing is wrong." : "Loading…"}
-            />
+      {health && last && (
+        <div class="health-panels">
+          <section class="panel" aria-labelledby="figures-title" id="health-figures">
+            <h2 id="figures-title">Figures</h2>
+            <dl class="facts">
+              {factsOf(last.metrics, last.atMs).flatMap(([what, how]) => [
+                <dt key={`${what} what`}>{what}</dt>,
+                <dd key={what}>{how}</dd>,
+              ])}
+            </dl>
           </section>
-          <Doctor />
-          <Browser aheadMs={aheadMs.value} isKnown={health !== undefined} />
+          <div class="health-findings">
+            <section class="panel" aria-labelledby="alarms-title" id="health-alarms">
+              <h2 id="alarms-title">What the figures say</h2>
+              <Findings findings={alarmsOf(readings.value)} empty="Nothing is wrong." />
+            </section>
+            <Browser aheadMs={aheadMs.value} />
+            <Doctor />
+          </div>
         </div>
-      </div>
+      )}
     </>
   );
 }
@@ -293,12 +292,12 @@ function Doctor() {
   );
 }
 
-function Browser({ aheadMs, isKnown }: { aheadMs: number; isKnown: boolean }) {
+function Browser({ aheadMs }: { aheadMs: number }) {
   const check = lastCheck.value;
   return (
     <section class="panel" aria-labelledby="browser-title" id="health-browser">
       <h2 id="browser-title">What this browser finds</h2>
-      <Findings findings={isKnown ? browserFindings(aheadMs) : []} empty="Loading…" />
+      <Findings findings={browserFindings(aheadMs)} empty="" />
       {check ? (
         <>
           <p class="hint">The check of the network, at {new Date(check.atMs).toLocaleTimeString()}:</p>

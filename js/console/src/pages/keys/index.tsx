@@ -15,11 +15,11 @@ export function KeysPage() {
         hint="Participant tokens are made on the page of their stage, or signed by whoever has the private key of a public key below."
       />
       <RegionField />
-      <PublicKeys />
       <div class="key-panels">
         <InspectToken />
         <ConnectionTokens />
       </div>
+      <PublicKeys />
     </>
   );
 }

@@ -75,17 +75,18 @@ function OneParticipant({ stage, sessionId, participantId }: Props) {
         beside={participant && <State participant={participant} />}
       />
       <Problem text={polled.problem} />
-      {participant && <Facts participant={participant} stages={stages} />}
-      <Replicas stage={stage} participantId={participantId} stages={stages} />
-      <section class="panel" aria-labelledby="events-title" id="participant-events">
-        <h2 id="events-title">Events</h2>
-        <EventList
-          events={events}
-          fromMs={first}
-          names={{ people, stages }}
-          isRead={polled.value !== undefined}
-        />
-      </section>
+      {participant ? (
+        <>
+          <Facts participant={participant} stages={stages} />
+          <section class="panel" aria-labelledby="events-title" id="participant-events">
+            <h2 id="events-title">Events</h2>
+            <EventList events={events} fromMs={first} names={{ people, stages }} isRead />
+          </section>
+          <Replicas stage={stage} participantId={participantId} stages={stages} />
+        </>
+      ) : (
+        <p class="hint">{polled.problem ? "" : "Loading…"}</p>
+      )}
     </>
   );
 }
