@@ -95,7 +95,7 @@ async fn configure(app: &App, socket: &mut EventsSocket, payload: &Value) -> (&'
 
 async fn take_answer(
     app: &App,
-    socket: &mut EventsSocket,
+    socket: &EventsSocket,
     payload: &Value,
 ) -> (&'static str, Value) {
     const REFUSED: &str = "RECEIVE_ANSWER_ERROR";
