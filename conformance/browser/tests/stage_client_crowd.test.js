@@ -33,7 +33,10 @@ class Card {
 
   begin() {
     const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
-    this.process = spawn(binary, ["publish", "--fps", "10"], { stdio: "ignore", env: this.environment });
+    this.process = spawn(binary, ["publish", "--fps", "10", "--video-bps", "50000"], {
+      stdio: "ignore",
+      env: this.environment,
+    });
     this.process.once("exit", () => this.isOver || this.begin());
   }
 
@@ -78,7 +81,7 @@ test("twelve participants: all are seen, and who comes and goes disturbs nobody"
   for (const other of gone) await ann.shows(other, []);
   const late = await publishCard(arn, "late");
   await ann.shows(late, undefined, CROWD_MS);
-  for (const other of others) await ann.movesOn(other);
+  for (const other of others) await ann.movesOn(other, CROWD_MS);
   const added = await ann.events("stageParticipantStreamsAdded");
   for (const other of others) {
     const streams = added.filter(([, id]) => id === other.id).flatMap(([, , kinds]) => kinds);
