@@ -63,17 +63,18 @@ export class StagePage {
       `${streams.join(" and ") || "nothing"} of ${other.id}`,
       timeoutMs,
     );
-    if (streams.includes("video")) await this.movesOn(other);
+    if (streams.includes("video")) await this.movesOn(other, timeoutMs);
   }
 
-  /** Waits until more pictures of another one are shown. */
-  async movesOn(other) {
+  /**
+   * Waits until more pictures of another participant are shown.
+   * @param {{ id: string }} other
+   * @param {number} [timeoutMs]
+   */
+  async movesOn(other, timeoutMs = 30_000) {
     const before = await this.framesOf(other);
-    await eventually(
-      async () => (await this.framesOf(other)) > before + 5,
-      `pictures of ${other.id}`,
-      30_000,
-    );
+    const isMoving = async () => (await this.framesOf(other)) > before + 5;
+    await eventually(isMoving, `pictures of ${other.id}`, timeoutMs);
   }
 
   /** The events of a name, each as `[name, id, value]`. */
