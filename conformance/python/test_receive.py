@@ -76,8 +76,10 @@ def test_two_participants_come_by_one_connection(stages, media, stage, opened):
     for participant, identity in [(ann, 3), (bob, 5)]:
         audio, video = sections(offer)[participant]
         sees, hears = client.sinks[video], client.sinks[audio]
-        eventually(lambda sees=sees, identity=identity: sees.seen[identity] >= 5, what=f"pictures of {identity}")
-        eventually(lambda hears=hears, identity=identity: hears.hears(identity), what=f"the tone of {identity}")
+        eventually(
+            lambda sees=sees, identity=identity: sees.seen[identity] >= 5, 60, f"pictures of {identity}; {client.sinks}"
+        )
+        eventually(lambda hears=hears, identity=identity: hears.hears(identity), 60, f"the tone of {identity}")
     kind, told = client.ask(
         "SUBSCRIBE_CONFIGURE",
         "SUBSCRIBE_CONFIGURED",

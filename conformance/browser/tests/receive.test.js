@@ -76,9 +76,10 @@ for (const count of [2, 4, 12]) {
       page,
       all.map(one => want(one)),
     );
-    const { states, connection, offers, messages } = await seen(page, all);
+    await seen(page, all);
+    const isConnected = ({ connection }) => connection === "connected";
+    const { states, offers, messages } = await eventuallySeen(() => read(page), isConnected, "connected");
     assert.deepEqual([...new Set(Object.values(states))], ["ATTACHED"]);
-    assert.equal(connection, "connected");
     console.log(`${count} participants after ${offers} offers`);
     assert.ok(
       messages.every(({ type }) => !/ERROR|FAULT|CLOSED/.test(type)),

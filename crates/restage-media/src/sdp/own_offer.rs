@@ -186,12 +186,10 @@ impl OwnOffer<'_> {
         // The structure in a dependency descriptor is longer than the values that the one-byte form has.
         sdp.push_str("\r\na=extmap-allow-mixed\r\na=msid-semantic:WMS *\r\na=ice-lite\r\n");
         let kinds = MediaKind::BOTH.map(|kind| formats(kind, self.refused));
-        for (place, section) in self.sections.iter().enumerate() {
+        for section in &self.sections {
             self.write_section(&mut sdp, section, &kinds[section.kind.index()]);
-            // All sections share the transport of the first (RFC 9143 §7.1.1).
-            if place == 0 {
-                self.candidates.write(&mut sdp);
-            }
+            // All sections share one transport, and some clients look for its candidates in another than the first.
+            self.candidates.write(&mut sdp);
         }
         sdp
     }
@@ -307,6 +305,6 @@ mod tests {
         assert!(video.lines.contains(&"a=ssrc-group:FID 7 8"));
         assert!(!audio.lines.iter().any(|line| line.starts_with("a=ssrc")));
         assert!(!text.contains("H265") && text.contains("AV1"));
-        assert_eq!(text.matches("a=candidate").count(), 1);
+        assert_eq!(text.matches("a=candidate").count(), 2);
     }
 }
