@@ -71,7 +71,7 @@ test("a console without its key asks for it, refuses a wrong one and opens with 
   await page.locator(".panel", { hasText: "console.key" }).locator("#key-form").waitFor();
   assert.equal(await page.locator(".stage").count(), 0);
   assert.equal(await page.getByRole("navigation").count(), 0);
-  const field = page.getByLabel(/Console key/);
+  const field = page.getByLabel("Console key, or the whole address");
   const first = page.getByLabel("Access key id");
   assert.ok(await first.evaluate(element => element === document.activeElement), "it can be typed at once");
   await field.fill("wrong");

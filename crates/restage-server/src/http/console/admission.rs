@@ -187,7 +187,7 @@ fn no_key() -> Refusal {
 fn authorization(headers: &HeaderMap) -> Cow<'_, str> {
     headers
         .get(AUTHORIZATION)
-        .map_or(Cow::Borrowed(""), |value| api::text(value))
+        .map_or(Cow::Borrowed(""), api::text)
 }
 
 #[cfg(test)]
