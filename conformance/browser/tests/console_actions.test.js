@@ -230,7 +230,10 @@ test("the participants of an ingest say what they are, and what it means to disc
   });
   const row = part => page.locator(`.participant[data-participant="${part}-twin"]`);
   await row("SECOND").waitFor();
-  assert.match(await page.locator("#summary").innerText(), /2 publishers/);
+  await goTo(page, "stages");
+  await card(page, arn).getByText("2 publishing").waitFor();
+  await goTo(page, `stages/${idOf(arn)}`);
+  await row("SECOND").waitFor();
   assert.match(await row("COMMON").innerText(), /^twin\s*\n+what viewers see of both encoders · COMMON-twin/);
   assert.match(await row("FIRST").innerText(), /^twin, encoder 1\s*\n+one stream of two/);
   for (const [part, buttons] of Object.entries({ ONLY: 3, COMMON: 3, FIRST: 1, SECOND: 1 })) {

@@ -21,7 +21,9 @@ import "./stages.css";
 const NAMED_MAX = 6;
 
 export function StagesPage() {
-  const search = useSignal(query.value.get("find") ?? "");
+  // Pages of their own lead to a stage by the address before its `#`.
+  const wanted = query.value.get("find") ?? new URLSearchParams(location.search).get("find");
+  const search = useSignal(wanted ?? "");
   const opened = useSignal<{ what: "token" | "delete"; stage: Stage } | undefined>(undefined);
   const { stages, hasMore, isLoaded, regions } = known.value;
   const found = stages.filter(stage => matches(stage, search.value));
