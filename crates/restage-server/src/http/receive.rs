@@ -93,11 +93,7 @@ async fn configure(app: &App, socket: &mut EventsSocket, payload: &Value) -> (&'
     }
 }
 
-async fn take_answer(
-    app: &App,
-    socket: &EventsSocket,
-    payload: &Value,
-) -> (&'static str, Value) {
+async fn take_answer(app: &App, socket: &EventsSocket, payload: &Value) -> (&'static str, Value) {
     const REFUSED: &str = "RECEIVE_ANSWER_ERROR";
     let read = || {
         let id = connection_id(payload)?.ok_or_else(missing_id)?;
