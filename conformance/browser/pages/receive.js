@@ -9,6 +9,7 @@ const HEIGHT = 120;
 const BITS = 8;
 const BAR = WIDTH / BITS;
 const PICTURES_PER_S = 10;
+const AGAIN_MS = 1000;
 
 /** Publishes a picture that says a number in eight bars, and a tone, with plain WHIP. */
 async function publish(
@@ -56,6 +57,8 @@ async function publish(
 
 /** The receiving connection and its socket. */
 const own = {
+  /** What was wanted last. */
+  wanted: {},
   /** @type {WebSocket | undefined} */ socket: undefined,
   /** @type {RTCPeerConnection | undefined} */ connection: undefined,
   /** @type {string | undefined} */ connectionId: undefined,
@@ -113,6 +116,11 @@ function listen(/** @type {string} */ url, /** @type {string} */ token) {
   own.socket = socket;
   socket.addEventListener("message", event => {
     const { type, payload } = JSON.parse(event.data);
+    // A busy server refuses whoever is new, and asks for patience.
+    if (type === "RECEIVE_CONFIGURE_ERROR" && payload.code === "STAGE_AT_CAPACITY") {
+      setTimeout(() => send("RECEIVE_CONFIGURE", own.wanted), AGAIN_MS);
+      return;
+    }
     if (type.startsWith("RECEIVE") || type === "ERROR") own.messages.push({ type, payload });
     if (type === "RECEIVE_CONFIGURED" || type === "RECEIVE_STATE") {
       own.connectionId = payload.connectionId;
@@ -168,8 +176,10 @@ Object.assign(window, {
   publish,
   listen,
   read,
-  configure: (/** @type {any[]} */ receive, /** @type {string | undefined} */ connectionId) =>
-    send("RECEIVE_CONFIGURE", { connectionId, receive }),
+  configure: (/** @type {any[]} */ receive, /** @type {string | undefined} */ connectionId) => {
+    own.wanted = { connectionId, receive };
+    send("RECEIVE_CONFIGURE", own.wanted);
+  },
   restart: () => send("RECEIVE_RESTART", { connectionId: own.connectionId }),
   leave: () => send("RECEIVE_CLOSE", { connectionId: own.connectionId }),
   hangUp: () => own.socket?.close(),

@@ -424,11 +424,11 @@ test("a server that does not know such connections is recognized by its answer, 
   const { connection, unknown } = open();
   connection.set(wants(want("ann")));
   mock.timers.tick(10);
-  connection.take("ERROR", { code: "UNKNOWN_TYPE", message: "there is no message of the type WHATEVER" });
+  connection.take("ERROR", { code: "UNKNOWN_TYPE", message: 'type "WHATEVER" is unknown: send RECEIVE_CONFIGURE' });
   assert.equal(unknown(), 0);
   connection.take("ERROR", {
     code: "UNKNOWN_TYPE",
-    message: "there is no message of the type RECEIVE_CONFIGURE",
+    message: 'type "RECEIVE_CONFIGURE" is unknown: send PING',
   });
   assert.equal(unknown(), 1);
   connection.close();

@@ -119,7 +119,8 @@ export class ReceiveConnection implements Receiver {
         if (payload.connectionId === this.#id) this.#onAnswerRefused(errorOf(payload));
         break;
       case "ERROR":
-        if (payload.code === "UNKNOWN_TYPE" && `${payload.message}`.includes("RECEIVE_")) this.#onUnknown();
+        if (payload.code === "UNKNOWN_TYPE" && `${payload.message}`.startsWith('type "RECEIVE_'))
+          this.#onUnknown();
         break;
     }
   }
