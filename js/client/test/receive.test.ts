@@ -424,7 +424,10 @@ test("a server that does not know such connections is recognized by its answer, 
   const { connection, unknown } = open();
   connection.set(wants(want("ann")));
   mock.timers.tick(10);
-  connection.take("ERROR", { code: "UNKNOWN_TYPE", message: 'type "WHATEVER" is unknown: send RECEIVE_CONFIGURE' });
+  connection.take("ERROR", {
+    code: "UNKNOWN_TYPE",
+    message: 'type "WHATEVER" is unknown: send RECEIVE_CONFIGURE',
+  });
   assert.equal(unknown(), 0);
   connection.take("ERROR", {
     code: "UNKNOWN_TYPE",

@@ -239,7 +239,10 @@ test("a server without the one connection is asked once, and then each participa
   server.expect("DELETE", "http://sfu.test/c1", { status: 200 });
   const first = await join(everybody, [bob], token);
   mock.timers.tick(10);
-  latest().say({ type: "ERROR", payload: { code: "UNKNOWN_TYPE", message: 'type "RECEIVE_CONFIGURE" is unknown: send PING' } });
+  latest().say({
+    type: "ERROR",
+    payload: { code: "UNKNOWN_TYPE", message: 'type "RECEIVE_CONFIGURE" is unknown: send PING' },
+  });
   await answered(0);
   first.stage.leave();
   await settled(() => server.seen.length === 2);
