@@ -166,7 +166,7 @@ conformance_agreement() {
 }
 
 # What these measure is worth nothing beside something else.
-BROWSER_ALONE=(firefox layers media_path networks paths recorded_layers stage_client_crowd svc tcp temporal)
+BROWSER_ALONE=(firefox layers media_path networks paths receive recorded_layers stage_client_crowd svc tcp temporal)
 
 conformance_browser_alone() {
     local name files=()

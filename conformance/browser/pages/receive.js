@@ -10,6 +10,7 @@ const BITS = 8;
 const BAR = WIDTH / BITS;
 const PICTURES_PER_S = 10;
 const AGAIN_MS = 1000;
+const TRIES_MAX = 60;
 
 /** Publishes a picture that says a number in eight bars, and a tone, with plain WHIP. */
 async function publish(
@@ -44,11 +45,17 @@ async function publish(
   video.setCodecPreferences(codecs.filter(({ mimeType }) => mimeType === "video/VP8"));
   connection.addTransceiver(end.stream.getAudioTracks()[0], options);
   await connection.setLocalDescription();
-  const response = await fetch(`${url}/whip`, {
+  const request = {
     method: "POST",
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
     body: connection.localDescription?.sdp,
-  });
+  };
+  let response = await fetch(`${url}/whip`, request);
+  // A busy server refuses whoever is new, and asks for patience.
+  for (let tries = 0; response.status === 503 && tries < TRIES_MAX; tries += 1) {
+    await new Promise(resolve => setTimeout(resolve, AGAIN_MS));
+    response = await fetch(`${url}/whip`, request);
+  }
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   await connection.setRemoteDescription({ type: "answer", sdp: await response.text() });
   const session = new URL(response.headers.get("Location") ?? "", url).href;
