@@ -407,7 +407,7 @@ fn answers_that_do_not_fit_are_refused_and_a_good_one_may_follow() {
             OfferErrorKind::WrongAnswer,
         ),
         (
-            replaced("a=setup:active", "a=setup:actpass"),
+            replaced("a=setup:passive", "a=setup:actpass"),
             OfferErrorKind::NoDtls,
         ),
         (sdp.clone(), OfferErrorKind::IceLite),
