@@ -445,9 +445,10 @@ fn answers_that_do_not_fit_are_refused_and_a_good_one_may_follow() {
         answer(&mut world, other_client),
         Err(OfferErrorKind::OtherClient)
     );
-    let passive = good.replace("a=setup:active", "a=setup:passive");
+    let other_role = good.replace("a=setup:passive", "a=setup:active");
+    assert_ne!(other_role, good);
     assert_eq!(
-        answer(&mut world, passive),
+        answer(&mut world, other_role),
         Err(OfferErrorKind::OtherClient)
     );
     assert_eq!(answer(&mut world, good), Ok(()));
