@@ -1,14 +1,15 @@
 //! How far apart a participant's sound and pictures are, by its sender reports (RFC 3550 §6.4.1).
 //!
 //! Arrival says it to some twenty milliseconds, because packets leave a publisher in bursts. Its reports say it exactly, if they tell the truth:
-//! those of each kind have to agree with each other, and both together with the arrival.
+//! those of each kind have to agree with each other, and both together with the arrival. FFmpeg dates each kind by the moment at which it had
+//! prepared it for sending, and on a busy machine these are far apart; so only what arrival may have wrong is corrected.
 
 use restage_media::{MediaKind, SenderTime};
 
 /// Reports of a kind that follow each other and differ by more do not agree: the jitter of timestamps.
 const AGREEING_US: i64 = 20_000;
-/// Reports that say more than this against the arrival of packets lie; so do recordings judge.
-const BELIEVED_US: i64 = 170_000;
+/// Reports that say more than this against the arrival of packets lie.
+const BELIEVED_US: i64 = 40_000;
 /// What is found out is approached by this part of the time that passes, which nobody hears.
 const APPROACH: u64 = 100;
 /// Time that passes between two packets counts as this at most.
@@ -150,7 +151,12 @@ mod tests {
 
     #[test]
     fn reports_that_lie_or_contradict_each_other_change_nothing() {
-        for lies_us in [[400_000, 400_000], [-3_000_000, -3_000_000], [0, 90_000]] {
+        for lies_us in [
+            [400_000, 400_000],
+            [90_000, 90_000],
+            [-3_000_000, -3_000_000],
+            [0, 90_000],
+        ] {
             let [heard, seen] = after_a_minute(30_000, lies_us);
             assert_eq!((heard, seen), (-30_000, 0), "{lies_us:?}");
         }
