@@ -36,6 +36,9 @@ const FILTERS: [label: string, filter: ParticipantFilter][] = [
 
 export const personName = ({ userId, participantId }: PastParticipant): string => userId || participantId;
 
+const duration = ({ startTime, endTime }: { startTime: string; endTime?: string }) =>
+  `from ${new Date(startTime).toLocaleString()}${endTime ? ` to ${new Date(endTime).toLocaleString()}` : ""}`;
+
 export function SessionPage({ params: [id = "", sessionId = ""] }: PageProps) {
   return <OfStage id={id}>{stage => <OneSession stage={stage} sessionId={sessionId} />}</OfStage>;
 }
@@ -79,12 +82,8 @@ function OneSession({ stage, sessionId }: { stage: Stage; sessionId: string }) {
             </StateBadge>
           )
         }
-        hint={
-          session &&
-          `${name}: from ${new Date(session.startTime).toLocaleString()}${
-            session.endTime ? ` to ${new Date(session.endTime).toLocaleString()}` : ""
-          }`
-        }
+        // It has its line before the session is there, so that nothing moves.
+        hint={`${name}: ${session ? duration(session) : "…"}`}
       />
       <Problem text={polled.problem} />
       <section class="panel" aria-labelledby="people-title" id="past-participants">
