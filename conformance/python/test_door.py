@@ -372,7 +372,9 @@ def test_a_listener_for_metrics_on_loopback_answers_loopback_alone(tmp_path):
 
 def test_what_needs_no_credentials_is_answered_under_own_names(server):
     port = server.http_port
-    for path in ("/console/", "/metrics", "/console/main.js"):
+    page = ask(server, "GET", "/console/", host=f"localhost:{port}")[2].decode()
+    [script] = re.findall(r'src="\./(\S+\.js)"', page)
+    for path in ("/console/", "/metrics", f"/console/{script}"):
         for host in (f"127.0.0.1:{port}", f"localhost:{port}", "[::1]", server.address):
             assert ask(server, "GET", path, host=host)[0] == 200, (path, host)
         for host in ("rebound.example", f"rebound.example:{port}", "127.0.0.1.rebound.example"):

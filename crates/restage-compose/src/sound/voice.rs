@@ -30,9 +30,13 @@ const NEAR: i64 = RATE as i64 / 1_000;
 const JUMP: u64 = RATE as u64 * 5;
 /// How fast the distance of the clocks is followed: this part of each packet's distance.
 const FOLLOW: f64 = 0.1;
-/// What a packet is stretched or pressed by: this part of the distance, and this part of the packet at most.
+/// A packet is stretched or pressed by this part of the distance: by so many samples at most, which nobody hears, and from some distance on by
+/// this part of the packet.
 const STRETCH_PART: i64 = 10;
+const STRETCH_MAX: i64 = 2;
 const STRETCH_MAX_PART: i64 = 16;
+/// The distance from which on being in step counts more than the pitch: 10 ms.
+const FAST_FROM: i64 = RATE as i64 / 100;
 
 pub(super) struct Voice {
     decoder: Decoder,
@@ -188,7 +192,10 @@ impl Voice {
         if behind.abs() < NEAR || count < CONCEALED_STEP / 4 {
             return 0;
         }
-        let most = count as i64 / STRETCH_MAX_PART;
+        let most = match behind.abs() < FAST_FROM {
+            true => STRETCH_MAX,
+            false => count as i64 / STRETCH_MAX_PART,
+        };
         let step = (behind / STRETCH_PART).clamp(-most, most);
         *offset += step;
         step
