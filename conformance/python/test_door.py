@@ -372,7 +372,7 @@ def test_a_listener_for_metrics_on_loopback_answers_loopback_alone(tmp_path):
 
 def test_what_needs_no_credentials_is_answered_under_own_names(server):
     port = server.http_port
-    page = ask(server, "GET", "/console/", host=f"localhost:{port}")[2].decode()
+    page = ask(server, "GET", "/console/", host=f"localhost:{port}")[2]
     [script] = re.findall(r'src="\./(\S+\.js)"', page)
     for path in ("/console/", "/metrics", f"/console/{script}"):
         for host in (f"127.0.0.1:{port}", f"localhost:{port}", "[::1]", server.address):
