@@ -27,7 +27,7 @@ pub enum Fault {
     ConnectionToken(ConnectionTokenFault),
 }
 
-/// What is wrong with a connection token. The participant token beside it may be good.
+/// The fault of a connection token. The participant token beside it may be good.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectionTokenFault {
     /// It has not the form, its signature is wrong, its key is not imported, or its `iat` lies in the future.

@@ -59,7 +59,7 @@ impl OfferError {
         }
     }
 
-    /// What the rules for offers say of an answer.
+    /// The error of the rules for offers, said of an answer.
     pub(crate) fn of_answer(self) -> Self {
         let message = self.message.replace("The offer", "The answer");
         let message = message.replace("the offer", "the answer");

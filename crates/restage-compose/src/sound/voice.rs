@@ -30,10 +30,11 @@ const NEAR: i64 = RATE as i64 / 1_000;
 const JUMP: u64 = RATE as u64 * 5;
 /// How fast the distance of the clocks is followed: this part of each packet's distance.
 const FOLLOW: f64 = 0.1;
-/// A packet is stretched or pressed by this part of the distance: by so many samples at most, which nobody hears, and from some distance on by
-/// this part of the packet.
+/// A packet is stretched or pressed by this part of the distance.
 const STRETCH_PART: i64 = 10;
+/// The most samples for a distance below [`FAST_FROM`]; nobody hears them.
 const STRETCH_MAX: i64 = 2;
+/// The most for larger distances: this part of the packet.
 const STRETCH_MAX_PART: i64 = 16;
 /// The distance from which on being in step counts more than the pitch: 10 ms.
 const FAST_FROM: i64 = RATE as i64 / 100;

@@ -104,7 +104,7 @@ pub struct Claims {
     pub signer: Signer,
 }
 
-/// What a verified connection token says. Its account and Region are those of its key.
+/// The claims of a verified connection token. Its account and Region are those of its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectionTokenClaims {
     /// The token's identity (`jti`).

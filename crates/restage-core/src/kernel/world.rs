@@ -100,7 +100,7 @@ pub struct World {
     pub encoder_uses: BTreeMap<EncoderConfigurationId, u64>,
     /// How many such compositions are sent to channels, in the same way.
     pub channel_uses: BTreeMap<ChannelArn, u64>,
-    /// How many connection tokens of accounts in Regions (account, Region) are remembered as revoked, in the same way.
+    /// Counts of the connection tokens that are remembered as revoked, by (account, Region), in the same way.
     pub revocation_counts: BTreeMap<(String, String), u64>,
     /// Counts of regions (account, region) whose rows are not all loaded, in the same way.
     pub regions: BTreeMap<(String, String), RegionCount>,
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// How many connection tokens of an account are remembered as revoked in a Region.
+    /// Counts the connection tokens of an account that are remembered as revoked in a Region.
     pub fn revocation_count_of(&self, account: &str, region: &str) -> u64 {
         let here = |row: &&RevokedConnectionToken| row.account == account && row.region == region;
         let loaded = self.revocations.values().filter(here).count();

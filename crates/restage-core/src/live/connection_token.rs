@@ -15,7 +15,7 @@ use crate::live::presence;
 use crate::row::{ConnectionTokenId, ConnectionTokenKey, RevokedConnectionToken};
 
 impl ConnectionTokenClaims {
-    /// Whether the token is good at this time of the wall clock. That its key is imported is looked up elsewhere.
+    /// Checks that the token is good at this time of the wall clock. That its key is imported is looked up elsewhere.
     ///
     /// # Errors
     /// `Fault::ConnectionToken`: it has expired, says that it was issued later than now, or was revoked.

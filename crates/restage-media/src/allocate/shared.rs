@@ -7,7 +7,7 @@ use restage_bwe::{Coupling, Estimator};
 
 use super::download::{Download, Flow};
 
-/// What the subscriptions on one connection have in common.
+/// The state that all subscriptions on one connection share.
 #[derive(Debug)]
 pub(crate) struct SharedFlow {
     flow: Flow,
@@ -22,7 +22,7 @@ pub(crate) struct SharedFlow {
 struct Part {
     /// That of its place.
     number: u64,
-    /// What it would use, in bits per second with headers.
+    /// The rate that it would use, in bits per second with headers.
     desired_bits_per_s: u64,
     weight: u32,
 }
