@@ -81,43 +81,50 @@ const connection = wishes.get("connection");
 const shared = connection ? new RealTimeConnection(connection) : undefined;
 const stage = new Stage(wishes.get("token") ?? "", strategy, { connection: shared });
 
-for (const name of Object.values(StageEvents)) {
-  stage.on(name, (/** @type {any[]} */ ...args) => {
-    const [first, second] = args;
-    const id = first?.id;
-    const what = Array.isArray(second)
-      ? second.map(one => one.streamType ?? one.label)
-      : (second?.streamType ?? second);
-    happened.push([
-      name,
-      id ?? first?.toString(),
-      typeof what === "object" && !Array.isArray(what) ? "" : what,
-    ]);
+/** Notes what happens in a stage, and shows its streams. @param {Stage} stage */
+function observe(stage) {
+  for (const name of Object.values(StageEvents)) {
+    stage.on(name, (/** @type {any[]} */ ...args) => {
+      const [first, second] = args;
+      const id = first?.id;
+      const what = Array.isArray(second)
+        ? second.map(one => one.streamType ?? one.label)
+        : (second?.streamType ?? second);
+      happened.push([
+        name,
+        id ?? first?.toString(),
+        typeof what === "object" && !Array.isArray(what) ? "" : what,
+      ]);
+    });
+  }
+
+  stage.on(StageEvents.STAGE_PARTICIPANT_JOINED, participant => infos.set(participant.id, participant));
+
+  stage.on(StageEvents.STAGE_PARTICIPANT_STREAMS_ADDED, (participant, streams) => {
+    shown.set(participant.id, [...(shown.get(participant.id) ?? []), ...streams]);
+    for (const stream of streams) tracks.add(stream.mediaStreamTrack);
+    if (!participant.isLocal) play(participant.id, streams);
+  });
+
+  stage.on(StageEvents.STAGE_PARTICIPANT_STREAMS_REMOVED, (participant, streams) => {
+    shown.set(
+      participant.id,
+      (shown.get(participant.id) ?? []).filter(one => !streams.includes(one)),
+    );
+  });
+
+  stage.on(StageEvents.STAGE_STREAM_SEI_MESSAGE_RECEIVED, (participant, message) => {
+    messages.push({ id: participant.id, text: new TextDecoder().decode(message.payload), uuid: message.uuid });
+  });
+
+  stage.on(StageEvents.STAGE_STREAM_LAYER_SELECTED, (participant, _, layer, reason) => {
+    layers.push([participant.id, layer?.label, reason]);
   });
 }
 
-stage.on(StageEvents.STAGE_PARTICIPANT_JOINED, participant => infos.set(participant.id, participant));
-
-stage.on(StageEvents.STAGE_PARTICIPANT_STREAMS_ADDED, (participant, streams) => {
-  shown.set(participant.id, [...(shown.get(participant.id) ?? []), ...streams]);
-  for (const stream of streams) tracks.add(stream.mediaStreamTrack);
-  if (!participant.isLocal) play(participant.id, streams);
-});
-
-stage.on(StageEvents.STAGE_PARTICIPANT_STREAMS_REMOVED, (participant, streams) => {
-  shown.set(
-    participant.id,
-    (shown.get(participant.id) ?? []).filter(one => !streams.includes(one)),
-  );
-});
-
-stage.on(StageEvents.STAGE_STREAM_SEI_MESSAGE_RECEIVED, (participant, message) => {
-  messages.push({ id: participant.id, text: new TextDecoder().decode(message.payload), uuid: message.uuid });
-});
-
-stage.on(StageEvents.STAGE_STREAM_LAYER_SELECTED, (participant, _, layer, reason) => {
-  layers.push([participant.id, layer?.label, reason]);
-});
+observe(stage);
+/** Further stages on the same connection. @type {Stage[]} */
+const others = [];
 
 /**
  * As applications of the service's SDK do: a stream of the page's own in an element.
@@ -165,6 +172,16 @@ Object.assign(window, {
     stage.refreshStrategy();
   },
   shared,
+  /** Joins a further stage on the same connection. @param {string} token */
+  joinAnother: async token => {
+    const other = new Stage(token, strategy, { connection: shared });
+    observe(other);
+    others.push(other);
+    await other.join();
+  },
+  leaveOthers: () => {
+    for (const other of others.splice(0)) other.leave();
+  },
   connectionsMade: () => made,
   /** The code with which a connection token is refused. @param {string} token */
   connectionError: token => codeOf(() => new RealTimeConnection(token)),

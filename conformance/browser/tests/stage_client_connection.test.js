@@ -75,6 +75,56 @@ test("a connection that is closed leaves its stages, and can be used again", asy
   await bob.shows(ann);
 });
 
+test("stages on one connection receive by one transport, which stays from stage to stage", async () => {
+  const names = ["one", "two", "three"];
+  const arns = await Promise.all(names.map(name => stages.create(name)));
+  const signer = await Signer.of(stages);
+  const { token } = await connectionToken(signer, arns[0]);
+  const publishers = [];
+  for (const [place, arn] of arns.entries())
+    publishers.push(await StagePage.join(arn, names[place], "publish"));
+  const [one, two, three] = publishers;
+  const eve = await StagePage.join(arns[0], "eve", `connection=${token}`);
+  await eve.shows(one);
+  /** @param {number} place */
+  const joinAnother = async place => {
+    const { token } = await stages.token(arns[place], { userId: "eve", capabilities: ["SUBSCRIBE"] });
+    await eve.page.evaluate(`window.joinAnother(${JSON.stringify(token)})`);
+  };
+  await joinAnother(1);
+  await eve.shows(two);
+  await eve.movesOn(one);
+  // The first stage is left; later the second, before the third is joined.
+  await eve.leave();
+  await eve.shows(one, []);
+  await eve.movesOn(two);
+  await eve.page.evaluate("window.leaveOthers()");
+  await eve.shows(two, []);
+  await joinAnother(2);
+  await eve.shows(three);
+  assert.equal(await eve.connections(), 1);
+  assert.deepEqual(await eve.events("error"), []);
+});
+
+test("a publisher and its replica come by one transport", async () => {
+  const [source, destination] = [await stages.create("source"), await stages.create("destination")];
+  const signer = await Signer.of(stages);
+  const { token } = await connectionToken(signer, source);
+  const ann = await StagePage.join(source, "ann", "publish");
+  await stages.replicate(source, destination, ann.id);
+  const eve = await StagePage.join(source, "eve", `connection=${token}`);
+  await eve.shows(ann);
+  await eve.leave();
+  await eve.shows(ann, []);
+  const there = await stages.token(destination, { userId: "eve", capabilities: ["SUBSCRIBE"] });
+  await eve.page.evaluate(`window.joinAnother(${JSON.stringify(there.token)})`);
+  await eve.shows(ann);
+  await eve.page.evaluate("window.join()");
+  const both = ["audio", "audio", "video", "video"];
+  await eventually(async () => `${await eve.streamsOf(ann)}` === `${both}`, "both are shown");
+  assert.equal(await eve.connections(), 1);
+});
+
 test("tokens that cannot be good are refused before anything is sent", async () => {
   const arn = await stages.create("bad");
   const signer = await Signer.of(stages);

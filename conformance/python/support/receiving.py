@@ -4,6 +4,7 @@ import json
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
+from . import api
 from .media import Events, Watcher
 from .wait import eventually
 
@@ -68,3 +69,28 @@ class Receiving(Events):
         """Closes the peer connection."""
         if self.pc is not None:
             self.media.run(self.pc.close())
+
+
+class ReceivingStages(Receiving):
+    """The socket of a connection token and its receiving connection, which is for participants in several stages."""
+
+    def __init__(self, media, token):
+        super().__init__(media, api.payload(token)["events_url"].removesuffix("/events") + "/connection", token)
+
+    def configure(self, *viewers, connection=None):
+        """Wants these from now on: viewers' tokens, each with those it wants. Returns the answer's type and payload."""
+        stages = [
+            {
+                **viewer(token),
+                "receive": [{"remoteParticipantId": one, "media": "AUDIO_VIDEO"} for one in participants],
+            }
+            for token, participants in viewers
+        ]
+        named = {"connectionId": connection} if connection else {}
+        return self.ask("RECEIVE_CONFIGURE", "RECEIVE_CONFIGURED", "RECEIVE_CONFIGURE_ERROR", stages=stages, **named)
+
+
+def viewer(token):
+    """The participant of a token, as messages name it."""
+    said = api.payload(token)
+    return {"stageId": said["topic"], "participantId": said["jti"]}

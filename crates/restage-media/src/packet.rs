@@ -94,6 +94,8 @@ pub(crate) struct Rung {
     pub(crate) peak_bits_per_s: u64,
     /// The same, the lowest: without what a key frame adds for a moment.
     pub(crate) least_bits_per_s: u64,
+    /// Pictures a second, on average.
+    pub(crate) frames_per_s: u64,
     /// What it can be cut to, the smallest first.
     pub(crate) cuts: Cuts,
 }

@@ -182,16 +182,16 @@ test("statistics of what is received", () => {
 
 test("layers that cannot be read are left out", () => {
   const layers = readStageLayers([
-    { label: "low", rid: "q", width: 320, height: 180, bitrate: 1000, selected: true },
+    { label: "low", rid: "q", width: 320, height: 180, bitrate: 1000, framesPerSecond: 15, selected: true },
     { width: 1 },
     null,
     { label: "hi" },
   ]);
   assert.deepEqual(
-    layers.map(({ label, rid, height, bitrateBps, selected }) => [label, rid, height, bitrateBps, selected]),
+    layers.map(one => [one.label, one.rid, one.height, one.bitrateBps, one.framesPerSecond, one.selected]),
     [
-      ["low", "q", 180, 1000, true],
-      ["hi", "", 0, 0, false],
+      ["low", "q", 180, 1000, 15, true],
+      ["hi", "", 0, 0, 0, false],
     ],
   );
   assert.deepEqual(readStageLayers("no"), []);

@@ -122,6 +122,7 @@ mod tests {
                 wire_bits_per_s: *rate,
                 peak_bits_per_s: *rate,
                 least_bits_per_s: *rate,
+                frames_per_s: frames,
                 cuts,
             }
         };

@@ -37,6 +37,8 @@ pub struct StreamLayer {
     pub size: Option<PictureSize>,
     /// RTP payload in bits per second, when this was told.
     pub bits_per_s: u64,
+    /// Pictures a second, when this was told.
+    pub frames_per_s: u64,
 }
 
 /// Why a subscriber is sent no pictures.
@@ -120,6 +122,7 @@ impl Snapshot {
                     rid: rung.rid.map(|rid| rid.as_str().to_owned()),
                     size: rung.size,
                     bits_per_s: rung.bits_per_s,
+                    frames_per_s: rung.frames_per_s,
                 })
                 .collect(),
             selected: self.selected,
@@ -152,6 +155,7 @@ mod tests {
             wire_bits_per_s: bits_per_s,
             peak_bits_per_s: bits_per_s,
             least_bits_per_s: bits_per_s,
+            frames_per_s: 30,
             cuts: Cuts::default(),
         }
     }

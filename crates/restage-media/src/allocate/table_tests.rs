@@ -35,6 +35,7 @@ fn layers(feed: u64, rates: &[u64]) -> Vec<Rung> {
             wire_bits_per_s: kbit * KBIT,
             peak_bits_per_s: kbit * KBIT,
             least_bits_per_s: kbit * KBIT,
+            frames_per_s: 30,
             cuts: Cuts::default(),
         })
         .collect()

@@ -205,6 +205,7 @@ mod tests {
             wire_bits_per_s: 0,
             peak_bits_per_s: 0,
             least_bits_per_s: 0,
+            frames_per_s: 0,
             cuts: Cuts::default(),
         };
         (0..).zip(layers).map(rung).collect()

@@ -349,6 +349,7 @@ impl Layer {
             wire_bits_per_s: rate.wire_bits_per_s(),
             peak_bits_per_s: rate.peak_bits_per_s(),
             least_bits_per_s: rate.least_bits_per_s(),
+            frames_per_s: rate.frames_per_s(),
             cuts: self.cuts.cuts(spatial, cut),
         }
     }

@@ -7,12 +7,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use restage_core::id::{ConnectionId, Time};
 use restage_core::row::{ConnectionTokenId, ConnectionTokenKey};
-use restage_core::{ConnectionTokenClaims, ConnectionTokenFault, Error, Fault};
-use restage_store::system::clock;
+use restage_core::{CloseReason, ConnectionTokenClaims, ConnectionTokenFault, Error, Fault};
+use restage_store::system::{clock, ids};
 use tokio::sync::watch;
 
+use super::ended::Ending;
+use super::receive::ReceiveLink;
 use super::{Control, Failure, JoinError};
+use crate::media::RelayCredential;
 use crate::token::TokenError;
 
 /// Why the server ends the socket of a connection token.
@@ -33,7 +37,12 @@ pub struct ConnectionSocket {
     pub id: ConnectionTokenId,
     /// The socket ends when a reason is set here.
     pub close: watch::Receiver<Option<ConnectionClose>>,
-    key: ConnectionTokenKey,
+    /// The receiving connection of this token, once it has one.
+    pub receiving: ReceiveLink,
+    /// When the token expires.
+    pub(super) expires_at: Time,
+    pub(super) connection: ConnectionId,
+    pub(super) key: ConnectionTokenKey,
     number: u64,
     table: ConnectionSockets,
 }
@@ -45,6 +54,11 @@ impl Drop for ConnectionSocket {
         if table.open.get(&self.key).is_some_and(is_own) {
             table.open.remove(&self.key);
         }
+        drop(table);
+        // Its receiving connection waits for another socket of the token, unless there can be none.
+        let is_revoked = *self.close.borrow() == Some(ConnectionClose::Revoked);
+        let ending = is_revoked.then(|| Ending::of_rules(CloseReason::ConnectionTokenRevoked));
+        self.receiving.left(&self.connection, ending);
     }
 }
 
@@ -71,7 +85,7 @@ impl ConnectionSockets {
     }
 
     /// Takes a socket in. The earlier one of the same token ends.
-    fn open(&self, key: ConnectionTokenKey) -> ConnectionSocket {
+    fn open(&self, key: ConnectionTokenKey, expires_at: Time) -> ConnectionSocket {
         let (sender, close) = watch::channel(None);
         let mut table = self.lock();
         table.opened += 1;
@@ -87,6 +101,9 @@ impl ConnectionSockets {
         ConnectionSocket {
             id: key.id.clone(),
             close,
+            receiving: ReceiveLink::default(),
+            expires_at,
+            connection: ids::connection(),
             key,
             number,
             table: self.clone(),
@@ -125,6 +142,16 @@ fn malformed(error: &TokenError) -> JoinError {
     Failure::Refused(Error::new(fault, message)).into()
 }
 
+/// The token's name at the relay, which no participant has: that of a participant begins with the id of its stage.
+pub(super) fn relay_name(key: &ConnectionTokenKey) -> String {
+    let ConnectionTokenKey {
+        account,
+        region,
+        id,
+    } = key;
+    format!("/{account}/{region}/{id}")
+}
+
 impl Control {
     /// The claims of a connection token, if its signature is valid. Its times and its revocation are looked at where it is used.
     ///
@@ -161,11 +188,19 @@ impl Control {
         let revoked = self.inner.store.is_revoked(&key).await;
         // A token that is no good does not end the socket of one with the same id.
         self.check_connection_token(claims, revoked)?;
-        let socket = self.inner.connection_sockets.open(key.clone());
+        let sockets = &self.inner.connection_sockets;
+        let socket = sockets.open(key.clone(), claims.expires_at);
         let revoked = self.inner.store.is_revoked(&key).await;
         self.check_connection_token(claims, revoked)?;
         self.check_running()?;
         Ok(socket)
+    }
+
+    /// A credential of the relay for whoever has this socket, if there is a relay.
+    pub fn relay_of_connection(&self, socket: &ConnectionSocket) -> Option<RelayCredential> {
+        let expires_s = u64::try_from(socket.expires_at.0 / 1_000_000).unwrap_or(0);
+        let name = relay_name(&socket.key);
+        self.inner.media.relay_credential(&name, expires_s)
     }
 
     fn check_connection_token(
@@ -191,6 +226,10 @@ mod tests {
         }
     }
 
+    fn open(table: &ConnectionSockets, id: &str, region: &str) -> ConnectionSocket {
+        table.open(key(id, region), Time(1))
+    }
+
     fn told(socket: &ConnectionSocket) -> Option<ConnectionClose> {
         *socket.close.borrow()
     }
@@ -198,10 +237,10 @@ mod tests {
     #[test]
     fn a_newer_socket_of_a_token_takes_the_place_of_the_earlier_one_only() {
         let table = ConnectionSockets::default();
-        let first = table.open(key("t1", "eu-west-1"));
-        let other = table.open(key("t2", "eu-west-1"));
-        let elsewhere = table.open(key("t1", "us-east-1"));
-        let second = table.open(key("t1", "eu-west-1"));
+        let first = open(&table, "t1", "eu-west-1");
+        let other = open(&table, "t2", "eu-west-1");
+        let elsewhere = open(&table, "t1", "us-east-1");
+        let second = open(&table, "t1", "eu-west-1");
         assert_eq!(told(&first), Some(ConnectionClose::Replaced));
         for socket in [&other, &elsewhere, &second] {
             assert_eq!(told(socket), None, "{socket:?}");
@@ -216,9 +255,9 @@ mod tests {
     #[test]
     fn what_is_closed_is_forgotten() {
         let table = ConnectionSockets::default();
-        drop(table.open(key("t1", "eu-west-1")));
+        drop(open(&table, "t1", "eu-west-1"));
         assert!(table.lock().open.is_empty());
-        let sockets = ["t1", "t2"].map(|id| table.open(key(id, "eu-west-1")));
+        let sockets = ["t1", "t2"].map(|id| open(&table, id, "eu-west-1"));
         table.stop();
         assert!(table.lock().open.is_empty());
         for socket in &sockets {

@@ -19,7 +19,7 @@ use super::connections::{
 use super::ended::{Ending, Endings, RESTARTING};
 use super::hub::Listening;
 use super::media_limits::refused_codecs;
-use super::receive::{Owner, ReceiveLink};
+use super::receive::{Owner, ReceiveLink, Viewer};
 use super::report::{About, SOCKET_MESSAGES_MAX, now};
 use super::streams::{StreamNews, Streams};
 use super::trouble::Trouble;
@@ -163,6 +163,14 @@ pub struct EventsSocket {
 }
 
 impl EventsSocket {
+    /// Who has it.
+    pub(super) fn viewer(&self) -> Viewer {
+        Viewer {
+            stage: self.stage.clone(),
+            participant: self.participant.clone(),
+        }
+    }
+
     /// What subscriptions on its receiving connection are opened with.
     pub(super) fn owner(&self) -> Owner {
         Owner {
@@ -555,7 +563,7 @@ impl Control {
         let Listening {
             states, speakers, ..
         } = self.inner.hub.listen(stage);
-        Ok(EventsSocket {
+        let socket = EventsSocket {
             states,
             speakers,
             close,
@@ -570,7 +578,9 @@ impl Control {
             claims,
             token: TokenDigest::of(token),
             client,
-        })
+        };
+        self.join_receiving(&socket);
+        Ok(socket)
     }
 
     /// Records that the socket is open.

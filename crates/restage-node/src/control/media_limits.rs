@@ -73,6 +73,12 @@ impl Control {
         let most = limit(self.inner.rules.limits.download_bitrate);
         self.connections().download(stage, participant, most)
     }
+
+    /// The same for a connection that receives for several participants: the limit is one for all of them.
+    pub(super) fn unshared_download(&self) -> Download {
+        let most = limit(self.inner.rules.limits.download_bitrate);
+        most.map_or_else(Download::unlimited, Download::new)
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use restage_core::command::Command;
 use restage_core::id::{ConnectionId, ParticipantId, RunId, StageId};
-use restage_core::limits::TOKEN_LIFE_MAX_S;
+use restage_core::limits::{CONNECTION_TOKEN_LIFE_MAX_S, TOKEN_LIFE_MAX_S};
 use restage_core::rate::Buckets;
 use restage_core::row::{COMPOSITION_JOB, RECORDING_JOB};
 use restage_core::{CloseReason, Context, Effect, Limits, Reply};
@@ -69,11 +69,11 @@ pub use ingest::{Ingest, IngestClose, IngestError, IngestItem};
 pub use join::{EventsSocket, JoinError, Joined, MediaJoin, Patched};
 pub use media_limits::publish_limits;
 pub use mute::MuteError;
-use receive::Receivings;
+use receive::{Holder, Receivings};
 pub use receive::{
-    RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, RECEIVE_PARTICIPANTS_MAX, ReceiveClosed, ReceiveError,
-    ReceiveLink, ReceiveNews, ReceiveOffer, ReceiveState, ReceiveStream, ReceiveWant,
-    ReceivedState,
+    RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, RECEIVE_PARTICIPANTS_MAX, RECEIVE_STAGES_MAX,
+    ReceiveClosed, ReceiveError, ReceiveLink, ReceiveNews, ReceiveOffer, ReceiveState,
+    ReceiveStream, ReceiveWant, ReceivedState, Viewer, ViewerState, ViewerWant,
 };
 use report::About;
 pub use report::{FailureLabels, Failures};
@@ -151,8 +151,8 @@ struct Inner {
     is_stopping: AtomicBool,
     /// Joins and token exchanges by stage and participant.
     joins: Mutex<Buckets<(StageId, ParticipantId)>>,
-    /// Changed wishes by stage and participant.
-    wishes: Mutex<Buckets<(StageId, ParticipantId)>>,
+    /// Changed wishes, by whose they are.
+    wishes: Mutex<Buckets<Holder>>,
     /// Requests for statistics under way.
     measurements: Semaphore,
     redundant: RedundantIngests,
@@ -400,6 +400,10 @@ impl Control {
             }
             Effect::RevokeConnectionToken { token } => {
                 self.inner.connection_sockets.revoke(&token);
+                let name = connection_tokens::relay_name(&token);
+                // Connection tokens are withdrawn for as long as they may live.
+                let longest = Duration::from_secs(CONNECTION_TOKEN_LIFE_MAX_S.unsigned_abs());
+                self.inner.media.withdraw_from_relay(&name, longest);
             }
             Effect::RunJob { job } => self.inner.jobs.run(*job, self),
             Effect::TellJob { job } => self.inner.jobs.tell(*job),

@@ -201,6 +201,7 @@ enum News<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Layer<'a> {
     label: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,6 +211,7 @@ struct Layer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
     bitrate: u64,
+    frames_per_second: u64,
     selected: bool,
 }
 
@@ -221,6 +223,7 @@ impl<'a> Layer<'a> {
             width: layer.size.map(|size| size.width),
             height: layer.size.map(|size| size.height),
             bitrate: layer.bits_per_s,
+            frames_per_second: layer.frames_per_s,
             selected,
         }
     }
@@ -320,6 +323,7 @@ mod tests {
                 height,
             }),
             bits_per_s,
+            frames_per_s: 30,
         }
     }
 
@@ -386,7 +390,7 @@ mod tests {
             ]
         );
         let low = json!({
-            "label": "low", "rid": "r180", "width": 320, "height": 180, "bitrate": 200_000, "selected": true
+            "label": "low", "rid": "r180", "width": 320, "height": 180, "bitrate": 200_000, "framesPerSecond": 30, "selected": true
         });
         assert_eq!(
             told[2],

@@ -11,6 +11,7 @@ use restage_store::system::clock;
 use super::Control;
 use super::connections::{Live, Reach, with_mute};
 use super::join::EventsSocket;
+use super::receive::Holder;
 use super::streams::Streams;
 
 /// How often one participant may change its wishes, all subscriptions together. A page whose layout changes does so for everybody at
@@ -72,13 +73,17 @@ impl Control {
     }
 
     pub(super) fn count_wish(&self, socket: &EventsSocket) -> Result<(), WishError> {
-        let key = (socket.stage.clone(), socket.participant.clone());
-        let wishes = self.inner.wishes.lock();
-        let mut wishes = wishes.unwrap_or_else(PoisonError::into_inner);
-        match wishes.take(key, WISHES, clock::steady()) {
+        match self.may_wish(Holder::Participant(socket.viewer())) {
             true => Ok(()),
             false => Err(WishError::TooOften(socket.participant.clone())),
         }
+    }
+
+    /// Counts a change of wishes. False: there are too many.
+    pub(super) fn may_wish(&self, holder: Holder) -> bool {
+        let wishes = self.inner.wishes.lock();
+        let mut wishes = wishes.unwrap_or_else(PoisonError::into_inner);
+        wishes.take(holder, WISHES, clock::steady())
     }
 
     /// Adds an events socket to the table, with what its participant is shown already.

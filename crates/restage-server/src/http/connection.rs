@@ -1,6 +1,7 @@
 //! The WebSocket of a connection token: `GET /connection` with the token as sub-protocol. It lives as long as the client's
 //! connection, whichever stages that is in, and tells the client when its token is revoked. Its text frames are JSON. The server
-//! begins with CONNECTION_STATE, and answers PING with PONG and a message of any other type with ERROR.
+//! begins with CONNECTION_STATE, answers PING with PONG and a message of an unknown type with ERROR. Messages whose names begin with
+//! RECEIVE are about the one connection by which the token's participants receive, in all their stages.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,16 +15,17 @@ use tokio::time::{Instant, interval_at};
 use super::App;
 use super::bearer::{CONNECTION, SocketBearer};
 use super::events::{self, RESTART, TOKEN_REVOKED};
+use super::receive;
 use super::refusal::Refusal;
 use super::socket::{self, Handshake, Message, Socket};
 use super::socket_message::{
-    BINARY, PING_EVERY, SILENCE_MAX, close_code, frame, understand, unknown_type,
+    BINARY, ClientMessage, PING_EVERY, SILENCE_MAX, close_code, frame, understand, unknown_type,
 };
 use super::socket_place::SocketPlace;
 use super::token_check::{self, TokenRefused};
 
 /// The types of messages that clients may send.
-const KNOWN: &str = "PING";
+const KNOWN: &str = "PING, RECEIVE_CONFIGURE, RECEIVE_ANSWER, RECEIVE_RESTART or RECEIVE_CLOSE";
 
 /// The route of the sockets of connection tokens.
 pub(super) fn routes() -> Router<App> {
@@ -66,12 +68,16 @@ async fn serve(
         Err(error) => Err(error),
     };
     match opened {
-        Ok(opened) => run(socket, opened).await,
+        Ok(opened) => run(app, socket, opened).await,
         Err(error) => Some(events::refusal(&error)),
     }
 }
 
-async fn run(socket: &mut Socket, mut opened: ConnectionSocket) -> Option<(u16, &'static str)> {
+async fn run(
+    app: &App,
+    socket: &mut Socket,
+    mut opened: ConnectionSocket,
+) -> Option<(u16, &'static str)> {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let mut last_received = Instant::now();
     let state = serde_json::json!({ "connectionTokenId": opened.id.as_str() });
@@ -87,17 +93,21 @@ async fn run(socket: &mut Socket, mut opened: ConnectionSocket) -> Option<(u16, 
                             Ok(message) => message,
                             Err(refused) => return Some(refused),
                         };
-                        let answer = match message.r#type.as_str() {
-                            "PING" => frame("PONG", None),
-                            unknown => frame("ERROR", Some(unknown_type(unknown, KNOWN))),
-                        };
-                        socket.send(Message::text(answer)).await?;
+                        if let Some(answer) = answer(app, &mut opened, &message).await {
+                            socket.send(Message::text(answer)).await?;
+                        }
                     }
                     Some(Ok(Message::Binary(_))) => return Some(BINARY),
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Ok(Message::Close(_))) | None => return None,
                     Some(Err(error)) => return socket::fault(&error),
                 }
+            }
+            (id, news) = opened.receiving.next() => {
+                let relay = app.control.relay_of_connection(&opened);
+                let whose = (&id, receive::Scope::Token);
+                let (kind, payload) = receive::news(whose, &news, &app.ice_servers, relay.as_ref());
+                socket.send(Message::text(frame(kind, Some(payload)))).await?;
             }
             _ = opened.close.changed() => {
                 return Some(match *opened.close.borrow_and_update() {
@@ -114,4 +124,21 @@ async fn run(socket: &mut Socket, mut opened: ConnectionSocket) -> Option<(u16, 
             }
         }
     }
+}
+
+/// The answer to a message, if it has one.
+async fn answer(
+    app: &App,
+    opened: &mut ConnectionSocket,
+    message: &ClientMessage,
+) -> Option<String> {
+    if let Some(kind) = receive::Kind::of(&message.r#type) {
+        let asking = receive::Asking::Token(opened);
+        let answer = receive::answer(app, asking, kind, &message.payload).await;
+        return answer.map(|(kind, told)| frame(kind, Some(told)));
+    }
+    Some(match message.r#type.as_str() {
+        "PING" => frame("PONG", None),
+        unknown => frame("ERROR", Some(unknown_type(unknown, KNOWN))),
+    })
 }

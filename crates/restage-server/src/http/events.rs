@@ -233,7 +233,8 @@ async fn run(
             }
             (id, news) = joined.receiving.next(), if told.is_some() => {
                 let relay = app.control.relay_of(joined);
-                let (kind, payload) = receive::news(&id, &news, &app.ice_servers, relay.as_ref());
+                let whose = (&id, receive::Scope::Participant);
+                let (kind, payload) = receive::news(whose, &news, &app.ice_servers, relay.as_ref());
                 socket.send(Message::text(frame(kind, Some(payload)))).await?;
             }
             Some(message) = joined.messages.recv() => {
@@ -266,7 +267,8 @@ async fn answer(
     message: ClientMessage,
 ) -> Option<String> {
     if let Some(kind) = receive::Kind::of(&message.r#type) {
-        let answer = receive::answer(app, joined, kind, &message.payload).await;
+        let asking = receive::Asking::Participant(joined);
+        let answer = receive::answer(app, asking, kind, &message.payload).await;
         return answer.map(|(kind, told)| frame(kind, Some(told)));
     }
     Some(match message.r#type.as_str() {

@@ -1,4 +1,7 @@
-/** Receives over one connection where the server can, and over one for each participant where it cannot. */
+/**
+ * Receives over a connection that several stages share, where there is one; else over one connection where the server can, and over one for each
+ * participant where it cannot.
+ */
 
 import { ReceiveConnection } from "./connection.js";
 import type { Receiver, ReceiverSetup, ReceiveWant } from "./receiver.js";
@@ -19,18 +22,7 @@ export class AnyReceiver implements Receiver {
   constructor(setup: ReceiverSetup, server: string) {
     this.#setup = setup;
     this.#server = server;
-    this.#receiver = without.has(server)
-      ? new WhepReceiver(setup)
-      : new ReceiveConnection(
-          {
-            get isOpen() {
-              return setup.events.state === "open";
-            },
-            tell: (type, payload) => setup.events.tell(type, payload),
-          },
-          setup.hooks,
-          () => this.#fallBack(),
-        );
+    this.#receiver = this.#choose();
   }
 
   set(wants: ReadonlyMap<string, ReceiveWant>) {
@@ -50,10 +42,28 @@ export class AnyReceiver implements Receiver {
     this.#receiver.close();
   }
 
-  #fallBack() {
-    if (without.size < REMEMBERED_MAX) without.add(this.#server);
+  #choose(): Receiver {
+    const setup = this.#setup;
+    const { events, hooks } = setup;
+    const shared = setup.shared?.(hooks, () => this.#chooseAgain());
+    if (shared) return shared;
+    if (without.has(this.#server)) return new WhepReceiver(setup);
+    const signals = {
+      get isOpen() {
+        return events.state === "open";
+      },
+      tell: (type: string, payload: object) => events.tell(type, payload),
+    };
+    return new ReceiveConnection(signals, hooks, () => {
+      if (without.size < REMEMBERED_MAX) without.add(this.#server);
+      this.#chooseAgain();
+    });
+  }
+
+  /** The server does not know what was chosen. */
+  #chooseAgain() {
     this.#receiver.close();
-    this.#receiver = new WhepReceiver(this.#setup);
+    this.#receiver = this.#choose();
     this.#receiver.set(this.#wants);
   }
 }

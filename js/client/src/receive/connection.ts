@@ -1,4 +1,4 @@
-/** One connection that receives all participants of a stage. The server offers, over the events socket. */
+/** One connection that receives all participants of a stage, or of several. The server offers, over a socket. */
 
 import { StageError } from "../connections/errors.js";
 import { noMediaPath, udpCandidates } from "../connections/path.js";
@@ -6,7 +6,7 @@ import { Retry } from "../connections/retry.js";
 import { readMessages } from "../sei/inserter.js";
 import { withStereo } from "../streams/simulcast.js";
 import { OVERDUE_MS, type Receiver, type ReceiverHooks, type ReceiveWant } from "./receiver.js";
-import { type ReceiveOffer, readOffer, readStates } from "./sdp.js";
+import { type ReceiveOffer, type ReceiveState, readOffer, readStates } from "./sdp.js";
 import { TrackPlaces } from "./tracks.js";
 
 /** The longest wait between attempts to reconnect. */
@@ -32,6 +32,20 @@ export interface Signals {
   tell(type: string, payload: object): void;
 }
 
+/** How what is wanted and received is said on a socket. */
+export interface Dialect {
+  describe(wants: ReceiveWant[]): object;
+  readStates(payload: Record<string, unknown>): ReceiveState[];
+  readOffer(payload: Record<string, unknown>): ReceiveOffer | undefined;
+}
+
+/** That of an events socket, which is about one stage. */
+const OF_ONE_STAGE: Dialect = {
+  describe: wants => ({ receive: wants.map(describe) }),
+  readStates,
+  readOffer,
+};
+
 /** The browser's side of one of the server's connections. */
 interface Live {
   id: string;
@@ -49,6 +63,7 @@ export class ReceiveConnection implements Receiver {
   readonly #signals: Signals;
   readonly #hooks: ReceiverHooks;
   readonly #onUnknown: () => void;
+  readonly #dialect: Dialect;
   readonly #retry = new Retry(RETRY_LAST_MS);
   #wants: ReadonlyMap<string, ReceiveWant> = new Map();
   #live: Live | undefined;
@@ -66,7 +81,8 @@ export class ReceiveConnection implements Receiver {
   #overdueTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param onUnknown Called when the server does not know of such connections. */
-  constructor(signals: Signals, hooks: ReceiverHooks, onUnknown: () => void) {
+  constructor(signals: Signals, hooks: ReceiverHooks, onUnknown: () => void, dialect = OF_ONE_STAGE) {
+    this.#dialect = dialect;
     this.#signals = signals;
     this.#hooks = hooks;
     this.#onUnknown = onUnknown;
@@ -133,11 +149,11 @@ export class ReceiveConnection implements Receiver {
   #tell() {
     const nothing = this.#wants.size === 0 && !this.#id;
     if (this.#isClosed || this.#stoppedBy || nothing || !this.#signals.isOpen) return;
-    const receive = this.#fitting().map(describe);
-    const text = JSON.stringify(receive);
+    const wanted = this.#dialect.describe(this.#fitting());
+    const text = JSON.stringify(wanted);
     if (text === this.#told) return;
     this.#told = text;
-    this.#signals.tell("RECEIVE_CONFIGURE", { ...(this.#id && { connectionId: this.#id }), receive });
+    this.#signals.tell("RECEIVE_CONFIGURE", { ...(this.#id && { connectionId: this.#id }), ...wanted });
   }
 
   /** As many of those that are wanted as a server takes: the ones with the highest priority, and of these the first. */
@@ -174,7 +190,7 @@ export class ReceiveConnection implements Receiver {
       this.#told = told;
     }
     if (id) this.#id = id;
-    for (const { id: participant, state, code, message } of readStates(payload)) {
+    for (const { id: participant, state, code, message } of this.#dialect.readStates(payload)) {
       if (!this.#wants.has(participant)) continue;
       if (state === "WAITING") this.#hooks.onProgress(participant, "attempting");
       if (state !== "REFUSED") continue;
@@ -184,7 +200,7 @@ export class ReceiveConnection implements Receiver {
   }
 
   #onOffer(payload: Record<string, unknown>) {
-    const offer = readOffer(payload);
+    const offer = this.#dialect.readOffer(payload);
     if (!offer) return;
     this.#id = offer.connectionId;
     this.#work = this.#work
@@ -365,7 +381,7 @@ export class ReceiveConnection implements Receiver {
 }
 
 /** A want as RECEIVE_CONFIGURE has it. */
-function describe(want: ReceiveWant) {
+export function describe(want: ReceiveWant) {
   return {
     remoteParticipantId: want.id,
     media: want.media,

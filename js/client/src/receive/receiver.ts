@@ -60,6 +60,8 @@ export interface ReceiverSetup {
   hooks: ReceiverHooks;
   /** The present participant token. */
   token: () => string;
+  /** Receives by a connection that several stages share. `undefined`: there is none. */
+  shared?: (hooks: ReceiverHooks, onUnknown: () => void) => Receiver | undefined;
   /** Further headers of offers over HTTP. */
   headers?: Record<string, string>;
 }

@@ -30,15 +30,23 @@ const text = (value: unknown) => (typeof value === "string" && value ? value : u
 const objects = (value: unknown): Record<string, unknown>[] =>
   Array.isArray(value) ? value.filter(one => typeof one === "object" && one !== null) : [];
 
-/** Reads the payload of RECEIVE_OFFER; `undefined` if it is not one. */
-export function readOffer(payload: Record<string, unknown>): ReceiveOffer | undefined {
+/**
+ * Reads the payload of RECEIVE_OFFER; `undefined` if it is not one.
+ * @param before What comes before a stream's participant in its id; a stream without it is left out.
+ */
+export function readOffer(
+  payload: Record<string, unknown>,
+  before: (stream: Record<string, unknown>) => string | undefined = () => "",
+): ReceiveOffer | undefined {
   const connectionId = text(payload.connectionId);
   const sdp = text(payload.sdp);
   const { revision } = payload;
   if (!connectionId || !sdp || typeof revision !== "number") return undefined;
   const streams = objects(payload.streams).flatMap(one => {
     const id = text(one.remoteParticipantId);
-    return id ? [{ id, audioMid: text(one.audioMid), videoMid: text(one.videoMid) }] : [];
+    const name = before(one);
+    if (!id || name === undefined) return [];
+    return [{ id: `${name}${id}`, audioMid: text(one.audioMid), videoMid: text(one.videoMid) }];
   });
   const iceServers = objects(payload.iceServers)
     .flatMap(({ urls, username, credential }) => {
@@ -51,12 +59,15 @@ export function readOffer(payload: Record<string, unknown>): ReceiveOffer | unde
 }
 
 /** Reads the states of RECEIVE_CONFIGURED or RECEIVE_STATE. */
-export function readStates(payload: Record<string, unknown>): ReceiveState[] {
-  return objects(payload.receive).flatMap(one => {
+export const readStates = (payload: Record<string, unknown>) => readReceived(payload.receive);
+
+/** Reads a list of states. @param before What comes before a participant in its id. */
+export function readReceived(receive: unknown, before = ""): ReceiveState[] {
+  return objects(receive).flatMap(one => {
     const id = text(one.remoteParticipantId);
     const state = one.state;
     if (!id || (state !== "ATTACHED" && state !== "WAITING" && state !== "REFUSED")) return [];
     const code = text(one.code) ?? "FAILED";
-    return [{ id, state, code, message: text(one.message) ?? code }];
+    return [{ id: `${before}${id}`, state, code, message: text(one.message) ?? code }];
   });
 }

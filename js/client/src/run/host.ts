@@ -1,6 +1,7 @@
 /** What the parts of a stage know of it. */
 
 import type { TokenPayload } from "../connections/signalling.js";
+import type { ReceiverSetup } from "../receive/receiver.js";
 import type { TypedEmitter } from "../stage/emitter.js";
 import type { StageEventMap } from "../stage/events.js";
 import type { StageParticipantInfo } from "../stage/participant.js";
@@ -17,6 +18,8 @@ export interface Host {
   maySubscribe(): boolean;
   /** What shows a connection token, if there is one: headers of requests and sub-protocols of the socket. */
   credentials(): { headers?: Record<string, string>; protocols?: string[] };
+  /** Receives by the connection that several stages share, if there is one. */
+  readonly shared: ReceiverSetup["shared"];
   /** The stage was left. */
   onLeft(): void;
 }

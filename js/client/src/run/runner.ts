@@ -196,7 +196,8 @@ export class Runner {
         if (seat) this.#host.emit(StageEvents.STAGE_STREAM_SEI_MESSAGE_RECEIVED, seat.info, message);
       },
     };
-    this.#receiver = new AnyReceiver({ ...setup, hooks }, this.#host.payload().events_url);
+    const { shared } = this.#host;
+    this.#receiver = new AnyReceiver({ ...setup, hooks, shared }, this.#host.payload().events_url);
     socket.addEventListener("statechange", () => this.#onSocketState(socket));
     socket.addEventListener("stagestate", () => this.#onStageState(socket));
     socket.addEventListener("message", event => {

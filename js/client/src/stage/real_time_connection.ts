@@ -2,6 +2,7 @@
 
 import { Retry } from "../connections/retry.js";
 import { decodeToken } from "../connections/signalling.js";
+import { SharedReceiver } from "../receive/shared.js";
 import { TypedEmitter } from "./emitter.js";
 import { RealTimeConnectionError, RealTimeConnectionErrorCode } from "./errors.js";
 
@@ -52,8 +53,9 @@ interface Member {
 }
 
 /**
- * A connection that stages of one account and Region share. It is made from a connection token, handed to stages in their configuration, opened by
- * the first {@link Stage.join} or by {@link connect} beforehand, and has to outlive its stages. RevokeConnectionToken ends it and everything
+ * A connection that stages of one account and Region share: what they receive comes by one transport, which stays when one stage is left and
+ * another one joined. It is made from a connection token, handed to stages in their configuration, opened by the first {@link Stage.join} or by
+ * {@link connect} beforehand, and has to outlive its stages. RevokeConnectionToken ends it and everything
  * that its stages do. Each stage needs a participant token all the same.
  */
 export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap> {
@@ -63,6 +65,7 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
   readonly #retry = new Retry(RETRY_LAST_MS);
   #state = RealTimeConnectionState.DISCONNECTED;
   #socket: WebSocket | undefined;
+  #receiver: SharedReceiver | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #giveUpTimer: ReturnType<typeof setTimeout> | undefined;
   #unanswered = 0;
@@ -103,6 +106,20 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
   }
 
   /** @internal */
+  receiver(): SharedReceiver {
+    const isOpen = () => this.#state === RealTimeConnectionState.CONNECTED && this.#socket !== undefined;
+    this.#receiver ??= new SharedReceiver({
+      get isOpen() {
+        return isOpen();
+      },
+      tell: (type, payload) => {
+        if (isOpen()) this.#socket?.send(JSON.stringify({ type, payload }));
+      },
+    });
+    return this.#receiver;
+  }
+
+  /** @internal */
   add(member: Member) {
     this.connect();
     this.#members.add(member);
@@ -136,16 +153,23 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
 
   #take(text: string) {
     this.#unanswered = 0;
-    let type: unknown;
+    let message: { type?: unknown; payload?: unknown } | null;
     try {
-      type = JSON.parse(text)?.type;
+      message = JSON.parse(text);
     } catch {
       return;
     }
-    if (type !== "CONNECTION_STATE") return;
+    const { type, payload } = message ?? {};
+    if (type !== "CONNECTION_STATE") {
+      const isObject = typeof payload === "object" && payload !== null;
+      if (typeof type === "string" && isObject)
+        this.#receiver?.take(type, payload as Record<string, unknown>);
+      return;
+    }
     this.#retry.reset();
     clearTimeout(this.#giveUpTimer);
     this.#set(RealTimeConnectionState.CONNECTED);
+    this.#receiver?.opened();
   }
 
   #schedulePing() {
@@ -192,11 +216,13 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
     if (this.#state === RealTimeConnectionState.DISCONNECTED) return;
     clearTimeout(this.#timer);
     clearTimeout(this.#giveUpTimer);
+    for (const member of [...this.#members]) member.leave(why);
+    this.#members.clear();
+    this.#receiver?.close();
+    this.#receiver = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(1000);
-    for (const member of [...this.#members]) member.leave(why);
-    this.#members.clear();
     this.#set(RealTimeConnectionState.DISCONNECTED, error);
   }
 

@@ -1,5 +1,6 @@
 /** How a stage uses a shared connection. */
 
+import type { SharedReceiver } from "../receive/shared.js";
 import { RealTimeConnectionError, RealTimeConnectionErrorCode } from "./errors.js";
 import { type ConnectionEnd, RealTimeConnection } from "./real_time_connection.js";
 
@@ -7,6 +8,8 @@ import { type ConnectionEnd, RealTimeConnection } from "./real_time_connection.j
 export interface Use {
   /** What shows the connection token. */
   credentials(): { headers: Record<string, string>; protocols: string[] };
+  /** Receives for all stages on the connection. */
+  receiver(): SharedReceiver;
   /** The stage joins. */
   use(): void;
   /** The stage was left. */
@@ -32,6 +35,7 @@ export function useConnection(
   const member = { leave: onForced };
   return {
     credentials: () => connection.credentials(),
+    receiver: () => connection.receiver(),
     use: () => connection.add(member),
     release: () => connection.remove(member),
   };

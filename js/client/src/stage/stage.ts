@@ -84,6 +84,10 @@ export class Stage extends TypedEmitter<StageEventMap> {
       payload: () => this.#payload,
       maySubscribe: () => permissionsOf(this.#payload).subscribe,
       credentials: () => this.#connection?.credentials() ?? {},
+      shared: (hooks, onUnknown) => {
+        const { topic: stageId, jti: participantId } = this.#payload;
+        return this.#connection?.receiver().use({ stageId, participantId }, hooks, onUnknown);
+      },
       onLeft: () => this.#connection?.release(),
     };
   }

@@ -17,7 +17,7 @@ export interface StageStreamLayer {
   readonly height: number;
   /** The rate when the layers were told, in bits per second. */
   readonly bitrateBps: number;
-  /** 0: the server does not tell it. */
+  /** Pictures a second when the layers were told. */
   readonly framesPerSecond: number;
   /** Whether it is shown. */
   readonly selected: boolean;
@@ -208,7 +208,7 @@ export function readStageLayers(layers: unknown): StageStreamLayer[] {
 
 /** Reads one layer; `undefined` if it is none. */
 export function readStageLayer(layer: unknown): StageStreamLayer | undefined {
-  const { label, rid, width, height, bitrate, selected } = (layer ?? {}) as Record<string, unknown>;
+  const { label, rid, width, height, bitrate, framesPerSecond, selected } = (layer ?? {}) as Record<string, unknown>;
   if (typeof label !== "string") return undefined;
   const number = (value: unknown) => (typeof value === "number" ? value : 0);
   return {
@@ -217,7 +217,7 @@ export function readStageLayer(layer: unknown): StageStreamLayer | undefined {
     width: number(width),
     height: number(height),
     bitrateBps: number(bitrate),
-    framesPerSecond: 0,
+    framesPerSecond: number(framesPerSecond),
     selected: selected === true,
   };
 }

@@ -122,6 +122,7 @@ fn ladder(feed: u64) -> [Rung; 3] {
         wire_bits_per_s: 100 << layer,
         peak_bits_per_s: 100 << layer,
         least_bits_per_s: 100 << layer,
+        frames_per_s: 30,
         cuts: Cuts::default(),
     })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use restage_core::Fault;
-use restage_core::command::{Claims, Command};
+use restage_core::command::Command;
 use restage_core::row::{ConnectionKind, Protocol};
 use restage_media::{Control as MediaControl, OfferErrorKind, PeerId};
 use restage_store::system::ids;
@@ -51,7 +51,7 @@ impl From<JoinError> for NotAttached {
 
 impl Control {
     /// Whether a receiving connection may be opened: it costs what a first subscription costs.
-    pub(super) fn admit_receiving(&self, claims: &Claims) -> Result<(), ReceiveError> {
+    pub(super) fn admit_receiving(&self) -> Result<(), ReceiveError> {
         let running = self.check_running();
         let admitted = running.and_then(|()| match self.inner.media.has_room() {
             true => Ok(()),
@@ -59,10 +59,7 @@ impl Control {
         });
         admitted.map_err(|error| match NotAttached::from(error) {
             NotAttached::Refused(code, message) => ReceiveError::new(code, message),
-            NotAttached::NotThere => {
-                let message = format!("stage {} is not there", claims.stage.id);
-                ReceiveError::new("NOT_FOUND", message)
-            }
+            NotAttached::NotThere => ReceiveError::new("NOT_FOUND", "it is not there"),
         })
     }
 
@@ -81,7 +78,12 @@ impl Control {
         self.check_running()?;
         self.count_connection(claims, &kind)?;
         self.admit(claims, &kind)?;
-        let label = want.publisher.to_string();
+        let connection = ids::connection();
+        // A publisher and its replica have one id. Whoever receives in several stages may receive both.
+        let label = match receiving.is_shared() {
+            true => connection.to_string(),
+            false => want.publisher.to_string(),
+        };
         let carried = self
             .inner
             .media
@@ -93,7 +95,6 @@ impl Control {
                 return Err(JoinError::from(error).into());
             }
         };
-        let connection = ids::connection();
         let mut live = Live::of_digest(
             claims.stage.id.clone(),
             claims.participant.clone(),

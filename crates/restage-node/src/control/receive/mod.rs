@@ -1,10 +1,14 @@
 //! Receiving connections: one connection of a participant by which it receives all that it watches in a stage. The server makes the
-//! offers, over the participant's events socket.
+//! offers, over the participant's events socket. That of a connection token receives for each of its participants, whichever stages they are
+//! in, and its offers go over the token's own socket.
 //!
 //! | file | does |
 //! |---|---|
 //! | `mod` | what a socket asks: opens, adopts and closes connections |
+//! | `shared` | the same for the socket of a connection token, whose connection receives in several stages |
+//! | `table` | the connections that live, and whose they are |
 //! | `task` | one task for each connection: keeps what is received equal to what is wanted, and has one offer open at a time |
+//! | `viewing` | what is received for one participant in its stage |
 //! | `members` | what is wanted of each publisher, and what became of it |
 //! | `outbox` | what the client has to be told, the newest of each |
 //! | `attach` | a subscription on such a connection: the same command, admission and checks as for WHEP |
@@ -12,30 +16,37 @@
 mod attach;
 mod members;
 mod outbox;
+mod shared;
+mod table;
 mod task;
+mod viewing;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use restage_core::command::{Claims, ConnectionTokenClaims};
-use restage_core::id::{ConnectionId, ParticipantId, StageId};
-use restage_core::row::Client;
-use restage_media::{GoneReason, OfferErrorKind, PeerId, Wish};
+use restage_core::id::{ConnectionId, ParticipantId};
+use restage_media::{Download, GoneReason, OfferErrorKind, PeerId, Wish};
 use restage_store::system::ids;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Control;
-use super::connections::TokenDigest;
+use super::connections::SocketClose;
 use super::ended::Ending;
 use super::join::EventsSocket;
 use crate::media::MediaError;
 use outbox::Outbox;
-pub use outbox::{ReceiveNews, ReceiveOffer, ReceiveState, ReceiveStream, ReceivedState};
-use task::{Order, Task};
+pub use outbox::{
+    ReceiveNews, ReceiveOffer, ReceiveState, ReceiveStream, ReceivedState, ViewerState,
+};
+pub use shared::ViewerWant;
+pub use table::Viewer;
+pub(super) use table::{Holder, Owner, Receivings};
+use task::{Configured, Order, Task};
 
-/// Most publishers that one receiving connection is for.
+/// Most publishers that one receiving connection is for, in all stages together.
 pub const RECEIVE_PARTICIPANTS_MAX: usize = restage_media::limits::CARRIED_MAX;
+/// Most stages that the receiving connection of a connection token is for at the same time.
+pub const RECEIVE_STAGES_MAX: usize = 16;
 /// How long a receiving connection lives on without an events socket of its participant.
 pub const RECEIVE_ORPHAN_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take to answer an offer.
@@ -100,21 +111,10 @@ pub struct ReceiveClosed {
     pub message: String,
 }
 
-/// Whose connection it is: what its subscriptions are opened with.
-#[derive(Clone, Debug)]
-pub(super) struct Owner {
-    pub(super) claims: Claims,
-    pub(super) token: TokenDigest,
-    pub(super) client: Client,
-    /// The connection token of its events socket, which each of its subscriptions carries too.
-    pub(super) connection_token: Option<ConnectionTokenClaims>,
-    /// The events socket that it goes by.
-    pub(super) socket: ConnectionId,
-}
-
 /// A receiving connection, as others see it.
 pub(super) struct Receiving {
     pub(super) id: ConnectionId,
+    holder: Holder,
     orders: mpsc::Sender<Order>,
     pub(super) outbox: Outbox,
     /// What has happened to it, for its task, which takes all of it at once: little, as each thing takes a request of its client, or is the
@@ -130,10 +130,14 @@ enum Happened {
     Ended(ConnectionId, Ending),
     /// It has ended itself.
     Gone(GoneReason),
-    /// A socket has it now, or has another token.
+    /// This socket has it now.
+    Held(ConnectionId),
+    /// A viewer has another token.
     Owner(Box<Owner>),
-    /// This socket has ended.
+    /// This socket has ended; another one may follow.
     Left(ConnectionId),
+    /// This socket has ended for good.
+    Over(ConnectionId, Ending),
 }
 
 impl Receiving {
@@ -149,12 +153,18 @@ impl Receiving {
         self.tell(Happened::Ended(subscription.clone(), ending));
     }
 
-    fn tell_owner(&self, owner: Owner) {
-        self.tell(Happened::Owner(Box::new(owner)));
+    /// Whether it receives in several stages.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.holder, Holder::Token(_))
     }
 
-    fn tell_left(&self, socket: ConnectionId) {
-        self.tell(Happened::Left(socket));
+    /// A socket has ended: for good, if an ending says so.
+    pub(super) fn left(&self, socket: &ConnectionId, ending: Option<Ending>) {
+        let socket = socket.clone();
+        self.tell(match ending {
+            Some(ending) => Happened::Over(socket, ending),
+            None => Happened::Left(socket),
+        });
     }
 
     async fn happened(&self) -> Vec<Happened> {
@@ -168,6 +178,16 @@ impl Receiving {
             }
             self.wake.notified().await;
         }
+    }
+
+    /// Sets what it is for. `None`: it has ended.
+    async fn configure(
+        self: &Arc<Self>,
+        link: &mut ReceiveLink,
+        viewers: Vec<Configured>,
+    ) -> Option<Vec<ViewerState>> {
+        *link = ReceiveLink(Some(Arc::clone(self)));
+        self.ask(|reply| Order::Configure { viewers, reply }).await
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Option<T> {
@@ -185,18 +205,18 @@ impl std::fmt::Debug for Receiving {
     }
 }
 
-/// The receiving connections that live: one of each participant in each stage, at most as many as media has peers.
-#[derive(Default)]
-pub(super) struct Receivings {
-    by_owner: HashMap<(StageId, ParticipantId), Arc<Receiving>>,
-    by_carrier: HashMap<PeerId, Arc<Receiving>>,
-}
-
 /// A socket's end of its receiving connection, if it has one.
 #[derive(Debug, Default)]
 pub struct ReceiveLink(Option<Arc<Receiving>>);
 
 impl ReceiveLink {
+    /// A socket has ended.
+    pub(super) fn left(&self, socket: &ConnectionId, ending: Option<Ending>) {
+        if let Some(receiving) = &self.0 {
+            receiving.left(socket, ending);
+        }
+    }
+
     /// Waits for something that the client has to be told, and returns it with the connection's id. Cancel-safe.
     pub async fn next(&self) -> (ConnectionId, ReceiveNews) {
         match &self.0 {
@@ -211,14 +231,15 @@ impl ReceiveLink {
     }
 }
 
-async fn configure(
-    socket: &mut EventsSocket,
-    receiving: &Arc<Receiving>,
-    wanted: Vec<ReceiveWant>,
-) -> Option<Vec<ReceiveState>> {
-    socket.receiving = ReceiveLink(Some(Arc::clone(receiving)));
-    let configured = receiving.ask(|reply| Order::Configure { wanted, reply });
-    configured.await
+/// Why a socket that the server has closed for this reason has ended for good. `None`: another socket of the participant may follow.
+fn ending_for_good(close: Option<SocketClose>) -> Option<Ending> {
+    use restage_core::CloseReason::{ConnectionTokenRevoked, Disconnected, StageDeleted};
+    match close {
+        Some(SocketClose::Rules(
+            reason @ (Disconnected | StageDeleted | ConnectionTokenRevoked),
+        )) => Some(Ending::of_rules(reason)),
+        _ => None,
+    }
 }
 
 impl Control {
@@ -238,70 +259,95 @@ impl Control {
         socket: &mut EventsSocket,
         id: Option<&ConnectionId>,
         wanted: Vec<ReceiveWant>,
-    ) -> Result<(ConnectionId, Vec<ReceiveState>), ReceiveError> {
-        if !socket.claims.capabilities.subscribe {
-            let message = "the participant token lacks the capability SUBSCRIBE";
-            return Err(ReceiveError::new("TOKEN_NOT_ALLOWED", message));
+    ) -> Result<(ConnectionId, Vec<ViewerState>), ReceiveError> {
+        may_subscribe(&socket.owner())?;
+        let viewer = socket.viewer();
+        let holder = Holder::Participant(viewer.clone());
+        self.count_changes(&holder)?;
+        let download = || self.download(&viewer.stage, &viewer.participant);
+        let configured = Configured {
+            viewer: viewer.clone(),
+            owner: Some(socket.owner()),
+            wanted,
+        };
+        let connection = socket.connection.clone();
+        let link = &mut socket.receiving;
+        self.configure_receiving((holder, connection), link, id, download, vec![configured])
+            .await
+    }
+
+    fn count_changes(&self, holder: &Holder) -> Result<(), ReceiveError> {
+        match self.may_wish(holder.clone()) {
+            true => Ok(()),
+            false => Err(ReceiveError::new(
+                "TOO_OFTEN",
+                "this changes too often; wait a moment",
+            )),
         }
-        self.count_wish(socket)
-            .map_err(|error| ReceiveError::new("TOO_OFTEN", error.to_string()))?;
-        if let Some(known) = self.known(socket, id) {
-            let wanted = wanted.clone();
-            let states = configure(socket, &known, wanted).await;
+    }
+
+    /// Configures the connection that a socket has, or that it adopts with this id, or another one.
+    async fn configure_receiving(
+        &self,
+        (holder, socket): (Holder, ConnectionId),
+        link: &mut ReceiveLink,
+        id: Option<&ConnectionId>,
+        download: impl FnOnce() -> Arc<Download>,
+        configured: Vec<Configured>,
+    ) -> Result<(ConnectionId, Vec<ViewerState>), ReceiveError> {
+        if let Some(known) = self.known(&holder, &socket, link, id) {
+            let states = known.configure(link, configured.clone()).await;
             // It may have ended in this moment.
             if let Some(states) = states {
                 return Ok((known.id.clone(), states));
             }
         }
-        let opened = self.open_receiving(socket).await?;
-        let states = configure(socket, &opened, wanted).await;
+        let opened = self.open_receiving(holder, socket, download()).await?;
+        let states = opened.configure(link, configured).await;
         let states = states.ok_or_else(ReceiveError::unknown)?;
         Ok((opened.id.clone(), states))
     }
 
-    /// The connection that a socket has, or that it adopts with this id.
-    fn known(&self, socket: &EventsSocket, id: Option<&ConnectionId>) -> Option<Arc<Receiving>> {
-        let owner = (socket.stage.clone(), socket.participant.clone());
-        let receivings = self.receivings();
-        let living = receivings.by_owner.get(&owner)?;
-        let is_own = socket.receiving.of(&living.id).is_ok();
+    fn known(
+        &self,
+        holder: &Holder,
+        socket: &ConnectionId,
+        link: &ReceiveLink,
+        id: Option<&ConnectionId>,
+    ) -> Option<Arc<Receiving>> {
+        let living = self.receivings().of_holder(holder).cloned()?;
+        let is_own = link.of(&living.id).is_ok();
         let is_named = id.is_some_and(|id| living.id == *id);
         if !is_named && (id.is_some() || !is_own) {
             return None;
         }
-        let living = Arc::clone(living);
-        drop(receivings);
         if !is_own {
             living.outbox.adopt();
         }
-        living.tell_owner(socket.owner());
+        living.tell(Happened::Held(socket.clone()));
         Some(living)
     }
 
-    /// Opens a connection in place of the one that the participant had.
-    async fn open_receiving(&self, socket: &EventsSocket) -> Result<Arc<Receiving>, ReceiveError> {
-        let owner = socket.owner();
-        let (stage, participant) = (&socket.stage, &socket.participant);
-        self.admit_receiving(&owner.claims)?;
-        let download = self.download(stage, participant);
+    /// Opens a connection in place of the one that its holder had.
+    async fn open_receiving(
+        &self,
+        holder: Holder,
+        socket: ConnectionId,
+        download: Arc<Download>,
+    ) -> Result<Arc<Receiving>, ReceiveError> {
+        self.admit_receiving()?;
         let carrier = self.inner.media.open_carrier(download).await;
         let carrier = carrier.map_err(|error| ReceiveError::of_media(&error))?;
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let receiving = Arc::new(Receiving {
             id: ids::connection(),
+            holder,
             orders,
             outbox: Outbox::default(),
             endings: Mutex::default(),
             wake: Notify::new(),
         });
-        let former = {
-            let mut receivings = self.receivings();
-            receivings
-                .by_carrier
-                .insert(carrier, Arc::clone(&receiving));
-            let key = (stage.clone(), participant.clone());
-            receivings.by_owner.insert(key, Arc::clone(&receiving))
-        };
+        let former = self.receivings().insert(carrier, &receiving);
         if let Some(former) = former {
             let reason = ReceiveClosed {
                 code: "REPLACED",
@@ -310,8 +356,7 @@ impl Control {
             };
             former.ask(|reply| Order::Close { reason, reply }).await;
         }
-        let shown = self.inner.hub.listen(stage).shown;
-        let task = Task::new(self.clone(), Arc::clone(&receiving), carrier, owner, shown);
+        let task = Task::new(self.clone(), Arc::clone(&receiving), carrier, socket);
         tokio::spawn(task.run(inbox));
         Ok(receiving)
     }
@@ -322,12 +367,12 @@ impl Control {
     /// It is no answer to that offer. Another one may follow.
     pub async fn receive_answer(
         &self,
-        socket: &EventsSocket,
+        link: &ReceiveLink,
         id: &ConnectionId,
         revision: u64,
         sdp: String,
     ) -> Result<(), ReceiveError> {
-        let receiving = socket.receiving.of(id)?;
+        let receiving = link.of(id)?;
         let answer = |reply| Order::Answer {
             revision,
             sdp,
@@ -343,10 +388,10 @@ impl Control {
     /// There is no such connection, or it was restarted too often.
     pub async fn receive_restart(
         &self,
-        socket: &EventsSocket,
+        link: &ReceiveLink,
         id: &ConnectionId,
     ) -> Result<(), ReceiveError> {
-        let receiving = socket.receiving.of(id)?;
+        let receiving = link.of(id)?;
         let restarted = receiving.ask(|reply| Order::Restart { reply }).await;
         restarted.unwrap_or_else(|| Err(ReceiveError::unknown()))
     }
@@ -357,10 +402,10 @@ impl Control {
     /// There is no such connection.
     pub async fn receive_close(
         &self,
-        socket: &EventsSocket,
+        link: &ReceiveLink,
         id: &ConnectionId,
     ) -> Result<(), ReceiveError> {
-        let receiving = socket.receiving.of(id)?;
+        let receiving = link.of(id)?;
         let reason = ReceiveClosed {
             code: "CLOSED",
             message: "its client ended it".to_owned(),
@@ -369,44 +414,58 @@ impl Control {
         closed.ok_or_else(ReceiveError::unknown)
     }
 
-    /// The socket has ended. Its receiving connection waits for another one.
+    /// The socket of a participant is open.
+    pub(super) fn join_receiving(&self, socket: &EventsSocket) {
+        self.receivings().set_member(&socket.owner());
+    }
+
+    /// The socket has ended. Its receiving connection waits for another one, unless the participant may not come back.
     pub(super) fn leave_receiving(&self, socket: &EventsSocket) {
-        if let Some(receiving) = &socket.receiving.0 {
-            receiving.tell_left(socket.connection.clone());
+        self.receivings().remove_member(&socket.owner());
+        let ending = ending_for_good(*socket.close.borrow());
+        for receiving in self.receivings_of(socket) {
+            receiving.left(&socket.connection, ending.clone());
         }
     }
 
     /// The socket's token was exchanged.
     pub(super) fn renew_receiving(&self, socket: &EventsSocket) {
-        if let Some(receiving) = &socket.receiving.0 {
-            receiving.tell_owner(socket.owner());
+        self.receivings().set_member(&socket.owner());
+        for receiving in self.receivings_of(socket) {
+            receiving.tell(Happened::Owner(Box::new(socket.owner())));
         }
+    }
+
+    /// The connections that receive for a participant: its own, and that of its connection token.
+    fn receivings_of(&self, socket: &EventsSocket) -> impl Iterator<Item = Arc<Receiving>> {
+        let token = socket.connection_token.as_ref();
+        let shared = token.and_then(|token| {
+            let receivings = self.receivings();
+            receivings.of_holder(&Holder::Token(token.key())).cloned()
+        });
+        let own = socket.receiving.0.clone();
+        own.into_iter().chain(shared)
     }
 
     /// The media of a connection has ended. False: there is no such receiving connection.
     pub(super) fn carrier_gone(&self, carrier: PeerId, reason: &GoneReason) -> bool {
-        let receiving = self.receivings().by_carrier.get(&carrier).cloned();
+        let receiving = self.receivings().of_carrier(carrier).cloned();
         let Some(receiving) = receiving else {
             return false;
         };
         receiving.tell(Happened::Gone(reason.clone()));
         true
     }
+}
 
-    /// A connection has ended and is not in the tables any more.
-    fn forget_receiving(&self, receiving: &Arc<Receiving>, carrier: PeerId, owner: &Owner) {
-        let mut receivings = self.receivings();
-        receivings.by_carrier.remove(&carrier);
-        let key = (
-            owner.claims.stage.id.clone(),
-            owner.claims.participant.clone(),
-        );
-        if receivings
-            .by_owner
-            .get(&key)
-            .is_some_and(|living| Arc::ptr_eq(living, receiving))
-        {
-            receivings.by_owner.remove(&key);
-        }
+/// # Errors
+/// The viewer's token does not allow to receive.
+fn may_subscribe(owner: &Owner) -> Result<(), ReceiveError> {
+    match owner.claims.capabilities.subscribe {
+        true => Ok(()),
+        false => Err(ReceiveError::new(
+            "TOKEN_NOT_ALLOWED",
+            "the participant token lacks the capability SUBSCRIBE",
+        )),
     }
 }

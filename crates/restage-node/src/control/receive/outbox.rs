@@ -6,17 +6,28 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use restage_core::id::ParticipantId;
 use tokio::sync::Notify;
 
-use super::ReceiveClosed;
+use super::{ReceiveClosed, ReceiveError, Viewer};
 
 /// One of the things that a client is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReceiveNews {
     /// What became of all that is wanted.
-    State(Vec<ReceiveState>),
+    State(Vec<ViewerState>),
     /// An offer.
     Offer(ReceiveOffer),
     /// The connection has ended. Nothing follows.
     Closed(ReceiveClosed),
+}
+
+/// What a viewer receives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewerState {
+    /// Who receives.
+    pub viewer: Viewer,
+    /// What became of each publisher.
+    pub received: Vec<ReceiveState>,
+    /// Why nothing was changed for this viewer, if so.
+    pub refused: Option<ReceiveError>,
 }
 
 /// What became of what is wanted of a publisher.
@@ -60,6 +71,8 @@ pub struct ReceiveOffer {
 /// The sections of a publisher in an offer, by their `a=mid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiveStream {
+    /// Who receives it.
+    pub viewer: Viewer,
     /// The publisher.
     pub publisher: ParticipantId,
     /// Its sound.
@@ -70,7 +83,7 @@ pub struct ReceiveStream {
 
 #[derive(Debug, Default)]
 struct Contents {
-    state: Option<Vec<ReceiveState>>,
+    state: Option<Vec<ViewerState>>,
     /// The offer that is open.
     offer: Option<ReceiveOffer>,
     is_offer_told: bool,
@@ -88,7 +101,7 @@ impl Outbox {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_state(&self, state: Vec<ReceiveState>) {
+    pub(super) fn set_state(&self, state: Vec<ViewerState>) {
         self.contents().state = Some(state);
         self.wake.notify_one();
     }

@@ -2,30 +2,40 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use restage_core::id::{ConnectionId, ParticipantId};
+use futures_util::future::{join_all, pending, select_all};
+use restage_core::id::ConnectionId;
 use restage_media::{Control as MediaControl, GoneReason, OfferErrorKind, PeerId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::attach::NotAttached;
-use super::members::{Action, Members};
-use super::outbox::{ReceiveOffer, ReceiveState, ReceiveStream};
+use super::members::Action;
+use super::outbox::{ReceiveOffer, ReceiveStream, ViewerState};
+use super::table::{Holder, Owner, Viewer};
+use super::viewing::Viewing;
 use super::{
-    Happened, Owner, RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, ReceiveClosed, ReceiveError,
-    ReceiveWant, Receiving,
+    Happened, RECEIVE_ANSWER_MAX, RECEIVE_ORPHAN_MAX, ReceiveClosed, ReceiveError, ReceiveWant,
+    Receiving,
 };
 use crate::control::connections::{RESTARTS_MAX, RESTARTS_WITHIN};
-use crate::control::hub::Shown;
 use crate::control::trouble::Trouble;
 use crate::control::{Control, Ending};
 use crate::media::MediaError;
 
+/// What is wanted for a viewer, and what its subscriptions are opened with. Without that, what it has goes on as it is.
+#[derive(Clone)]
+pub(super) struct Configured {
+    pub(super) viewer: Viewer,
+    pub(super) owner: Option<Owner>,
+    pub(super) wanted: Vec<ReceiveWant>,
+}
+
 /// What a socket asks of the task.
 pub(super) enum Order {
+    /// All viewers. Others receive nothing any more.
     Configure {
-        wanted: Vec<ReceiveWant>,
-        reply: oneshot::Sender<Vec<ReceiveState>>,
+        viewers: Vec<Configured>,
+        reply: oneshot::Sender<Vec<ViewerState>>,
     },
     Answer {
         revision: u64,
@@ -51,13 +61,12 @@ pub(super) struct Task {
     control: Control,
     receiving: Arc<Receiving>,
     carrier: PeerId,
-    owner: Owner,
-    members: Members,
-    /// Who publishes in the stage, and how many states of it were seen.
-    shown: watch::Receiver<Option<Arc<[Shown]>>>,
-    seen: u64,
+    /// The socket that it goes by.
+    socket: ConnectionId,
+    /// At most [`RECEIVE_STAGES_MAX`](super::RECEIVE_STAGES_MAX).
+    viewings: Vec<Viewing>,
     /// What the client was told.
-    told: Vec<ReceiveState>,
+    told: Vec<ViewerState>,
     open: Option<Open>,
     revision: u64,
     /// Something has changed since the last offer.
@@ -78,15 +87,23 @@ struct Entry {
     control: Control,
     receiving: Arc<Receiving>,
     carrier: PeerId,
-    owner: Owner,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let (receiving, carrier) = (&self.receiving, self.carrier);
-        self.control
-            .forget_receiving(receiving, carrier, &self.owner);
+        let mut receivings = self.control.receivings();
+        receivings.remove(self.carrier, &self.receiving);
     }
+}
+
+/// Waits for another state of a viewer's stage. Returns its place; `None`: there will be none. Cancel-safe.
+async fn changed(viewings: &mut [Viewing]) -> Option<usize> {
+    if viewings.is_empty() {
+        return pending().await;
+    }
+    let all = viewings.iter_mut();
+    let (is_there, place, _) = select_all(all.map(|one| Box::pin(one.changed()))).await;
+    is_there.then_some(place)
 }
 
 impl Task {
@@ -94,23 +111,19 @@ impl Task {
         control: Control,
         receiving: Arc<Receiving>,
         carrier: PeerId,
-        owner: Owner,
-        shown: watch::Receiver<Option<Arc<[Shown]>>>,
+        socket: ConnectionId,
     ) -> Self {
         let entry = Entry {
             control: control.clone(),
             receiving: Arc::clone(&receiving),
             carrier,
-            owner: owner.clone(),
         };
         Self {
             control,
             receiving,
             carrier,
-            owner,
-            members: Members::default(),
-            shown,
-            seen: 0,
+            socket,
+            viewings: Vec::new(),
             told: Vec::new(),
             open: None,
             revision: 0,
@@ -124,10 +137,6 @@ impl Task {
     }
 
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
-        // Who publishes is known before anything is configured.
-        if self.shown.borrow().is_none() {
-            self.shown.changed().await.ok();
-        }
         let mut closers = Vec::new();
         while self.closed.is_none() {
             self.offer().await;
@@ -139,7 +148,7 @@ impl Task {
                 biased;
                 happened = receiving.happened() => {
                     for one in happened {
-                        self.on_happened(one);
+                        self.on_happened(one).await;
                     }
                 }
                 order = orders.recv() => match order {
@@ -150,15 +159,12 @@ impl Task {
                     Some(order) => self.obey(order).await,
                     None => return,
                 },
-                changed = self.shown.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    self.seen += 1;
-                    self.attach_due().await;
-                }
+                changed = changed(&mut self.viewings) => match changed {
+                    Some(place) => self.attach_due(place).await,
+                    None => return,
+                },
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    self.on_deadline();
+                    self.on_deadline().await;
                 }
             }
         }
@@ -169,38 +175,53 @@ impl Task {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match (self.orphaned_until, &self.open) {
+        let own = match (self.orphaned_until, &self.open) {
             // Without a socket no answer can come.
             (Some(until), _) => Some(until),
             (None, open) => open.as_ref().map(|open| open.until),
+        };
+        let viewings = self.viewings.iter().filter_map(|one| one.orphaned_until);
+        viewings.chain(own).min()
+    }
+
+    async fn on_deadline(&mut self) {
+        let now = Instant::now();
+        let orphan_s = RECEIVE_ORPHAN_MAX.as_secs();
+        if self.orphaned_until.is_some_and(|until| until <= now) {
+            let message = format!("none of its sockets came back within {orphan_s} seconds");
+            let code = "ORPHANED";
+            self.closed = Some(ReceiveClosed { code, message });
+            return;
+        }
+        let is_open = self.orphaned_until.is_none();
+        if is_open && self.open.as_ref().is_some_and(|open| open.until <= now) {
+            let message = format!(
+                "its client did not answer an offer within {} seconds",
+                RECEIVE_ANSWER_MAX.as_secs()
+            );
+            let code = "NO_ANSWER";
+            self.closed = Some(ReceiveClosed { code, message });
+            return;
+        }
+        let is_orphan = |one: &Viewing| one.orphaned_until.is_some_and(|until| until <= now);
+        while let Some(place) = self.viewings.iter().position(is_orphan) {
+            self.end_viewing(place).await;
         }
     }
 
-    fn on_deadline(&mut self) {
-        let (code, message) = match self.orphaned_until {
-            Some(_) => (
-                "ORPHANED",
-                format!(
-                    "no events socket of its participant came back within {} seconds",
-                    RECEIVE_ORPHAN_MAX.as_secs()
-                ),
-            ),
-            None => (
-                "NO_ANSWER",
-                format!(
-                    "its client did not answer an offer within {} seconds",
-                    RECEIVE_ANSWER_MAX.as_secs()
-                ),
-            ),
-        };
-        self.closed = Some(ReceiveClosed { code, message });
+    /// A viewer receives nothing any more.
+    async fn end_viewing(&mut self, place: usize) {
+        let viewing = self.viewings.swap_remove(place);
+        let attached = viewing.members.attached();
+        join_all(attached.map(|(_, one)| self.control.detach(one))).await;
+        self.has_changed = true;
     }
 
     async fn obey(&mut self, order: Order) {
         match order {
-            Order::Configure { wanted, reply } => {
-                self.configure(wanted).await;
-                let states = self.members.states();
+            Order::Configure { viewers, reply } => {
+                self.configure(viewers).await;
+                let states = self.states();
                 self.told.clone_from(&states);
                 reply.send(states).ok();
             }
@@ -219,50 +240,79 @@ impl Task {
         }
     }
 
-    async fn configure(&mut self, wanted: Vec<ReceiveWant>) {
-        for action in self.members.configure(wanted) {
-            match action {
-                Action::Detach(attached) => {
-                    self.control.detach(&attached).await;
-                    self.has_changed = true;
-                }
-                Action::Take(attached, has_video) => {
-                    let peer = attached.peer;
-                    let take = MediaControl::Take { peer, has_video };
-                    self.control.inner.media.control(peer, take).await;
-                    self.has_changed = true;
-                }
-                Action::Wish(attached, want) => self.control.wish_for(&attached, &want).await,
-            }
-        }
-        self.attach_due().await;
+    fn states(&self) -> Vec<ViewerState> {
+        self.viewings.iter().map(Viewing::state).collect()
     }
 
-    /// Attaches those that wait and are publishing.
-    async fn attach_due(&mut self) {
-        let shown = self.shown.borrow_and_update().clone().unwrap_or_default();
-        let is_publishing = |who: &ParticipantId| {
-            let mut shown = shown.iter();
-            shown.any(|one| one.participant.id == *who && one.participant.publishing)
-        };
-        let due = self.members.to_attach(self.seen, is_publishing);
+    async fn configure(&mut self, viewers: Vec<Configured>) {
+        let is_there = |one: &Viewing| viewers.iter().any(|other| other.viewer == one.viewer);
+        while let Some(place) = self.viewings.iter().position(|one| !is_there(one)) {
+            self.end_viewing(place).await;
+        }
+        for Configured {
+            viewer,
+            owner,
+            wanted,
+        } in viewers
+        {
+            let Some(owner) = owner else {
+                continue;
+            };
+            let mut viewings = self.viewings.iter();
+            let place = viewings.position(|one| one.viewer == viewer);
+            let place = place.unwrap_or_else(|| {
+                let shown = self.control.inner.hub.listen(&viewer.stage).shown;
+                self.viewings.push(Viewing::new(owner.clone(), shown));
+                self.viewings.len() - 1
+            });
+            self.viewings[place].owner = owner;
+            self.viewings[place].orphaned_until = None;
+            for action in self.viewings[place].members.configure(wanted) {
+                self.perform(action).await;
+            }
+        }
+        for place in 0..self.viewings.len() {
+            self.attach_due(place).await;
+        }
+    }
+
+    async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Detach(attached) => {
+                self.control.detach(&attached).await;
+                self.has_changed = true;
+            }
+            Action::Take(attached, has_video) => {
+                let peer = attached.peer;
+                let take = MediaControl::Take { peer, has_video };
+                self.control.inner.media.control(peer, take).await;
+                self.has_changed = true;
+            }
+            Action::Wish(attached, want) => self.control.wish_for(&attached, &want).await,
+        }
+    }
+
+    /// Attaches those of a viewer that wait and are publishing.
+    async fn attach_due(&mut self, place: usize) {
+        let viewing = &mut self.viewings[place];
+        let due = viewing.due();
+        let owner = &viewing.owner;
         let attaching = due.iter().map(|want| async {
             let (control, receiving) = (&self.control, &self.receiving);
-            control
-                .attach(receiving, self.carrier, &self.owner, want)
-                .await
+            control.attach(receiving, self.carrier, owner, want).await
         });
         let outcomes = join_all(attaching).await;
+        let (members, seen) = (&mut viewing.members, viewing.seen);
         for (want, outcome) in due.iter().zip(outcomes) {
             let publisher = &want.publisher;
             match outcome {
                 Ok(attached) => {
                     self.has_changed = true;
-                    self.members.attach(publisher, attached);
+                    members.attach(publisher, attached);
                 }
-                Err(NotAttached::NotThere) => self.members.wait(publisher, self.seen),
+                Err(NotAttached::NotThere) => members.wait(publisher, seen),
                 Err(NotAttached::Refused(code, message)) => {
-                    self.members.refuse(publisher, (code, message));
+                    members.refuse(publisher, (code, message));
                 }
             }
         }
@@ -321,8 +371,14 @@ impl Task {
         };
         self.revision += 1;
         let streams = streams.into_iter().filter_map(|stream| {
+            let mut viewings = self.viewings.iter();
+            let (viewer, publisher) = viewings.find_map(|one| {
+                let publisher = one.members.publisher_of(stream.peer)?;
+                Some((&one.viewer, publisher))
+            })?;
             Some(ReceiveStream {
-                publisher: self.members.publisher_of(stream.peer)?.clone(),
+                viewer: viewer.clone(),
+                publisher: publisher.clone(),
                 audio_mid: stream.audio,
                 video_mid: stream.video,
             })
@@ -341,16 +397,16 @@ impl Task {
 
     /// Tells the client what has changed since it was told last.
     fn tell(&mut self) {
-        let states = self.members.states();
+        let states = self.states();
         if states != self.told {
             self.told.clone_from(&states);
             self.receiving.outbox.set_state(states);
         }
     }
 
-    fn on_happened(&mut self, happened: Happened) {
+    async fn on_happened(&mut self, happened: Happened) {
         match happened {
-            Happened::Ended(connection, ending) => self.on_ended(&connection, &ending),
+            Happened::Ended(connection, ending) => self.on_ended(&connection, &ending).await,
             Happened::Gone(reason) => {
                 let place = self.control.inner.media.destination_of(self.carrier);
                 let ending = match Trouble::of_peer(&reason, &place) {
@@ -364,35 +420,65 @@ impl Task {
                 let message = ending.message;
                 self.closed = Some(ReceiveClosed { code, message });
             }
-            Happened::Owner(owner) => {
-                self.owner = *owner;
+            Happened::Held(socket) => {
+                self.socket = socket;
                 self.orphaned_until = None;
                 if let Some(open) = &mut self.open {
                     open.until = Instant::now() + RECEIVE_ANSWER_MAX;
                 }
             }
+            Happened::Owner(owner) => {
+                let viewer = owner.viewer();
+                let mut viewings = self.viewings.iter_mut();
+                if let Some(viewing) = viewings.find(|one| one.viewer == viewer) {
+                    viewing.owner = *owner;
+                }
+            }
             Happened::Left(socket) => {
-                if self.owner.socket == socket {
-                    self.orphaned_until = Some(Instant::now() + RECEIVE_ORPHAN_MAX);
+                let until = Some(Instant::now() + RECEIVE_ORPHAN_MAX);
+                if self.socket == socket {
+                    self.orphaned_until = until;
+                }
+                let mut viewings = self.viewings.iter_mut();
+                if let Some(viewing) = viewings.find(|one| one.is_of_socket(&socket)) {
+                    viewing.orphaned_until = until;
+                }
+            }
+            Happened::Over(socket, ending) => {
+                let mut viewings = self.viewings.iter();
+                let place = viewings.position(|one| one.is_of_socket(&socket));
+                if self.socket == socket {
+                    self.end_with(&ending);
+                } else if let Some(place) = place {
+                    self.end_viewing(place).await;
                 }
             }
         }
     }
 
-    fn on_ended(&mut self, connection: &ConnectionId, ending: &Ending) {
-        let ends_all = matches!(
-            ending.code,
-            "PARTICIPANT_DISCONNECTED" | "STAGE_DELETED" | "SERVER_RESTART"
-        );
-        if !self.members.end(connection, ending, self.seen) {
+    fn end_with(&mut self, ending: &Ending) {
+        self.closed = Some(ReceiveClosed {
+            code: ending.code,
+            message: ending.message.clone(),
+        });
+    }
+
+    async fn on_ended(&mut self, connection: &ConnectionId, ending: &Ending) {
+        let mut viewings = self.viewings.iter_mut();
+        let place = viewings.position(|one| one.members.end(connection, ending, one.seen));
+        let Some(place) = place else {
             return;
-        }
+        };
         self.has_changed = true;
-        if ends_all {
-            self.closed = Some(ReceiveClosed {
-                code: ending.code,
-                message: ending.message.clone(),
-            });
+        match (ending.code, &self.receiving.holder) {
+            ("SERVER_RESTART" | "TOKEN_REVOKED", _)
+            | ("PARTICIPANT_DISCONNECTED" | "STAGE_DELETED", Holder::Participant(_)) => {
+                self.end_with(ending);
+            }
+            ("PARTICIPANT_DISCONNECTED" | "STAGE_DELETED", Holder::Token(_)) => {
+                self.end_viewing(place).await;
+            }
+            _ => {}
         }
     }
 
@@ -402,14 +488,10 @@ impl Task {
             return;
         };
         let (id, code) = (&self.receiving.id, closed.code);
-        let (stage, participant) = (&self.owner.claims.stage.id, &self.owner.claims.participant);
-        tracing::debug!(%stage, %participant, %id, code, "a receiving connection has ended");
-        let left: Vec<_> = self
-            .members
-            .attached()
-            .map(|(_, one)| one.clone())
-            .collect();
-        join_all(left.iter().map(|attached| self.control.detach(attached))).await;
+        tracing::debug!(holder = ?self.receiving.holder, %id, code, "a receiving connection has ended");
+        while !self.viewings.is_empty() {
+            self.end_viewing(0).await;
+        }
         self.control.close_peer(self.carrier).await;
         self.receiving.outbox.close(closed);
     }
