@@ -300,6 +300,28 @@ def test_the_command_line_signs_and_explains(server, tmp_path, media, key, stage
         "token", "sign", stage["arn"], "--private-key", str(file), "--duration", "20161", *here, check=False
     )
     assert done.returncode == 2 and "at most 14 days" in done.stderr
+    for kind in (("--connection",), (stage["arn"],)):
+        for flags, why in [
+            (("--issued-at", str(int(time.time()) + 10_000)), "iat must be at most 300 seconds from now"),
+            (("--expires-at", "5"), "exp must be later than now"),
+        ]:
+            refused_ = server.command("token", "sign", *kind, "--private-key", str(file), *flags, *here, check=False)
+            assert refused_.returncode == 2 and why in refused_.stderr, (kind, refused_.stderr)
+
+
+def test_two_connection_tokens_that_differ_are_refused(server, stages, media, key, stage):
+    one, other = key.connection_token(stage), key.connection_token(stage)
+    _, token = stages.token(stage["arn"])
+    url = stage["endpoints"]["whip"]
+    headers = [("Authorization", f"Bearer {token}"), ("Content-Type", SDP), (HEADER, one), (HEADER, other)]
+    told = media.request("POST", url, data=make_offer(media), headers=headers)
+    assert_error(told, 400, "TOKEN_AMBIGUOUS")
+    said = api.payload(token)
+    protocols = f"{token}, restage-connection.{one}, restage-connection.{other}"
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    keyed = upgrade | {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": protocols}
+    url = f"{said['events_url']}/{said['topic']}".replace("ws", "http", 1)
+    assert_error(media.request("GET", url, headers=keyed), 400, "TOKEN_AMBIGUOUS")
 
 
 # Tokens that are no good.

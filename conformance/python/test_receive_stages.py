@@ -188,7 +188,7 @@ def test_a_viewer_comes_back_to_what_it_had(stages, media, key, two, opened):
     eventually(again.states, what="the first state")
     _, told = client.configure((token, [ann]), connection=payload["connectionId"])
     assert states(told) == {topic(two[0]): {ann: "ATTACHED"}}
-    assert stays(lambda: len(client.of_type("RECEIVE_OFFER")) == 1, 1), "nothing was interrupted"
+    stays(lambda: len(client.of_type("RECEIVE_OFFER")) == 1, 1, "nothing is interrupted")
 
 
 def test_another_socket_of_the_token_adopts_the_connection(stages, media, key, two, opened):

@@ -111,9 +111,9 @@ test("a publisher and its replica come by one transport", async () => {
   const signer = await Signer.of(stages);
   const { token } = await connectionToken(signer, source);
   const ann = await StagePage.join(source, "ann", "publish");
-  await stages.replicate(source, destination, ann.id);
   const eve = await StagePage.join(source, "eve", `connection=${token}`);
   await eve.shows(ann);
+  await stages.replicate(source, destination, ann.id);
   await eve.leave();
   await eve.shows(ann, []);
   const there = await stages.token(destination, { userId: "eve", capabilities: ["SUBSCRIBE"] });

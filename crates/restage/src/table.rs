@@ -163,10 +163,14 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// Text without characters that a terminal interprets.
+/// Text without characters that a terminal interprets, or that change the direction of what is around them or cannot be seen.
 pub(crate) fn printable(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
         .collect()
 }
 
@@ -274,6 +278,20 @@ mod tests {
         let shown = answer(&rows, &COLUMNS);
         assert_eq!(bare(&shown), "NAME  STATE\n日本  ACTIVE\na     -\n");
         assert!(shown.contains("\u{1b}["), "in colour");
+    }
+
+    #[test]
+    fn what_would_change_or_hide_its_surroundings_is_shown_as_a_mark() {
+        let hidden = "a\u{1b}[2Jb\u{202e}gpj.exe\u{2066}\u{200b}\u{feff}c\n";
+        assert_eq!(
+            printable(hidden),
+            "a\u{fffd}[2Jb\u{fffd}gpj.exe\u{fffd}\u{fffd}\u{fffd}c\u{fffd}"
+        );
+        // Emoji are joined, and Persian words parted, by characters without a width.
+        assert_eq!(
+            printable("👩\u{200d}🚀 می\u{200c}خواهم"),
+            "👩\u{200d}🚀 می\u{200c}خواهم"
+        );
     }
 
     #[test]

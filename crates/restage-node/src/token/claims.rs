@@ -177,6 +177,11 @@ impl<'a> Reader<'a> {
         (issued_at, expires_at)
     }
 
+    /// Whether the payload has this claim.
+    pub(super) fn has(&self, claim: &str) -> bool {
+        self.payload.contains_key(claim)
+    }
+
     /// `jti`.
     pub(super) fn identity(&mut self) -> Option<&'a str> {
         let id = self.text("jti")?;

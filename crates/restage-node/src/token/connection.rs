@@ -95,6 +95,13 @@ impl Reader<'_> {
                 self.wrong(claim, &format!("must be {what} of the key, {of_key}"));
             }
         }
+        // What is a participant token is no connection token, whatever else it says.
+        if self.has("resource") {
+            self.wrong(
+                "resource",
+                "must be absent: a connection token is for no stage",
+            );
+        }
         self.url("events_url", endpoints.map(|to| to.events.as_str()));
         self.version();
         match (issued_at, expires_at, id) {

@@ -131,6 +131,11 @@ fn every_claim_is_there_and_has_its_rule() {
             "must be the stage's endpoints.events, ws://127.0.0.1:4080/events",
         ),
         ("version", json!("2.0"), "must be \"1.0\""),
+        (
+            "resource",
+            json!("arn:aws:ivs:eu-west-1:000000000000:stage/AbCdEfGhIjKl"),
+            "must be absent: a connection token is for no stage",
+        ),
     ]);
     for (claim, value, rule) in cases {
         let expected = format!("the token's claim {claim} {rule}");

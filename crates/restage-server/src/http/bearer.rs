@@ -9,9 +9,13 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
 use super::refusal::Refusal;
+use super::whip::CONNECTION_TOKEN;
 
 /// The query parameters that carry a token: the common name, and the one of RFC 6750.
 const PARAMETERS: [&str; 2] = ["token", "access_token"];
+
+/// Prefix of the connection token in a sub-protocol.
+const CONNECTION_PROTOCOL: &str = "restage-connection.";
 
 /// Path prefix of the HTTP sessions.
 pub(super) const SESSIONS: &str = "/whip/sessions/";
@@ -110,6 +114,30 @@ pub(super) fn of_header(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// The connection token of a request: in its header or, because browsers cannot set that for a socket, in a further sub-protocol. One that is
+/// no text is empty, so that it is refused like any other that is no token.
+///
+/// # Errors
+/// There are two that differ.
+pub(super) fn connection_token(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let in_headers = headers.get_all(CONNECTION_TOKEN).into_iter();
+    let in_headers = in_headers.map(|value| value.to_str().unwrap_or_default());
+    let protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let protocols = protocols.filter_map(|value| value.to_str().ok());
+    let protocols = protocols.flat_map(|all| all.split(','));
+    let beside = protocols.filter_map(|one| one.trim().strip_prefix(CONNECTION_PROTOCOL));
+    let mut all = in_headers.chain(beside);
+    let first = all.next();
+    match first.is_some_and(|first| all.any(|other| other != first)) {
+        false => Ok(first),
+        true => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "TOKEN_AMBIGUOUS",
+            "the request has two connection tokens that differ; send one",
+        )),
+    }
+}
+
 /// The one token that was given, in one or several places. Two different tokens are refused, because it is unclear
 /// which applies.
 fn agreed(given: &[&str], in_url: &[String], how: &str) -> Result<Token, Refusal> {
@@ -159,6 +187,44 @@ mod tests {
         match token {
             Ok(token) => Ok((token.text, token.is_in_url)),
             Err(refusal) => Err(refusal.to_json()["code"].as_str().unwrap().to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_connection_token_is_in_its_header_or_in_a_further_sub_protocol() {
+        let of = |given: &[(http::HeaderName, &[u8])]| {
+            let values = given
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value).unwrap()));
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                headers.append(name, value);
+            }
+            let found = connection_token(&headers);
+            found
+                .map(|found| found.map(str::to_owned))
+                .map_err(|refusal| refusal.to_json()["code"].as_str().unwrap().to_owned())
+        };
+        let token = Ok(Some("d.e.f".to_owned()));
+        let (header, protocol) = (CONNECTION_TOKEN, SEC_WEBSOCKET_PROTOCOL);
+        let beside = b"a.b.c, restage-resumption.st-1.mac,restage-connection.d.e.f";
+        assert_eq!(of(&[(header.clone(), b"d.e.f")]), token);
+        assert_eq!(of(&[(protocol.clone(), beside)]), token);
+        assert_eq!(of(&[(protocol.clone(), b"a.b.c")]), Ok(None));
+        assert_eq!(
+            of(&[(header.clone(), b"d.e.f"), (protocol.clone(), beside)]),
+            token
+        );
+        // What cannot be read is there all the same, and is refused.
+        assert_eq!(of(&[(header.clone(), b"\xff")]), Ok(Some(String::new())));
+        assert_eq!(of(&[(header.clone(), b"")]), Ok(Some(String::new())));
+        let two = b"restage-connection.d.e.f, restage-connection.g.h.i";
+        for ambiguous in [
+            &[(header.clone(), &b"d.e.f"[..]), (header.clone(), b"g.h.i")][..],
+            &[(header.clone(), b"g.h.i"), (protocol.clone(), beside)],
+            &[(protocol.clone(), two)],
+        ] {
+            assert_eq!(of(ambiguous), Err("TOKEN_AMBIGUOUS".to_owned()));
         }
     }
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, interval_at};
 
 use super::App;
 use super::address::Id;
-use super::bearer::SocketBearer;
+use super::bearer::{self, SocketBearer};
 use super::muting;
 use super::receive;
 use super::refusal::Refusal;
@@ -34,14 +34,12 @@ use super::socket_place::SocketPlace;
 use super::statistics::{self, Schedule};
 use super::token_check::{self, TokenRefused};
 use super::view;
-use super::whip::{self, RESUMPTION};
+use super::whip::RESUMPTION;
 use super::wishes;
 
 /// The types of messages that clients may send.
 const KNOWN: &str = "PING, TOKEN_EXCHANGE, SUBSCRIBE_CONFIGURE, PUBLISH_CONFIGURE, STATS_CONFIGURE, RECEIVE_CONFIGURE, RECEIVE_ANSWER, RECEIVE_RESTART or \
      RECEIVE_CLOSE";
-/// Prefix of the connection token in a sub-protocol.
-const CONNECTION_PROTOCOL: &str = "restage-connection.";
 /// Prefix of the secret in a sub-protocol.
 const RESUMPTION_PROTOCOL: &str = "restage-resumption.";
 /// The reason when a connection token is revoked.
@@ -72,14 +70,12 @@ async fn upgrade(
         Err(error) => return Err(error.into()),
     };
     let place = SocketPlace::take(&app, &parts)?;
-    let connection_token = match connection_token(&parts.headers) {
-        Some(token) => {
-            match token_check::connection_claims(&app, &parts.extensions, &token).await {
-                Ok(claims) => Some(Ok(claims)),
-                Err(TokenRefused::Token(error)) => Some(Err(error)),
-                Err(refused) => return Err(refused.into()),
-            }
-        }
+    let connection_token = match bearer::connection_token(&parts.headers)? {
+        Some(token) => match token_check::connection_claims(&app, &parts.extensions, token).await {
+            Ok(claims) => Some(Ok(claims)),
+            Err(TokenRefused::Token(error)) => Some(Err(error)),
+            Err(refused) => return Err(refused.into()),
+        },
         None => None,
     };
     let headers = parts.headers;
@@ -124,13 +120,6 @@ fn resumption(headers: &HeaderMap) -> Option<String> {
         .get(RESUMPTION)
         .and_then(|value| value.to_str().ok());
     let found = in_header.or_else(|| beside(headers, RESUMPTION_PROTOCOL));
-    found.map(str::to_owned)
-}
-
-/// The connection token that the socket belongs to, in the same places.
-fn connection_token(headers: &HeaderMap) -> Option<String> {
-    let found = whip::connection_token(headers);
-    let found = found.or_else(|| beside(headers, CONNECTION_PROTOCOL));
     found.map(str::to_owned)
 }
 
@@ -395,22 +384,6 @@ mod tests {
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), secret);
         assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, "a.b.c"), None);
         assert_eq!(resumption(&HeaderMap::new()), None);
-    }
-
-    #[test]
-    fn a_connection_token_is_in_its_header_or_in_a_further_sub_protocol() {
-        let of = |name: http::HeaderName, value: &[u8]| {
-            let value = HeaderValue::from_bytes(value).unwrap();
-            connection_token(&HeaderMap::from_iter([(name, value)]))
-        };
-        let token = Some("d.e.f".to_owned());
-        assert_eq!(of(whip::CONNECTION_TOKEN, b"d.e.f"), token);
-        let protocols = b"a.b.c, restage-resumption.st-1.mac,restage-connection.d.e.f";
-        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, protocols), token);
-        assert_eq!(of(SEC_WEBSOCKET_PROTOCOL, b"a.b.c"), None);
-        // What cannot be read is there all the same, and is refused.
-        assert_eq!(of(whip::CONNECTION_TOKEN, b"\xff"), Some(String::new()));
-        assert_eq!(of(whip::CONNECTION_TOKEN, b""), Some(String::new()));
     }
 
     #[test]

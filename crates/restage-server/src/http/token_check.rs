@@ -9,10 +9,9 @@ use restage_core::{Claims, ConnectionTokenClaims};
 use restage_node::control::JoinError;
 
 use super::App;
-use super::bearer::SESSIONS;
+use super::bearer::{self, SESSIONS};
 use super::door::Client;
 use super::refusal::Refusal;
-use super::whip;
 
 /// Why a token is not accepted.
 #[derive(Debug)]
@@ -21,6 +20,8 @@ pub(super) enum TokenRefused {
     TooOften,
     /// The token is invalid, or the store failed.
     Token(JoinError),
+    /// The request has several connection tokens.
+    Ambiguous(Refusal),
 }
 
 impl From<TokenRefused> for Refusal {
@@ -32,6 +33,7 @@ impl From<TokenRefused> for Refusal {
                 "this address has presented too many tokens whose signature is wrong; wait a while",
             ),
             TokenRefused::Token(error) => error.into(),
+            TokenRefused::Ambiguous(refusal) => refusal,
         }
     }
 }
@@ -44,7 +46,8 @@ pub(super) async fn for_request(app: &App, parts: &Parts, token: &str) -> Result
     {
         return Ok(());
     }
-    if let Some(token) = whip::connection_token(&parts.headers) {
+    let connection_token = bearer::connection_token(&parts.headers);
+    if let Some(token) = connection_token.map_err(TokenRefused::Ambiguous)? {
         connection_claims(app, &parts.extensions, token).await?;
     }
     claims(app, &parts.extensions, token).await.map(drop)

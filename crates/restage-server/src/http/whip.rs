@@ -228,7 +228,7 @@ async fn join(
         true => token.query(),
         false => String::new(),
     };
-    let connection_token = match connection_token(headers) {
+    let connection_token = match bearer::connection_token(headers)? {
         Some(token) => Some(app.control.verify_connection_token(token).await?),
         None => None,
     };
@@ -420,12 +420,6 @@ impl From<JoinError> for Refusal {
             _ => refusal,
         }
     }
-}
-
-/// The connection token of a request. One that is no text is empty, so that it is refused like any other that is no token.
-pub(super) fn connection_token(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(CONNECTION_TOKEN)?;
-    Some(value.to_str().unwrap_or_default())
 }
 
 /// The status of the refusal of a connection token.

@@ -260,11 +260,16 @@ impl Task {
             };
             let mut viewings = self.viewings.iter();
             let place = viewings.position(|one| one.viewer == viewer);
-            let place = place.unwrap_or_else(|| {
-                let shown = self.control.inner.hub.listen(&viewer.stage).shown;
-                self.viewings.push(Viewing::new(owner.clone(), shown));
-                self.viewings.len() - 1
-            });
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    let shown = self.control.inner.hub.listen(&viewer.stage).shown;
+                    let mut viewing = Viewing::new(owner.clone(), shown);
+                    viewing.begin().await;
+                    self.viewings.push(viewing);
+                    self.viewings.len() - 1
+                }
+            };
             self.viewings[place].owner = owner;
             self.viewings[place].orphaned_until = None;
             for action in self.viewings[place].members.configure(wanted) {

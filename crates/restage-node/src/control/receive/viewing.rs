@@ -1,16 +1,20 @@
 //! What a receiving connection receives for one viewer: a participant in its stage.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use restage_core::id::{ConnectionId, ParticipantId};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::ReceiveWant;
 use super::members::Members;
 use super::outbox::ViewerState;
 use super::table::{Owner, Viewer};
 use crate::control::hub::Shown;
+
+/// How long a client waits for the first state of its stage before it is told that all are awaited.
+const FIRST_STATE_MAX: Duration = Duration::from_secs(1);
 
 /// Who is shown in a stage.
 pub(super) type Stage = watch::Receiver<Option<Arc<[Shown]>>>;
@@ -36,6 +40,12 @@ impl Viewing {
             seen: 0,
             orphaned_until: None,
         }
+    }
+
+    /// Waits until it is known who publishes, but not for long: a stage whose state is late is received as soon as that comes.
+    pub(super) async fn begin(&mut self) {
+        let known = self.shown.wait_for(Option::is_some);
+        timeout(FIRST_STATE_MAX, known).await.ok();
     }
 
     /// Waits for another state of the stage. False: there will be none. Cancel-safe.

@@ -16,6 +16,7 @@ use super::sign::{self, Times};
 use super::{endpoints_of, in_region};
 use crate::api::Api;
 use crate::exit::{Exit, Failure};
+use crate::note::note;
 use crate::output::{self, Format};
 use crate::target::Target;
 
@@ -174,6 +175,10 @@ pub(super) async fn revoke(args: RevokeArgs) -> anyhow::Result<ExitCode> {
     let api = Api::new(&target)?;
     let call = api.call(Operation::RevokeConnectionToken);
     api.answer(call.set("tokenId", id.as_str())).await?;
+    let region = &api.connection.region;
+    note(&format!(
+        "revoked in {region}; a token of another Region with this id stays good"
+    ));
     output::line(&id)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use restage_api::{Operation, Timestamp};
 use restage_core::id::{ParticipantId, Time};
+use restage_core::limits::ISSUED_AHEAD_MAX_S;
 use restage_core::row::{Attributes, Capabilities, ConnectionTokenId};
 use restage_core::{PublicKeyArn, StageArn};
 use restage_node::token::{Endpoints, Grant, Signing, TokenError, Unverified};
@@ -114,6 +115,19 @@ impl Times {
         }
     }
 
+    /// Refuses times with which the server takes no token now.
+    fn check(self, now: i64) -> anyhow::Result<()> {
+        let ahead_max = i64::from(ISSUED_AHEAD_MAX_S);
+        let why = if self.issued_at.saturating_sub(now) > ahead_max {
+            format!("iat must be at most {ahead_max} seconds from now")
+        } else if self.expires_at <= now {
+            "exp must be later than now".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Failure::usage(format!("the server would refuse it: {why}")).into())
+    }
+
     pub(super) const fn as_micros(self) -> (Time, Time) {
         (
             Time(self.issued_at.saturating_mul(1_000_000)),
@@ -138,6 +152,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let signing = Signing::from_pem(&pem)
         .with_context(|| format!("cannot sign with {}", args.private_key.display()))?;
     let times = Times::of(&args);
+    times.check(clock::now().0 / 1_000_000)?;
     let mut words = Words::new(args.word.clone().into_iter().collect());
     if args.connection {
         let named = words.take(args.stage.clone());
