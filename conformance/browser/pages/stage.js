@@ -114,7 +114,11 @@ function observe(stage) {
   });
 
   stage.on(StageEvents.STAGE_STREAM_SEI_MESSAGE_RECEIVED, (participant, message) => {
-    messages.push({ id: participant.id, text: new TextDecoder().decode(message.payload), uuid: message.uuid });
+    messages.push({
+      id: participant.id,
+      text: new TextDecoder().decode(message.payload),
+      uuid: message.uuid,
+    });
   });
 
   stage.on(StageEvents.STAGE_STREAM_LAYER_SELECTED, (participant, _, layer, reason) => {

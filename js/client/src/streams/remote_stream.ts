@@ -208,7 +208,10 @@ export function readStageLayers(layers: unknown): StageStreamLayer[] {
 
 /** Reads one layer; `undefined` if it is none. */
 export function readStageLayer(layer: unknown): StageStreamLayer | undefined {
-  const { label, rid, width, height, bitrate, framesPerSecond, selected } = (layer ?? {}) as Record<string, unknown>;
+  const { label, rid, width, height, bitrate, framesPerSecond, selected } = (layer ?? {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof label !== "string") return undefined;
   const number = (value: unknown) => (typeof value === "number" ? value : 0);
   return {
