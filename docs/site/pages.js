@@ -23,6 +23,7 @@ export const GROUPS = [
     pages: [
       ["docs/cli.md", "Command line"],
       ["restage.toml", "Settings"],
+      ["docs/console.md", "The console"],
       ["docs/operations.md", "Operations"],
       ["docs/ingest.md", "Encoders: RTMP"],
       ["docs/recording.md", "Recording"],

@@ -10,7 +10,7 @@ const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv", "bin", "python");
 const SIZE = "320x180";
 
 /** The FFmpeg of conformance/python. */
-const ffmpeg = () =>
+export const ffmpeg = () =>
   execFileSync(PYTHON, ["-c", "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"], {
     encoding: "utf8",
   }).trim();

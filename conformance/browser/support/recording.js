@@ -59,12 +59,14 @@ export async function waitForRecording(stages, stageArn, participantId, state) {
 /**
  * `restage publish` with its test card: H.264, and a beep each second.
  * @param {string} token
+ * @param {string[]} flags Such as `--fps 5`.
+ * @param {"inherit" | "ignore"} said What becomes of its statistics and messages.
  */
-export function publishCard(token) {
+export function publishCard(token, flags = [], said = "inherit") {
   const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
-  const child = spawn(binary, ["publish"], {
+  const child = spawn(binary, ["publish", ...flags], {
     env: { ...process.env, RESTAGE_TOKEN: token },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "ignore", said],
   });
   process.once("exit", () => child.kill("SIGKILL"));
   return {

@@ -136,6 +136,20 @@ test("the server's figures of each connection are on the page", async () => {
   await close();
 });
 
+test("of a viewer that decodes no picture, the path is not said to be narrow", async () => {
+  const { token } = await stages.token(source, { userId: "Olga", capabilities: ["SUBSCRIBE"] });
+  const watches = `role=watch&url=${server.url}&participant=${ann.participantId}&token=${token}`;
+  const viewer = await openPage(browser, site, `peer.html#${watches}&only=VP8,opus`);
+  const { page, close } = await openStage(browser, await server.consoleUrl(), source);
+  const row = page.locator("#connections tbody tr", { hasText: "Olga" });
+  await row.getByText("no picture", { exact: true }).waitFor();
+  assert.doesNotMatch(await row.innerText(), /narrow/);
+  // Those who publish are listed before those who watch.
+  assert.match(await page.locator("#connections tbody tr").first().innerText(), /publishes/);
+  await viewer.close();
+  await close();
+});
+
 test("choosing by keyboard", async () => {
   const { page, close } = await open(DESKTOP, "dark");
   await waitForPair(page);

@@ -96,6 +96,7 @@ test("a composition is started on the page, shows each participant at its place,
   const { page, problems } = await open();
   await page.getByText("No compositions", { exact: true }).waitFor();
   assert.match(await page.locator("#compositions-empty").innerText(), /restage compositions start/);
+  assert.equal(await page.locator(".empty").count(), 1, "that there is nothing is said once");
 
   await page.getByRole("button", { name: "Start a composition" }).click();
   const dialog = page.getByRole("dialog", { name: "Start a composition" });
@@ -153,7 +154,10 @@ test("a composition is started on the page, shows each participant at its place,
   assert.match(await page.locator("#composed-sentence").innerText(), /pictures a second/);
   assert.match(await row(page, arn).innerText(), /bucket composed-vods\s+ACTIVE\s+\S+\/composite\s/);
   assert.match(await row(page, arn).innerText(), /grid, 16:9 · gap 2/);
-  assert.match(await row(page, arn).innerText(), /640×360 · 15 pictures a second · 600 kbit\/s/);
+  assert.match(
+    await row(page, arn).innerText(),
+    /encoder small · 640×360 · 15 pictures a second · 600 kb\/s/,
+  );
 
   await page.screenshot({ path: join(OUTPUT, "compositions-names.png"), fullPage: true });
   await page.setViewportSize(PHONE);

@@ -6,6 +6,7 @@ import { test } from "node:test";
 
 import { openPage } from "../support/browser.js";
 import { assertFits, goTo, idOf, openConsole, PHONE } from "../support/console.js";
+import { publishCard } from "../support/recording.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
@@ -96,6 +97,57 @@ test("a participant is dragged onto a stage, and a click on the line stops it", 
   assert.deepEqual(await stages.replicaStates(source, participantId), ["STOPPED"]);
   assert.deepEqual(problems, []);
 });
+
+for (const [count, destinationCount] of [
+  [4, 2],
+  [12, 1],
+]) {
+  test(`${count} live participants are dragged from their stage, and the API has each replica`, async () => {
+    const source = await stages.create(`Of-${count}-source`);
+    const made = Array.from({ length: count }, (_, at) => stages.token(source, { userId: `p${at + 1}` }));
+    const people = await Promise.all(made);
+    const cards = people.map(({ token }) => publishCard(token, ["--fps", "5"], "ignore"));
+    for (const { participantId } of people) await stages.waitFor(source, participantId, "CONNECTED");
+    const destinations = [];
+    for (let at = 0; at < destinationCount; at++)
+      destinations.push(await stages.create(`Of-${count}-destination-${at}`));
+    const { page, problems } = await openGraph();
+    await page.getByLabel("Find a stage or a participant").fill(`Of-${count}-`);
+    await eventually(
+      async () => (await page.locator(".graph .box").count()) === destinationCount + 1,
+      "the stages of the test are drawn",
+    );
+    const wanted = destinations.map(() => /** @type {string[]} */ ([]));
+    for (const [at, { participantId }] of people.entries()) {
+      const to = at % destinationCount;
+      await drag(page, seatOf(page, source, participantId), boxOf(page, destinations[to]));
+      await page.mouse.up();
+      const link = linkOf(page, source, destinations[to], participantId);
+      await eventually(async () => (await link.getAttribute("data-state")) === "ACTIVE", `line ${at + 1}`);
+      assert.deepEqual(await stages.replicaStates(source, participantId), ["ACTIVE"]);
+      wanted[to].push(participantId);
+    }
+    await page.screenshot({ path: join(OUTPUT, `console-replication-${count}.png`) });
+    for (const [to, arn] of destinations.entries()) {
+      const there = await stages.participants(arn);
+      assert.deepEqual(there.map(({ participantId }) => participantId).sort(), wanted[to].sort());
+      for (const { state, published, replicationType, replicationState, sourceStageArn } of there) {
+        assert.deepEqual(
+          { state, published, replicationType, replicationState, sourceStageArn },
+          {
+            state: "CONNECTED",
+            published: true,
+            replicationType: "REPLICA",
+            replicationState: "ACTIVE",
+            sourceStageArn: source,
+          },
+        );
+      }
+    }
+    assert.deepEqual(problems, []);
+    for (const card of cards) await card.leave();
+  });
+}
 
 test("what is dropped beside a stage, on its own stage or given up with Escape changes nothing", async () => {
   const { arn: source, participantId } = await publisher("Still-source", "Ann");

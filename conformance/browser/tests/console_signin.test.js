@@ -92,6 +92,9 @@ test("a key that is wrong is refused with the server's reason, and may be correc
   const { accessKeyId, secretAccessKey } = await server.credentials();
   const { page } = await signIn("AKIAIOSFODNN7NOTHERE", secretAccessKey);
   await page.locator("#sign-in-problem", { hasText: /\w{8}/ }).waitFor();
+  // The id is there to be mended; the secret is not kept.
+  assert.equal(await page.getByLabel("Access key id").inputValue(), "AKIAIOSFODNN7NOTHERE");
+  assert.equal(await page.getByLabel("Secret access key").inputValue(), "");
   await enter(page, accessKeyId, `${secretAccessKey}x`);
   await page.locator("#sign-in-problem", { hasText: /signature/i }).waitFor();
   await enter(page, accessKeyId, secretAccessKey);
@@ -166,6 +169,7 @@ test("signing out forgets the session", async () => {
   await page.locator(".stage").first().waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.locator("#key-form").waitFor();
+  assert.equal(await page.getByLabel("Access key id").inputValue(), "");
   assert.equal(await page.locator(".stage").count(), 0);
   await page.reload();
   await page.locator("#key-form").waitFor();

@@ -125,7 +125,7 @@ export function PagedFoot<Row>({ list, what }: { list: Paged<Row>; what: string 
   return (
     <div class="list-foot">
       <p class="found" role="status">
-        {isLoading ? "Loading…" : `${rows.length} ${what}${hasMore ? " so far" : ""}`}
+        {isLoading ? "Loading…" : rows.length > 0 && `${rows.length} ${what}${hasMore ? " so far" : ""}`}
       </p>
       <Problem text={problem} />
       {problem && rows.length === 0 && (

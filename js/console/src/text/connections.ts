@@ -26,9 +26,12 @@ export function describeTrack(track: TrackStats): string {
 export const describeEstimate = ({ estimate, reserved }: ConnectionStats): string =>
   estimate === null ? "–" : `${formatRate(reserved ?? 0)} of ${formatRate(estimate)}`;
 
-/** Why nothing is sent; empty if something is. */
-export const describePause = ({ isPaused, pauseReason }: ConnectionStats): string =>
-  isPaused ? PAUSES[pauseReason ?? "NETWORK"] : "";
+/** Why no pictures are sent; empty if they are. Of a viewer that has been sent none at all, the path is not to blame. */
+export function describePause({ isPaused, pauseReason, tracks }: ConnectionStats): string {
+  if (!isPaused) return "";
+  const hasCodec = tracks.some(({ kind, codec }) => kind === "video" && codec !== null);
+  return hasCodec || pauseReason === "WISH" ? PAUSES[pauseReason ?? "NETWORK"] : "no picture";
+}
 
 /** A subscription in one line. */
 export function describeLink(connection: ConnectionStats): string {

@@ -2,9 +2,8 @@
 
 import { idOf } from "../../api/arn";
 import type { Item, Layout, Tile, ToldDestination, Video } from "../../api/compositions";
+import { formatRate } from "../../text/units";
 
-const KILO = 1000;
-const MEGA = 1_000_000;
 /** The shapes of pictures in a grid, in words. */
 const SHAPES: Record<string, string> = {
   AUTO: "shapes as they are sent",
@@ -15,15 +14,12 @@ const SHAPES: Record<string, string> = {
 
 export const isOpen = ({ summary: { state } }: Item): boolean => state === "STARTING" || state === "ACTIVE";
 
-const rate = (bits: number) =>
-  bits >= MEGA ? `${Math.round(bits / (MEGA / 10)) / 10} Mbit/s` : `${Math.round(bits / KILO)} kbit/s`;
-
 /** Size, pictures a second and bit rate. */
 export function describeVideo({ width, height, framerate, bitrate }: Video): string {
   const parts = [];
   if (width && height) parts.push(`${width}×${height}`);
   if (framerate) parts.push(`${Math.round(framerate * 100) / 100} pictures a second`);
-  if (bitrate) parts.push(rate(bitrate));
+  if (bitrate) parts.push(formatRate(bitrate));
   return parts.join(" · ");
 }
 

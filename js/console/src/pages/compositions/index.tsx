@@ -1,15 +1,17 @@
 /** All compositions of a Region: shown, played, started, stopped. */
 
 import { useSignal } from "@preact/signals";
-import { useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { idOf } from "../../api/arn";
 import {
   type Composition,
+  type Encoder,
   fetchTold,
   getComposition,
   type Item,
   listCompositions,
+  listEncoders,
 } from "../../api/compositions";
 import { Refused } from "../../api/errors";
 import { known } from "../../api/live";
@@ -37,8 +39,16 @@ export function CompositionsPage() {
   const asked = useSignal<"start" | Item | undefined>(undefined);
   const playback = useMemo(() => new Playback(), []);
   const settings = useRef(new Map<string, Composition>());
+  const encoders = useSignal(new Map<string, string>());
   const shownAt = useRef<HTMLDivElement>(null);
   const own = region.value;
+  useEffect(() => {
+    // Without their names they are called by their ids.
+    const take = (all: Encoder[]) => {
+      encoders.value = new Map(all.map(({ arn, name }) => [arn, name]));
+    };
+    if (own) listEncoders(own).then(take, () => {});
+  }, [own, encoders]);
   const list = usePolled(() => load(own, settings.current), REFRESH_MS, own);
   const { items = [], hasMore = false, channelArns = [] } = list.value ?? {};
   const names = new Map(known.value.stages.map(stage => [stage.arn, stageName(stage)]));
@@ -70,17 +80,23 @@ export function CompositionsPage() {
             asked.value = "start";
           }}
         >
-          Start a composition
+          Start a composition…
         </button>
       </PageHead>
       <div class="listening">
         <section class="listening-main" aria-label="The composition">
           <div ref={shownAt}>
-            {shown ? (
-              <CompositionView item={shown} stage={stageOf(shown)} />
-            ) : (
-              <Empty title="Nothing is composed" id="composed-empty">
-                <p>A composition shows here where each participant is, and how its compositor does.</p>
+            {shown && <CompositionView item={shown} stage={stageOf(shown)} />}
+            {!shown && (
+              <Empty
+                title={list.value ? "No compositions" : "Loading…"}
+                id={list.value && "compositions-empty"}
+              >
+                <p>
+                  Start one above, or run <code class="chip">restage compositions start</code>. Here is then
+                  where each participant is, and how the compositor does. One that has ended is listed for
+                  five minutes.
+                </p>
               </Empty>
             )}
           </div>
@@ -98,6 +114,7 @@ export function CompositionsPage() {
                 key={item.summary.arn}
                 item={item}
                 stage={stageOf(item)}
+                encoders={encoders.value}
                 isShown={item === shown}
                 playing={playback.playing.value}
                 onShow={() => show(item.summary.arn)}
@@ -108,14 +125,6 @@ export function CompositionsPage() {
               />
             ))}
           </ul>
-          {list.value && items.length === 0 && (
-            <Empty title="No compositions" id="compositions-empty">
-              <p>
-                Start one above, or run <code class="chip">restage compositions start</code>. One that has
-                ended is listed for five minutes.
-              </p>
-            </Empty>
-          )}
         </section>
       </div>
       {asked.value === "start" && (

@@ -9,6 +9,8 @@ interface Props {
   item: Item;
   /** Its stage's name. */
   stage: string;
+  /** Names of encoder configurations by ARN. */
+  encoders: Map<string, string>;
   isShown: boolean;
   /** The id of the recording that is played. */
   playing: string | undefined;
@@ -17,7 +19,7 @@ interface Props {
   onStop: () => void;
 }
 
-export function CompositionRow({ item, stage, isShown, playing, onShow, onPlay, onStop }: Props) {
+export function CompositionRow({ item, stage, encoders, isShown, playing, onShow, onPlay, onStop }: Props) {
   const { summary, got, told } = item;
   const which = `of ${stage} (${idOf(summary.arn)})`;
   const tags = Object.entries(summary.tags ?? {});
@@ -35,7 +37,7 @@ export function CompositionRow({ item, stage, isShown, playing, onShow, onPlay, 
         </p>
         {got && <p class="recording-detail">{describeLayout(got.layout)}</p>}
         {told?.failure && <p class="problem">{`${told.failure.code}: ${told.failure.reason}`}</p>}
-        <Destinations item={item} />
+        <Destinations item={item} encoders={encoders} />
         {tags.length > 0 && (
           <ul class="composed-tags" aria-label="Tags">
             {tags.map(([key, value]) => (
@@ -95,14 +97,18 @@ function Badge({ state }: { state: string }) {
 }
 
 /** Where it goes, how it is encoded, and why it does not arrive. */
-function Destinations({ item: { summary, got, told } }: { item: Item }) {
+function Destinations({ item: { summary, got, told }, encoders }: Pick<Props, "item" | "encoders">) {
   return (
     <ul class="destinations" aria-label="Destinations">
       {summary.destinations.map(({ id, state }) => {
         const known = told?.destinations.find(one => one.id === id);
         const { name, channel, s3 } = got?.destinations.find(one => one.id === id)?.configuration ?? {};
         const encoder = channel?.encoderConfigurationArn ?? s3?.encoderConfigurationArns[0];
-        const by = got ? (encoder ? `encoder ${idOf(encoder)}` : "encoder: defaults") : "";
+        const by = got
+          ? encoder
+            ? `encoder ${encoders.get(encoder) || idOf(encoder)}`
+            : "encoder: defaults"
+          : "";
         const how = [by, known ? describeVideo(known.video) : ""].filter(Boolean).join(" · ");
         return (
           <li key={id} class="destination" data-destination={id}>

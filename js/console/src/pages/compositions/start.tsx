@@ -178,7 +178,7 @@ function Where({ region, channelArns, offered }: WhereProps) {
         label="Encoded as"
         name="encoder"
         options={[
-          ["defaults: 1280×720, 30 pictures a second, 2.5 Mbit/s", ""],
+          ["defaults: 1280×720, 30 pictures a second, 2.5 Mb/s", ""],
           ...encoders.map(one => [labelOf(one), one.arn] as [string, string]),
         ]}
       />

@@ -7,7 +7,7 @@ import { describeTile, describeVideo, nameOf } from "./describe";
 import { ago, type Judgement, judge, loadOf } from "./verdict";
 
 /** The words for verdicts, so that they are not told by colour alone. */
-const WORDS = { ok: "fine", off: "wait", warn: "look", fail: "failed" };
+const WORDS = { ok: "fine", off: "wait", warn: "warning", fail: "failed" };
 const TONES: Record<Judgement["verdict"], Tone> = { ok: "good", off: "quiet", warn: "busy", fail: "bad" };
 /** The word for those of which there is nothing to judge. */
 const ENDED = "ended";

@@ -215,7 +215,7 @@ function outbox(metrics: Metrics): string {
 }
 
 /** The words for verdicts, so that they are not told by colour alone. */
-const WORDS = { ok: "ok", off: "off", warn: "look", fail: "fail" };
+const WORDS = { ok: "ok", off: "off", warn: "warning", fail: "failed" };
 
 /** What needs to be looked at; the rest is folded. */
 function Findings({ findings, empty }: { findings: Finding[]; empty: string }) {

@@ -131,11 +131,11 @@ function IngestRow({ row, isOpen, onOpen, onAsk }: RowProps) {
               <>
                 publishes into{" "}
                 <a href={hrefOf("stages", idOf(stageArn))}>{stage ? stageName(stage) : idOf(stageArn)}</a>
+                {` as ${userId ? `${userId} · ` : ""}${participantId}`}
               </>
             ) : (
               "has no stage, so nobody can publish with it"
             )}
-            {` as ${userId ? `${userId} · ` : ""}${participantId}`}
           </p>
           <Senders row={row} />
         </div>

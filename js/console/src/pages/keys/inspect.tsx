@@ -4,9 +4,11 @@ import { useSignal } from "@preact/signals";
 
 import { regionOf } from "../../api/arn";
 import { findFaults } from "../../api/keys";
+import { known } from "../../api/live";
 import { StateBadge } from "../../components/feedback";
 import { Field, Form, Misfit, textOf } from "../../components/form";
 import { sentence } from "../../text/explain";
+import { stageName } from "../../text/names";
 import { type Claims, describeClaims, faultsOfTime, readClaims } from "../../text/tokens";
 
 interface Found {
@@ -62,6 +64,7 @@ export function InspectToken() {
 }
 
 function Verdict({ found: { claims, faults, atMs } }: { found: Found }) {
+  const stage = known.value.stages.find(({ arn }) => arn === claims.resource);
   return (
     <div class="made" id="inspected" role="status">
       {faults.length === 0 ? (
@@ -77,6 +80,8 @@ function Verdict({ found: { claims, faults, atMs } }: { found: Found }) {
         </>
       )}
       <dl class="facts">
+        {stage && <dt>Stage's name</dt>}
+        {stage && <dd>{stageName(stage)}</dd>}
         {describeClaims(claims, atMs).flatMap(([what, how]) => [
           <dt key={`${what} what`}>{what}</dt>,
           <dd key={what}>{how}</dd>,

@@ -70,7 +70,7 @@ export function Connections({ stage }: { stage: Stage }) {
       <Table
         caption={`Media connections of ${stage.name || "the stage"}`}
         columns={columns}
-        rows={found.value}
+        rows={inOrder(found.value)}
         keyOf={({ session }) => session}
         empty={<p class="hint">Nobody sends or watches.</p>}
       />
@@ -80,13 +80,19 @@ export function Connections({ stage }: { stage: Stage }) {
   );
 }
 
+/** Those who publish come first, and whoever came earlier before others. */
+const inOrder = (connections: ConnectionStats[]): ConnectionStats[] =>
+  [...connections].sort((a, b) => a.direction.localeCompare(b.direction) || b.ageMs - a.ageMs);
+
 function Layers({ connection }: { connection: ConnectionStats }) {
   const pause = describePause(connection);
+  // Sound comes before pictures.
+  const tracks = [...connection.tracks].sort((a, b) => a.kind.localeCompare(b.kind));
   return (
     <>
       {pause && <span class="paused">{pause}</span>}
       <ul class="tracks">
-        {connection.tracks.map(track => (
+        {tracks.map(track => (
           <li key={`${track.kind} ${track.rid ?? track.label ?? ""}`}>{describeTrack(track)}</li>
         ))}
       </ul>

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
-import { idOf, regionOf } from "../../api/arn";
+import { idOf } from "../../api/arn";
 import { known, loadAll } from "../../api/live";
 import { createToken } from "../../api/operations";
 import type { Stage } from "../../api/types";
@@ -96,7 +96,11 @@ function LiveStage({ stage }: { stage: Stage }) {
       <p class="actions stage-line">
         <code class="chip">{stage.arn}</code>
         <CopyButton text={stage.arn} what={`ARN of ${stageName(stage)}`} label="Copy ARN" />
-        <span class="hint">{regionOf(stage.arn)}</span>
+        {Object.entries(stage.tags ?? {}).map(([key, value]) => (
+          <span key={key} class="tag hint">
+            {value ? `${key}: ${value}` : key}
+          </span>
+        ))}
       </p>
       <div class="live">
         <Wall stage={stage} />

@@ -39,7 +39,7 @@ const publication = signal<Publication | undefined>(undefined);
 const problem = signal("");
 const status = signal("");
 /** What the button that opens the dialog says. */
-const label = signal("Publish from here");
+const label = signal("Publish from here…");
 
 /** Opens the dialog with a token; without one it has the previous one. */
 export function openPublishing(given?: string): void {
@@ -249,7 +249,7 @@ function show(media: MediaSession, payload: TokenPayload): void {
 function stop(said: string): void {
   publication.value?.stop();
   publication.value = undefined;
-  label.value = "Publish from here";
+  label.value = "Publish from here…";
   problem.value = "";
   status.value = said;
 }

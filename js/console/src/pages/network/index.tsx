@@ -14,7 +14,7 @@ import { type Finding, RESULT, tryPaths } from "./paths";
 import "./network.css";
 
 /** The words for verdicts, so that they are not told by colour alone. */
-const WORDS = { ok: "ok", off: "off", warn: "look", fail: "closed" };
+const WORDS = { ok: "ok", off: "off", warn: "warning", fail: "closed" };
 
 export function NetworkPage() {
   const findings = useSignal<Finding[]>([]);

@@ -37,6 +37,7 @@ export function RecordingsPage() {
   );
   const names = new Map(known.value.stages.map(stage => [stage.arn, stageName(stage)]));
   const { all = [], hasMore = false } = list.value ?? {};
+  const isEmpty = list.value !== undefined && all.length === 0;
   const found = all.filter(recording => matches(recording, search.value, names));
   const play = (recording: Recording) => {
     const { recordingId, stageArn } = recording;
@@ -62,11 +63,7 @@ export function RecordingsPage() {
       <div class="listening">
         <section class="listening-main" aria-label="Playing">
           <PlaybackTile playback={playback} />
-          {!playback.chosen.value && (
-            <Empty title="Nothing is playing" id="player-empty">
-              <p>Choose a recording from the list.</p>
-            </Empty>
-          )}
+          {!playback.chosen.value && (isEmpty ? <NoRecordings /> : <NothingPlays />)}
         </section>
         <section class="listening-list" aria-label="All recordings">
           <div class="inline-form">
@@ -107,19 +104,24 @@ export function RecordingsPage() {
               Load more recordings
             </button>
           )}
-          {list.value && all.length === 0 && (
-            <Empty title="No recordings yet" id="recordings-empty">
-              <p>
-                A stage records its participants when its recording configuration names a storage
-                configuration.
-              </p>
-            </Empty>
-          )}
         </section>
       </div>
     </>
   );
 }
+
+/** Both are as high, so that nothing moves once the list is there. */
+const NothingPlays = () => (
+  <Empty title="Nothing is playing" id="player-empty">
+    <p>Choose a recording from the list.</p>
+  </Empty>
+);
+
+const NoRecordings = () => (
+  <Empty title="No recordings yet" id="recordings-empty">
+    <p>A stage records its participants when its recording configuration names a storage configuration.</p>
+  </Empty>
+);
 
 function describe(all: Recording[], hasMore: boolean, found: number, search: string): string {
   if (search.trim()) return `${found} of ${counted(all.length, "recording")} match.`;

@@ -28,7 +28,10 @@ export function RecordingRow({ recording, names, isPlaying, onPlay, onPause }: P
       <Thumbnail recording={recording} />
       <div class="recording-text">
         <p class="recording-name">
-          {person}
+          <span>
+            {recording.userId && `${recording.userId} · `}
+            <span class={recording.userId ? "recording-id" : undefined}>{recording.participantId}</span>
+          </span>
           <span class="badge" data-state={word}>
             {word}
           </span>

@@ -130,7 +130,7 @@ interface ChoiceProps {
 
 function Choice({ stageArn, participantId }: ChoiceProps) {
   const people = useId();
-  const { stages } = known.value;
+  const { stages, isLoaded } = known.value;
   // Stages from which something is replicated come first.
   const sources = stages.filter(stage => stage.participants.some(each => roleOf(each) === "SOURCE"));
   const ordered = [...sources, ...stages.filter(stage => !sources.includes(stage))];
@@ -142,7 +142,10 @@ function Choice({ stageArn, participantId }: ChoiceProps) {
   }, [only, participantId]);
   return (
     <>
-      <Field label="Source stage">
+      <Field
+        label="Source stage"
+        hint={stages.length === 0 && isLoaded ? "There are no stages yet." : undefined}
+      >
         {control => (
           <select
             name="stage"

@@ -67,7 +67,7 @@ export function ReplicationPage() {
         </div>
         <div class="field narrow">
           <label for="graph-window" title="How long a replica waits for a publisher who drops out">
-            Wait for its source (s)
+            Seconds a replica waits
           </label>
           <input
             id="graph-window"

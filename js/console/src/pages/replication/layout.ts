@@ -16,8 +16,8 @@ const BOX_FOOT = 8;
 const [GAP_Y, GAP_PART, GAP_X] = [22, 36, 130];
 /** A part of a column is not taller than this, unless one box is. */
 const PART_HEIGHT = 820;
-/** Participants of a stage that are drawn. */
-export const SEATS_MAX = 8;
+/** Participants of a stage that are drawn: as many as may publish in a stage of Amazon IVS. */
+export const SEATS_MAX = 12;
 /** Columns: replicas of replicas do not exist, but a stage may be the source of one and the destination of another. */
 const RANK_MAX = 6;
 

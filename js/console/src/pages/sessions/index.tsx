@@ -55,22 +55,24 @@ function Sessions({ stage }: { stage: Stage }) {
       />
       <PageHead
         title={`Sessions of ${name}`}
-        hint="A session begins when somebody joins, and ends some time after the last one has left."
+        hint="A session begins when somebody joins, and ends some time after the last publisher has left."
       />
-      <Table
-        caption={`Sessions of ${name}`}
-        columns={columns}
-        rows={list.rows}
-        keyOf={({ sessionId }) => sessionId}
-        empty={
-          list.isLoading ? undefined : (
-            <Empty title="No sessions yet">
-              <p>Nobody has joined this stage.</p>
-            </Empty>
-          )
-        }
-      />
-      <PagedFoot list={list} what={list.rows.length === 1 ? "session" : "sessions"} />
+      <section class="panel" aria-label="Sessions">
+        <Table
+          caption={`Sessions of ${name}`}
+          columns={columns}
+          rows={list.rows}
+          keyOf={({ sessionId }) => sessionId}
+          empty={
+            list.isLoading ? undefined : (
+              <Empty title="No sessions yet">
+                <p>Nobody has joined this stage.</p>
+              </Empty>
+            )
+          }
+        />
+        <PagedFoot list={list} what={list.rows.length === 1 ? "session" : "sessions"} />
+      </section>
     </>
   );
 }

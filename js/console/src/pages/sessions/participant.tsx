@@ -168,9 +168,7 @@ function Replicas({ stage, participantId, stages }: ReplicasProps) {
     {
       title: "State",
       cell: ({ replicationState }) => (
-        <StateBadge tone={replicationState === "ACTIVE" ? "good" : "quiet"}>
-          {replicationState.toLowerCase()}
-        </StateBadge>
+        <StateBadge tone={replicationState === "ACTIVE" ? "good" : "quiet"}>{replicationState}</StateBadge>
       ),
     },
     { title: "Source session", cell: ({ sourceSessionId }) => <code>{sourceSessionId}</code> },

@@ -71,7 +71,7 @@ const WORDS: Record<string, string> = {
   SUBSCRIBE_STARTED: "begins to watch",
   SUBSCRIBE_STOPPED: "stops watching",
   REPLICATION_STARTED: "is replicated",
-  REPLICATION_STOPPED: "is not replicated any more",
+  REPLICATION_STOPPED: "is no longer replicated",
   PUBLISH_ERROR: "could not publish",
   SUBSCRIBE_ERROR: "could not watch",
   JOIN_ERROR: "could not join",

@@ -29,13 +29,18 @@ export function SignInPage() {
   );
 }
 
+/** What was entered last, so that somebody who was refused mends it. The secret is not kept. */
+const entered = { id: "", region: "" };
+
 function AccessKeyForm() {
+  const isRefused = signInProblem.value !== "";
   const send = (values: FormData) => {
     const id = textOf(values, "accessKeyId");
     const secret = textOf(values, "secretAccessKey");
     if (!id) throw new Misfit("accessKeyId", "Enter the id of an access key.");
     if (!secret) throw new Misfit("secretAccessKey", "Enter the secret of the access key.");
-    signInWithAccessKey(id, secret, textOf(values, "region") || REGION);
+    Object.assign(entered, { id, region: textOf(values, "region") });
+    signInWithAccessKey(id, secret, entered.region || REGION);
   };
   return (
     <section class="panel" aria-labelledby="access-title">
@@ -53,12 +58,17 @@ function AccessKeyForm() {
           </button>
         }
       >
-        <TextField label="Access key id" name="accessKeyId" />
+        <TextField
+          label="Access key id"
+          name="accessKeyId"
+          defaultValue={isRefused ? entered.id : undefined}
+        />
         <TextField label="Secret access key" name="secretAccessKey" type="password" />
         <TextField
           label="Region"
           name="region"
           placeholder={REGION}
+          defaultValue={isRefused ? entered.region : undefined}
           hint="Where stages are created. Stages of other Regions are shown too."
         />
       </Form>
