@@ -61,6 +61,39 @@ def sections(offer):
     return {one["remoteParticipantId"]: (one["audioMid"], one["videoMid"]) for one in offer["streams"]}
 
 
+def test_two_participants_come_by_one_connection(stages, media, stage, opened):
+    ann, _ = publish(stages, media, stage, 3)
+    bob, _ = publish(stages, media, stage, 5)
+    me, token = viewer(stages, stage)
+    client = opened(token)
+    kind, payload = client.configure(ann, bob)
+    assert (kind, states(payload)) == ("RECEIVE_CONFIGURED", {ann: "ATTACHED", bob: "ATTACHED"})
+    offer = client.offer()
+    assert offer["connectionId"] == payload["connectionId"]
+    kind, answered = client.answer(offer)
+    expected = {"connectionId": payload["connectionId"], "revision": offer["revision"]}
+    assert (kind, answered) == ("RECEIVE_ANSWERED", expected)
+    for participant, identity in [(ann, 3), (bob, 5)]:
+        audio, video = sections(offer)[participant]
+        sees, hears = client.sinks[video], client.sinks[audio]
+        eventually(
+            lambda sees=sees, identity=identity: sees.seen[identity] >= 5, 60, f"pictures of {identity}; {client.sinks}"
+        )
+        eventually(lambda hears=hears, identity=identity: hears.hears(identity), 60, f"the tone of {identity}")
+    kind, told = client.ask(
+        "SUBSCRIBE_CONFIGURE",
+        "SUBSCRIBE_CONFIGURED",
+        "SUBSCRIBE_CONFIGURE_ERROR",
+        remoteParticipantId=ann,
+        maxHeight=180,
+    )
+    assert (kind, told["maxHeight"]) == ("SUBSCRIBE_CONFIGURED", 180)
+    layers = eventually(lambda: client.of_type("STAGE_STREAM_LAYERS_CHANGED"), what="layers are told")
+    assert {one["remoteParticipantId"] for one in layers} <= {ann, bob}
+    names = [event["name"] for event in stages.events(stage, me)]
+    assert names.count("SUBSCRIBE_STARTED") == 2, names
+
+
 def test_who_is_awaited_is_attached_and_awaited_again(stages, media, stage, opened):
     ann, ann_token = stages.token(stage)
     _, token = viewer(stages, stage)

@@ -2,7 +2,7 @@
 
 import json
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from . import api
 from .media import Events, Watcher
@@ -54,7 +54,9 @@ class Receiving(Events):
 
     async def _answer(self, sdp):
         if self.pc is None:
-            self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+            # All sections have one transport. By its own policy aiortc begins with one for sound and one for pictures.
+            configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+            self.pc = RTCPeerConnection(configuration)
         await self.pc.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
         await self.pc.setLocalDescription(await self.pc.createAnswer())
         for transceiver in self.pc.getTransceivers():
