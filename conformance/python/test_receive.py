@@ -199,6 +199,7 @@ def test_rules_hold_as_for_whep(stages, media, stage, opened):
     client = opened(token)
     client.configure(ann)
     assert client.answer(client.offer())[0] == "RECEIVE_ANSWERED"
+    eventually(lambda: client.pc.connectionState == "connected", what="it is connected")
     stages.ivs.disconnect_participant(stageArn=stage, participantId=me)
     eventually(lambda: client.is_closed, what="the socket is closed")
     assert client.close_code == 4410
