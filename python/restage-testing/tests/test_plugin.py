@@ -215,6 +215,35 @@ def test_next(restage):
     )
 
 
+def test_a_server_that_ends_between_two_tests_is_a_warning(session):
+    done = session(
+        """
+        import conftest
+
+        def test_first(restage):
+            conftest.running = restage
+
+        def test_second(restage):
+            assert restage.stages() == []
+        """,
+        conftest="""
+import os, signal, time
+
+running = None
+
+def pytest_runtest_logfinish(nodeid):
+    global running
+    if running is not None:
+        os.kill(running.pid, signal.SIGKILL)
+        while running.exit_code is None:
+            time.sleep(0.01)
+        running = None
+""",
+    )
+    done.assert_outcomes(passed=2, warnings=1)
+    done.stdout.fnmatch_lines(["*between two tests restage ended by itself: exit code -9*"])
+
+
 def test_a_failed_test_is_not_an_error_too(session):
     done = session(
         ENDS
