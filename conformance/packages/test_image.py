@@ -18,13 +18,14 @@ import tarfile
 import pytest
 import yaml
 
-from conftest import binary, only
+from conftest import ROOT, binary, only
 from support import machine as machines
 from support.wait import eventually
 
 ASK = pathlib.Path(machines.__file__).with_name("ask.py")
 PODMAN = ASK.with_name("podman.sh")
 URL = "http://127.0.0.1:4080"
+COMPOSE = ROOT / "packaging/compose.yaml"
 USER = 65532
 STOP_S = 30
 
@@ -199,8 +200,28 @@ def ask(process, data):
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
+def run_inside(process, variables, *command):
+    """Runs a command of the container in it, as its user, with those variables."""
+    namespaces = ("--mount", "--pid", "--net", "--root", "--wd")
+    user = (f"--setuid={USER}", f"--setgid={USER}")
+    return subprocess.run(
+        ["nsenter", f"--target={inside(process)}", *namespaces, *user, *command],
+        env=dict(item.split("=", 1) for item in variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def health(process, variables):
+    """The check of the compose file."""
+    kind, *command = compose()["services"]["restage"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    return run_inside(process, variables, *command)
+
+
 def compose():
-    return yaml.safe_load((pathlib.Path(__file__).parents[2] / "packaging/compose.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
 
 
 def settings():
@@ -216,6 +237,7 @@ def test_it_runs_as_compose_runs_it(root, config, tmp_path):
     data.mkdir(mode=0o700)
     os.chown(data, USER, USER)
     # The directory above is the test's; the user of the container only sees what is mounted.
+    variables = [*config["config"]["Env"], *settings()]
     with container(root, data, config, settings()) as process:
         seen = eventually(lambda: ask(process, data), what="the container answers")
         assert seen == {"health": 200, "created": "trial", "stages": ["trial"]}
@@ -225,36 +247,14 @@ def test_it_runs_as_compose_runs_it(root, config, tmp_path):
         assert re.search(r"(?m)^CapEff:\s+0+$", status) and re.search(r"(?m)^NoNewPrivs:\s+1$", status)
         assert (data / "credentials").stat().st_uid == USER
         assert (data / "credentials").stat().st_mode & 0o777 == 0o600
-        enter = [
-            "nsenter",
-            f"--target={pid}",
-            "--mount",
-            "--pid",
-            "--net",
-            "--root",
-            "--wd",
-            f"--setuid={USER}",
-            f"--setgid={USER}",
-        ]
-        (kind, *health) = compose()["services"]["restage"]["healthcheck"]["test"]
-        assert kind == "CMD"
-        environment = dict(item.split("=", 1) for item in [*config["config"]["Env"], *settings()])
-        healthy = subprocess.run([*enter, *health], env=environment, capture_output=True, text=True, check=False)
+        healthy = health(process, variables)
         assert healthy.returncode == 0, healthy.stderr
         # What it needs of its kernel and its files, among them the sandboxes of the children.
-        found = subprocess.run(
-            [*enter, "/usr/bin/restage", "doctor"], env=environment, capture_output=True, text=True, check=False
-        )
+        found = run_inside(process, variables, "/usr/bin/restage", "doctor")
         for name in ("thumbnails", "composition", "data-dir", "storage", "secrets"):
             assert re.search(rf"(?m)^ok +{name} ", found.stdout), found.stdout + found.stderr
         # Nothing but /data can be written.
-        outside = subprocess.run(
-            [*enter, "/usr/bin/restage", "man", "/usr/share/man"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        outside = run_inside(process, variables, "/usr/bin/restage", "man", "/usr/share/man")
         assert outside.returncode == 1 and "Read-only file system" in outside.stderr
 
 
@@ -292,9 +292,55 @@ def test_compose_publishes_what_the_image_exposes(config, dist, version):
     service = compose()["services"]["restage"]
     given = yaml.safe_load((dist / "compose.yaml").read_text(encoding="utf-8"))["services"]["restage"]
     assert given == service | {"image": f"restage:{version}"}
-    published = {f"{port.split(':')[1]}": port.split(":")[0] for port in service["ports"]}
+    published = {inside: outside for address, outside, inside in (port.rsplit(":", 2) for port in service["ports"])}
     assert set(published) == set(config["config"]["ExposedPorts"])
     # Clients are told the port inside.
     assert published["4081/udp"] == "4081"
     assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
     assert service["user"] == config["config"]["User"]
+
+
+def published():
+    """Every port that the compose file and commands of the documentation publish, also those in comments."""
+    compose_lines = re.findall(r'(?m)^ *(?:# )?- "([\d.:]+:\d+/\w+)"', COMPOSE.read_text(encoding="utf-8"))
+    found = [(COMPOSE.name, port) for port in compose_lines]
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), PODMAN]:
+        if "node_modules" not in page.parts:
+            text = page.read_text(encoding="utf-8")
+            found += [(page.name, port) for port in re.findall(r"(?:--publish|\s-p)[ =]([\d.]*:?\d+:\d+\S*)", text)]
+    return found
+
+
+def test_what_serves_this_machine_only_is_published_at_its_loopback():
+    found = published()
+    assert {name for name, _ in found} == {"compose.yaml", "install.md", "podman.sh"}
+    assert [where for where in found if not where[1].startswith("127.0.0.1:")] == []
+
+
+def opened():
+    """The service as the guide's compose.override.yaml changes it."""
+    text = (ROOT / "docs/guides/install.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"(?ms)^```yaml\n(services:\n  restage:.*?)^```$", text)
+    return yaml.safe_load(block.replace("!override", ""))["services"]["restage"]
+
+
+def test_the_guide_publishes_the_ports_of_the_container():
+    inside = [port.rsplit(":", 1)[1] for port in opened()["ports"]]
+    assert inside == [port.rsplit(":", 1)[1] for port in compose()["services"]["restage"]["ports"]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes the namespaces of a container")
+def test_the_container_is_healthy_with_tls_as_the_guide_sets_it(root, config, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    os.chown(data, USER, USER)
+    given = opened()["environment"]
+    assert given["RESTAGE_TLS"] == "auto"
+    # A name that an authority may certify. No authority is at that address.
+    given["RESTAGE_PUBLIC_URL"] = given["RESTAGE_PUBLIC_URL"].replace("example.org", "trial-of-restage.org")
+    given["RESTAGE_ACME_DIRECTORY"] = "https://127.0.0.1:1/directory"
+    variables = [*config["config"]["Env"], *settings(), *(f"{name}={value}" for name, value in given.items())]
+    with container(root, data, config, variables) as process:
+        eventually(lambda: ask(process, data), what="the container answers")
+        done = health(process, variables)
+        assert done.returncode == 0, done.stderr

@@ -35,7 +35,7 @@ podman load --quiet --input "$ARCHIVE"
 # No more than this process may have, so that no capability is needed.
 podman run --detach --name trial --cgroups=disabled --read-only --cap-drop=ALL --security-opt=no-new-privileges \
     --ulimit "nofile=$FILES:$FILES" --ulimit "nproc=$PROCESSES:$PROCESSES" \
-    --publish 4080:4080 --publish 4081:4081/udp --volume data:/data "${VARIABLES[@]}" "$IMAGE"
+    --publish 127.0.0.1:4080:4080 --publish 127.0.0.1:4081:4081/udp --volume data:/data "${VARIABLES[@]}" "$IMAGE"
 for ((tries = 0; tries < TRIES; tries++)); do
     if podman exec trial restage stages list --max-items 1; then
         break

@@ -3,17 +3,64 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 
-// Reads from a pipe that only this process can write to. Its end is the end of this process, also after `kill -9`.
+import { ServerError, told } from "./error.js";
+
+// Reads from a pipe that only this process can write to. Its end is the end of this process, also after `kill -9`. A
+// process with the id is the program only if it was started when the program was ($2): the system gives ids of ended
+// programs to others.
 const WATCH = `
+lives() {
+    stat="$(cat "/proc/$1/stat" 2>/dev/null)" || return 1
+    set -- "$2" \${stat##*) }
+    [ "$2" != Z ] && [ "\${21}" = "$1" ]
+}
 read -r _
-kill -KILL "$1" 2>/dev/null
+lives "$1" "$2" && kill -KILL "$1" 2>/dev/null
 tries=0
-while kill -0 "$1" 2>/dev/null && [ "$tries" -lt 50 ]; do
+while lives "$1" "$2" && [ "$tries" -lt 50 ]; do
     sleep 0.1
     tries=$((tries + 1))
 done
-[ -z "$2" ] || rm -rf "$2"
+[ -z "$3" ] || rm -rf "$3"
 `;
+
+/**
+ * What kills that process when its standard input ends, and then removes the directory.
+ * @param {number | undefined} pid
+ * @param {string} started
+ * @param {string} remove
+ */
+export function watchCommand(pid, started, remove) {
+  return ["/bin/sh", "-c", WATCH, "restage-testing", String(pid ?? ""), started, remove];
+}
+
+/**
+ * When the process was started, in ticks since the boot; empty if there is none that runs.
+ * @param {number | undefined} pid
+ * @returns {string}
+ */
+export function startedAt(pid) {
+  try {
+    const [state, ...fields] = readFileSync(`/proc/${pid}/stat`, "utf8").split(/.*\) /s)[1].split(" ");
+    return state === "Z" ? "" : fields[18];
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * Runs a program.
+ * @param {string[]} command
+ * @param {import("node:child_process").SpawnOptions} options
+ */
+function run([program, ...words], options) {
+  try {
+    return spawn(program, words, options);
+  } catch (error) {
+    // Most reasons come as an event; a file that is no program is thrown.
+    throw new ServerError(`cannot run ${program}: ${told(error)}`);
+  }
+}
 
 /** A program whose output goes into files. It does not keep this process alive. */
 export class Child {
@@ -29,10 +76,15 @@ export class Child {
     const files = [openSync(output, "a"), openSync(log, "a")];
     // A process group of its own: Ctrl-C in a terminal reaches the tests, and they end the program.
     const options = { stdio: /** @type {any} */ (["ignore", ...files]), env: environment, detached: true };
-    this.process = spawn(command[0], command.slice(1), options);
-    files.forEach(closeSync);
+    try {
+      this.process = run(command, options);
+    } finally {
+      files.forEach(closeSync);
+    }
     /** @type {number | string | null} */
     this.code = null;
+    /** Why the system does not run the program, once that is known. */
+    this.refusal = "";
     /** @type {Promise<number | string>} */
     this.ended = new Promise(resolve => {
       /** @param {number | string} code */
@@ -40,12 +92,17 @@ export class Child {
         this.code = code;
         resolve(code);
       };
-      this.process.once("error", error => end(error.message));
+      this.process.once("error", error => {
+        this.refusal = `cannot run ${command[0]}: ${error.message}`;
+        end(error.message);
+      });
       this.process.once("exit", (code, signal) => end(code ?? signal ?? "unknown"));
     });
     this.process.unref();
-    const arguments_ = ["-c", WATCH, "restage-testing", String(this.process.pid ?? 0), remove];
-    this.watcher = spawn("/bin/sh", arguments_, { stdio: ["pipe", "ignore", "ignore"], detached: true });
+    const watch = watchCommand(this.pid, startedAt(this.pid), remove);
+    this.watcher = run(watch, { stdio: ["pipe", "ignore", "ignore"], detached: true });
+    // That there is no shell is no reason to fail: only what outlives this process stays.
+    this.watcher.on("error", () => {});
     this.watcher.unref();
     /** @type {import("node:net").Socket} */ (/** @type {unknown} */ (this.watcher.stdin)).unref();
   }
@@ -59,6 +116,10 @@ export class Child {
    * @param {number} timeoutMs
    */
   async end(timeoutMs) {
+    if (this.code !== null) {
+      this.watcher.kill("SIGKILL");
+      return this.code;
+    }
     this.process.ref();
     this.process.kill("SIGTERM");
     const timer = setTimeout(() => this.process.kill("SIGKILL"), timeoutMs);

@@ -2,15 +2,16 @@
 
 import { execFile } from "node:child_process";
 import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, get } from "node:http";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 import { Child, pause, tail } from "./child.js";
 import { makeEmpty } from "./empty.js";
-import { ServerError } from "./error.js";
+import { ServerError, told } from "./error.js";
 import { Publisher } from "./publisher.js";
-import { toml } from "./settings.js";
+import { checkOwned, toml } from "./settings.js";
 
 const BINARY_VARIABLE = "RESTAGE_BINARY";
 const PROGRAM = "restage";
@@ -20,13 +21,26 @@ const COMMAND_MS = 30_000;
 const READY_MS = 5_000;
 const POLL_MS = 20;
 const LOG_LINES = 60;
-// Port 0 is a free one, which the server finds itself. Commits need not wait for the disk, because the data does not
-// outlive the tests.
-const DEFAULTS = { http: "127.0.0.1:0", "media-port": 0, "sqlite-sync": "normal" };
+// Port 0 is a free one, which the server finds itself.
+const ANY_PORT = "127.0.0.1:0";
+// Commits need not wait for the disk, because the data does not outlive the tests.
+const DEFAULTS = { "media-port": 0, "sqlite-sync": "normal" };
+// What the SDK would take from the environment, as it is without one.
+const SDK_DEFAULTS = {
+  defaultsMode: /** @type {const} */ ("legacy"),
+  maxAttempts: 3,
+  retryMode: "standard",
+  useDualstackEndpoint: false,
+  useFipsEndpoint: false,
+};
+const NOT_STARTED = "the server was not started, or was stopped: start() starts it, with nothing in it";
+// Variables that name a proxy, and what is asked without one, in both spellings that programs read.
+const PROXY_VARIABLES = ["http_proxy", "https_proxy", "all_proxy"];
+const NO_PROXY_VARIABLES = ["no_proxy", "NO_PROXY"];
 
 /**
  * @typedef {object} Options
- * @property {import("./settings.js").Settings} [settings] Lines of restage.toml.
+ * @property {import("./settings.js").Settings} [settings] Lines of restage.toml. `data-dir` and `http` are made here.
  * @property {string} [binary] The program. Not set: that of RESTAGE_BINARY, or `restage` of PATH.
  * @property {string} [directory] Where data and log go, and stay. Not set: a temporary directory, which is removed.
  * @property {string} [region] That of `clientConfig` and `environment`. Not set: us-east-1.
@@ -64,6 +78,20 @@ function cleanEnvironment() {
   return /** @type {{ [name: string]: string }} */ ({ ...Object.fromEntries(kept), ...none });
 }
 
+/**
+ * The variables by which programs ask the host directly, if this process's environment names a proxy.
+ * @param {string} host
+ * @returns {{ [name: string]: string }}
+ */
+function withoutProxy(host) {
+  if (!PROXY_VARIABLES.some(name => process.env[name] || process.env[name.toUpperCase()])) {
+    return {};
+  }
+  const hosts = NO_PROXY_VARIABLES.map(name => process.env[name]).find(Boolean) ?? "";
+  const all = hosts.trim() === "*" ? hosts : [hosts, host].filter(Boolean).join(",");
+  return Object.fromEntries(NO_PROXY_VARIABLES.map(name => [name, all]));
+}
+
 // Servers that run, which end with this process.
 /** @type {Set<RestageServer>} */
 const running = new Set();
@@ -79,6 +107,7 @@ export class RestageServer {
   #binary;
   #isKept;
   #startTimeoutMs;
+  #http = ANY_PORT;
   /** @type {Child | undefined} */
   #child;
   /** @type {Publisher[]} */
@@ -92,7 +121,9 @@ export class RestageServer {
     this.region = region;
     /** Where its data, its configuration and its log are. */
     this.directory = directory === undefined ? "" : resolve(directory);
-    this.#settings = { ...DEFAULTS, ...settings };
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+    /** @type {import("./settings.js").Settings} */
+    this.#settings = { ...DEFAULTS, ...Object.fromEntries(given) };
     this.#binary = binary;
     this.#isKept = directory !== undefined;
     this.#startTimeoutMs = startTimeoutMs;
@@ -103,28 +134,47 @@ export class RestageServer {
     if (this.#child !== undefined) {
       throw new ServerError("the server was started before");
     }
+    checkOwned(this.#settings);
     const binary = findBinary(this.#binary);
-    this.directory ||= mkdtempSync(join(tmpdir(), "restage-testing-"));
-    mkdirSync(this.dataDir, { recursive: true, mode: 0o700 });
-    const file = join(this.directory, "restage.toml");
-    writeFileSync(file, toml({ "data-dir": this.dataDir, ...this.#settings }));
-    // That of a server that was killed would say where it was.
-    rmSync(join(this.dataDir, "server.json"), { force: true });
-    this.#child = new Child([binary, "serve", "--config", file], {
+    running.add(this);
+    try {
+      this.#child = this.#serve(binary);
+      await this.#ready();
+      this.#named = JSON.parse(await this.command("env", "--output", "json"));
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+    return this;
+  }
+
+  /**
+   * Makes the directory and the configuration, and runs the program.
+   * @param {string} binary
+   */
+  #serve(binary) {
+    // First what may be refused without a directory.
+    const settings = toml(this.#settings);
+    let file;
+    try {
+      this.directory ||= mkdtempSync(join(tmpdir(), "restage-testing-"));
+      mkdirSync(this.dataDir, { recursive: true, mode: 0o700 });
+      // That of a server that was killed would say where it was.
+      rmSync(join(this.dataDir, "server.json"), { force: true });
+      file = join(this.directory, "restage.toml");
+      writeFileSync(file, toml({ "data-dir": this.dataDir, http: this.#http }) + settings);
+    } catch (error) {
+      const cure = this.#isKept ? "give another `directory`" : "set TMPDIR to one that can be written";
+      throw error instanceof ServerError
+        ? error
+        : new ServerError(`cannot use the directory for the server's data: ${told(error)}; ${cure}`);
+    }
+    return new Child([binary, "serve", "--config", file], {
       environment: { ...cleanEnvironment(), RUST_BACKTRACE: "1" },
       output: join(this.directory, "server.out"),
       log: this.logFile,
       remove: this.#isKept ? undefined : this.directory,
     });
-    running.add(this);
-    try {
-      await this.#ready();
-      this.#named = JSON.parse(await this.command("env", "--output", "json"));
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
-    return this;
   }
 
   async #ready() {
@@ -132,7 +182,8 @@ export class RestageServer {
     for (;;) {
       this.#checkRunning("did not start");
       this.#url = this.#announced() ?? "";
-      if (this.#url && (await isReady(this.#url))) {
+      // With TLS the address may lead elsewhere, and its certificate is the caller's: being announced has to do.
+      if (this.#url.startsWith("https:") || (this.#url && (await isReady(this.#url)))) {
         return;
       }
       if (Date.now() > endsAt) {
@@ -143,13 +194,13 @@ export class RestageServer {
   }
 
   /**
-   * The address that the server has written down, once it has.
+   * Where the server says that this machine reaches it, once it does. Its public URL may lead elsewhere.
    * @returns {string | undefined}
    */
   #announced() {
     try {
       const said = JSON.parse(readFileSync(join(this.dataDir, "server.json"), "utf8"));
-      return said.pid === this.#child?.pid ? said.url : undefined;
+      return said.pid === this.#child?.pid ? (said.local ?? said.url) : undefined;
     } catch {
       return undefined;
     }
@@ -162,7 +213,41 @@ export class RestageServer {
     this.#child = undefined;
     running.delete(this);
     await child?.end(STOP_MS);
+    this.#http = ANY_PORT;
     this.#removeDirectory();
+  }
+
+  /** Takes back a start that failed. The data of a server that ran before stays until `stop()`. */
+  async #abandon() {
+    const child = this.#child;
+    this.#child = undefined;
+    await child?.end(STOP_MS);
+    if (this.#http === ANY_PORT) {
+      running.delete(this);
+      this.#removeDirectory();
+    }
+  }
+
+  /**
+   * Ends it, by SIGKILL with `kill`, and starts it again at the same address with the same data. One that has ended by
+   * itself, or that a test has killed, is started again too.
+   * @param {{ kill?: boolean }} [options]
+   */
+  async restart({ kill = false } = {}) {
+    const child = this.#child;
+    if (child === undefined) {
+      throw new ServerError(NOT_STARTED);
+    }
+    if (kill) {
+      child.kill();
+    }
+    await child.end(STOP_MS);
+    this.#child = undefined;
+    // A public URL with TLS does not say where the server listens.
+    if (this.#url.startsWith("http:") || !("public-url" in this.#settings)) {
+      this.#http = this.#url.split("://")[1] || ANY_PORT;
+    }
+    await this.start();
   }
 
   /** Ends it at once and without waiting. */
@@ -195,7 +280,10 @@ export class RestageServer {
   /** @param {string} [what] */
   #checkRunning(what = "ended by itself") {
     if (this.#child === undefined) {
-      throw new ServerError("the server was not started, or was stopped");
+      throw new ServerError(NOT_STARTED);
+    }
+    if (this.#child.refusal) {
+      throw new ServerError(this.#child.refusal);
     }
     if (this.#child.code !== null) {
       throw new ServerError(this.#failure(`${what}: exit code ${this.#child.code}`));
@@ -232,9 +320,9 @@ export class RestageServer {
     return { accessKeyId: this.#named.AWS_ACCESS_KEY_ID, secretAccessKey: this.#named.AWS_SECRET_ACCESS_KEY };
   }
 
-  /** What `new IVSRealTimeClient(…)` takes. */
+  /** What `new IVSRealTimeClient(…)` takes. The client then takes nothing from the environment. */
   get clientConfig() {
-    return { endpoint: this.endpoint, region: this.region, credentials: this.credentials };
+    return { ...SDK_DEFAULTS, endpoint: this.endpoint, region: this.region, credentials: this.credentials };
   }
 
   /**
@@ -243,8 +331,13 @@ export class RestageServer {
    */
   get environment() {
     this.#checkRunning();
-    const region = { AWS_REGION: this.region, AWS_DEFAULT_REGION: this.region };
-    return { ...this.#named, ...region, RESTAGE_DATA_DIR: this.dataDir };
+    const own = {
+      AWS_ENDPOINT_URL_IVS_REALTIME: this.#url,
+      AWS_REGION: this.region,
+      AWS_DEFAULT_REGION: this.region,
+      RESTAGE_DATA_DIR: this.dataDir,
+    };
+    return { ...this.#named, ...own, ...withoutProxy(new URL(this.#url).hostname) };
   }
 
   /**
@@ -288,17 +381,10 @@ export class RestageServer {
    */
   async publish(stage, { userId, region = this.region, arguments: more = [] } = {}) {
     this.#checkRunning();
-    const whose = userId === undefined ? [] : ["--user-id", userId];
-    const command = [
-      findBinary(this.#binary),
-      "publish",
-      "--stage",
-      stage,
-      ...whose,
-      "--output",
-      "json",
-      ...more,
-    ];
+    // In one word, because a value may begin with a hyphen.
+    const whose = userId === undefined ? [] : [`--user-id=${userId}`];
+    const binary = findBinary(this.#binary);
+    const command = [binary, "publish", `--stage=${stage}`, ...whose, "--output=json", ...more];
     const environment = { ...this.#environmentOfCommands(), AWS_REGION: region };
     const publisher = new Publisher(command, { environment, directory: this.directory });
     this.#publishers.push(publisher);
@@ -316,24 +402,37 @@ export class RestageServer {
   async command(...words) {
     this.#checkRunning();
     const options = { env: this.#environmentOfCommands(), timeout: COMMAND_MS };
-    const { stdout } = await promisify(execFile)(findBinary(this.#binary), words, options);
-    return stdout;
+    const binary = findBinary(this.#binary);
+    try {
+      return (await promisify(execFile)(binary, words, options)).stdout;
+    } catch (error) {
+      const { code, stderr } = /** @type {{ code?: number | string, stderr?: string }} */ (error);
+      const why = typeof code === "number" ? `ended with ${code}: ${stderr?.trim()}` : told(error);
+      throw new ServerError(`restage ${words.join(" ")}: ${why}`);
+    }
   }
 }
 
-/** @param {string} url */
-async function isReady(url) {
-  try {
-    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(READY_MS) })).status === 200;
-  } catch {
-    return false;
-  }
+/**
+ * Whether the server answers. It is on this machine: an agent of its own takes no proxy, as fetch and the global agent may.
+ * @param {string} url
+ * @returns {Promise<boolean>}
+ */
+function isReady(url) {
+  return new Promise(found => {
+    const request = get(`${url}/readyz`, { agent: new Agent(), timeout: READY_MS }, answer => {
+      answer.resume();
+      found(answer.statusCode === 200);
+    });
+    request.once("timeout", () => request.destroy());
+    request.once("error", () => found(false));
+  });
 }
 
 /**
  * Starts a server, and returns when it takes requests.
  * @param {Options} [options]
  */
-export function startServer(options) {
+export async function startServer(options) {
   return new RestageServer(options).start();
 }

@@ -40,10 +40,10 @@ export function project() {
  * @param {{ directory: string }} project
  * @param {string} text
  */
-export function run({ directory }, text, args = []) {
+export function run({ directory }, text, args = [], more = {}) {
   const file = join(directory, "main.js");
   writeFileSync(file, text);
-  const environment = { ...process.env };
+  const environment = { ...process.env, ...more };
   // Of the runner that runs this test: a runner within it would report to that one.
   delete environment.NODE_TEST_CONTEXT;
   const child = spawn(process.execPath, [...args, file], { cwd: directory, env: environment });

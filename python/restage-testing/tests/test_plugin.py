@@ -133,6 +133,187 @@ def test_a_server_that_ended_is_in_the_report(session):
     done.stdout.fnmatch_lines(["*ServerError: restage ended by itself: exit code -9*", "*It ended by itself*"])
 
 
+ENDS = """
+import os, signal, time
+
+def end(server):
+    os.kill(server.pid, signal.SIGKILL)
+    while server.exit_code is None:
+        time.sleep(0.01)
+"""
+
+
+def test_a_server_that_ended_is_an_error_of_that_test_and_back_for_the_next(session):
+    done = session(
+        ENDS
+        + """
+def test_makes(restage_client):
+    restage_client.create_stage(name="kept")
+
+def test_ends(restage, restage_server):
+    end(restage)
+    end(restage_server())
+
+def test_next(restage, restage_client):
+    assert [stage["name"] for stage in restage_client.list_stages()["stages"]] == ["kept"]
+
+def test_next_empty(restage_empty):
+    assert restage_empty.stages() == []
+
+def test_ends_as_the_last(restage):
+    end(restage)
+"""
+    )
+    done.assert_outcomes(passed=5, errors=2)
+    done.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_ends *",
+            "restage ended by itself: exit code -9",
+            "*A test that ends a server on purpose calls its restart() or stop().",
+            "restage ended by itself: exit code -9",
+            "*ERROR at teardown of test_ends_as_the_last *",
+        ]
+    )
+
+
+def test_the_server_is_back_before_the_fixtures_are_torn_down(session):
+    done = session(
+        ENDS
+        + """
+import pytest
+
+@pytest.fixture
+def stage(restage_client):
+    arn = restage_client.create_stage(name="main")["stage"]["arn"]
+    yield arn
+    restage_client.delete_stage(arn=arn)
+
+@pytest.fixture
+def wrong():
+    yield
+    assert False
+
+def test_ends(restage, stage):
+    end(restage)
+
+def test_ends_too(restage, wrong):
+    end(restage)
+
+def test_next(restage):
+    assert restage.stages() == []
+"""
+    )
+    done.assert_outcomes(passed=3, errors=2)
+    done.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_ends *",
+            "restage ended by itself: exit code -9",
+            "*ERROR at teardown of test_ends_too *",
+            "*assert False*",
+            "restage ended by itself: exit code -9",
+        ]
+    )
+
+
+def test_a_server_that_ends_between_two_tests_is_a_warning(session):
+    done = session(
+        """
+        import conftest
+
+        def test_first(restage):
+            conftest.running = restage
+
+        def test_second(restage):
+            assert restage.stages() == []
+        """,
+        conftest="""
+import os, signal, time
+
+running = None
+
+def pytest_runtest_logfinish(nodeid):
+    global running
+    if running is not None:
+        os.kill(running.pid, signal.SIGKILL)
+        while running.exit_code is None:
+            time.sleep(0.01)
+        running = None
+""",
+    )
+    done.assert_outcomes(passed=2, warnings=1)
+    done.stdout.fnmatch_lines(["*between two tests restage ended by itself: exit code -9*"])
+
+
+def test_a_failed_test_is_not_an_error_too(session):
+    done = session(
+        ENDS
+        + """
+def test_ends(restage):
+    end(restage)
+    assert False
+
+def test_next(restage_client):
+    restage_client.create_stage(name="main")
+"""
+    )
+    done.assert_outcomes(passed=1, failed=1)
+    done.stdout.fnmatch_lines(["*It ended by itself, with exit code -9*"])
+
+
+def test_a_test_may_end_a_server_on_purpose(session):
+    done = session(
+        ENDS
+        + """
+import pytest
+from restage_testing import ServerError
+
+def test_restarts(restage, restage_client):
+    restage_client.create_stage(name="kept")
+    end(restage)
+    restage.restart()
+    assert len(restage.stages()) == 1
+
+def test_stops(restage_server):
+    server = restage_server()
+    end(server)
+    server.stop()
+
+def test_stops_the_one_of_all(restage):
+    restage.stop()
+
+def test_it_says_what_to_do(restage):
+    with pytest.raises(ServerError, match="was stopped: start\\(\\) starts it"):
+        restage.client()
+    restage.start()
+    assert restage.stages() == []
+"""
+    )
+    done.assert_outcomes(passed=4)
+
+
+def test_code_under_test_needs_no_environment_of_the_developer(session):
+    done = session(
+        """
+        import boto3
+
+        def test_own_client(restage_environment):
+            boto3.session.Session().client("ivs-realtime").create_stage(name="own")
+        """,
+        environment={
+            "http_proxy": "http://127.0.0.1:9",
+            "no_proxy": "",
+            "NO_PROXY": "",
+            "AWS_PROFILE": "nope",
+            "AWS_DEFAULT_PROFILE": "nope",
+            "AWS_SESSION_TOKEN": "nope",
+            "AWS_USE_FIPS_ENDPOINT": "true",
+            "AWS_USE_DUALSTACK_ENDPOINT": "true",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        },
+    )
+    done.assert_outcomes(passed=1)
+
+
 def test_a_missing_program_is_an_error_with_its_cure(session):
     done = session("def test_it(restage):\n    pass\n", "--restage-binary=/no/such/program")
     done.assert_outcomes(errors=1)

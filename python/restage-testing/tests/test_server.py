@@ -2,19 +2,27 @@
 
 import os
 import pathlib
+import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from restage_testing import RestageServer, ServerError
+from restage_testing.child import started_at, watch_command
 from restage_testing.settings import toml
 
 WAIT_S = 20
+# Variables of AWS SDKs, for which "nope" is no value that works.
+NO_NAMES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS", "AWS_SESSION_TOKEN")
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "src"
 
 
@@ -78,6 +86,22 @@ def test_somebody_publishes_and_is_replicated(server):
     server.reset()
 
 
+@pytest.mark.parametrize("user_id", ["--help", "-x", "-"])
+def test_a_user_id_may_begin_with_a_hyphen(server, user_id):
+    client = server.client()
+    stage = client.create_stage(name="main")["stage"]["arn"]
+    with server.publish(stage, user_id=user_id) as publisher:
+        session = client.get_stage(arn=stage)["stage"]["activeSessionId"]
+        found = client.get_participant(stageArn=stage, sessionId=session, participantId=publisher.participant_id)
+        assert found["participant"]["userId"] == user_id
+    server.reset()
+
+
+def test_a_stage_may_begin_with_a_hyphen(server):
+    with pytest.raises(RuntimeError, match="-nowhere"):
+        server.publish("-nowhere")
+
+
 def test_publishing_into_no_stage_says_why(server):
     with pytest.raises(RuntimeError, match="nowhere"):
         server.publish("nowhere")
@@ -107,6 +131,68 @@ def test_data_outlives_a_restart_and_the_address_stays(server):
     server.reset()
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_server_that_has_ended_is_brought_back_with_its_data(how):
+    with RestageServer() as server:
+        server.client().create_stage(name="kept")
+        address = server.endpoint_url
+        os.kill(server.pid, how)
+        eventually(lambda: server.exit_code is not None, "it ends")
+        server.restart()
+        assert server.endpoint_url == address
+        assert [stage["name"] for stage in server.stages()] == ["kept"]
+
+
+def test_a_restart_that_fails_keeps_the_data_for_the_next_one():
+    with RestageServer() as server:
+        server.client().create_stage(name="kept")
+        place, address = server.directory, server.endpoint_url.rsplit(":", 1)
+        os.kill(server.pid, signal.SIGKILL)
+        eventually(lambda: server.exit_code is not None, "it ends")
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", int(address[1])))
+            taken.listen()
+            with pytest.raises(ServerError, match=r"(?s)did not start.*in use"):
+                server.restart()
+        assert not server.is_started
+        server.start()
+        assert [stage["name"] for stage in server.stages()] == ["kept"]
+    assert not place.exists()
+
+
+@pytest.fixture
+def foreign_environment(monkeypatch):
+    """What a developer's shell may have: a proxy, and an AWS configuration, neither of which is there."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in NO_NAMES:
+        monkeypatch.setenv(name, "nope")
+    monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+    monkeypatch.setenv("AWS_USE_DUALSTACK_ENDPOINT", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/no/such/file")
+
+
+def test_no_proxy_and_no_profile_of_the_environment_is_used(foreign_environment):
+    with RestageServer(start_timeout_s=10) as server:
+        server.client(config=Config(retries={"total_max_attempts": 1})).create_stage(name="seen")
+        assert [stage["name"] for stage in server.stages()] == ["seen"]
+
+
+def test_the_environment_asks_the_server_without_a_proxy(foreign_environment, monkeypatch):
+    monkeypatch.setenv("no_proxy", "example.org")
+    with RestageServer() as server:
+        for name in (*NO_NAMES, "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"):
+            monkeypatch.delenv(name)
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "example.org,127.0.0.1"
+        assert boto3.session.Session().client("ivs-realtime").list_stages()["stages"] == []
+
+
 def test_settings_reach_the_server():
     with RestageServer({"limit-stages": 1}, region="eu-west-1", workers=2) as server:
         client = server.client()
@@ -122,6 +208,88 @@ def test_settings_are_written_as_toml():
         'limit-stages = 1\nturn = true\nhttp = ["a", "b\\""]\n'
     )
     assert toml({"access-keys": [{"account-id": "1", "x": 1.5}]}) == 'access-keys = [{"account-id" = "1", "x" = 1.5}]\n'
+
+
+def test_every_text_is_a_string_of_toml():
+    tomllib = pytest.importorskip("tomllib")
+    texts = [
+        *(chr(code) for code in range(0x20)),
+        "\x7f",
+        "\x80",
+        "\u2028",
+        "\ud7ff",
+        "\ue000",
+        "\uffff",
+        "😀",
+        "\\\"'",
+    ]
+    settings = {"all": "".join(texts), "list": texts, "table": {text: text for text in texts}}
+    assert tomllib.loads(toml(settings)) == settings
+    assert tomllib.loads(toml({"path": pathlib.Path("/a b/😀")})) == {"path": "/a b/😀"}
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where temporary directories are made. Its name is not easy to write down."""
+    place = tmp_path / "a 😀 \x7f \"'$x"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_the_temporary_directory_may_have_any_name(temporary):
+    with RestageServer({"webhook-url": "http://127.0.0.1:9/", "webhook-secret": "sé😀\x7f" * 10}) as server:
+        assert server.directory.parent == temporary
+        server.client().create_stage(name="main")
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("limits", None, "'limits' is None: give text"),
+        ("limits", b"aws", "'limits' is b'aws'"),
+        ("http_log", [1, {"a": None}], "'http-log' is None"),
+        ("workers", float("nan"), "'workers' is nan"),
+        ("webhook-secret", "\ud83d", "'webhook-secret' has text that is not Unicode"),
+        ('limits = "aws"\nworkers', 2, "is not the name of a setting"),
+        ("data_dir", "/tmp/elsewhere", "'data-dir' is made by restage-testing: give `directory`"),
+        ("http", "127.0.0.1:80", "'http' is made by restage-testing: .*`endpoint_url`"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_and_nothing_stays(temporary, name, value, why):
+    with pytest.raises(ServerError, match=why):
+        RestageServer({name: value}).start()
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"#!/no/such/interpreter\n", b"\x7fELFgarbage"])
+def test_a_program_that_does_not_run_is_an_error_and_nothing_stays(temporary, tmp_path, content):
+    program = tmp_path / "restage"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    with pytest.raises(ServerError, match=f"cannot run {program}: "):
+        RestageServer(binary=program).start()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_temporary_directory_that_cannot_be_made_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(ServerError, match=r"cannot use the directory .*missing.*set TMPDIR"):
+        RestageServer().start()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ServerError, match=r"cannot use the directory .*file.*another `directory`"):
+        RestageServer(directory=tmp_path / "file").start()
+
+
+def test_a_public_url_that_leads_nowhere_is_no_hindrance():
+    with RestageServer(public_url="https://video.invalid", start_timeout_s=10) as server:
+        stage = server.client().create_stage(name="main")["stage"]
+        assert stage["endpoints"]["whip"].startswith("https://video.invalid")
+        assert server.environment["AWS_ENDPOINT_URL_IVS_REALTIME"] == server.endpoint_url
+        address = server.endpoint_url
+        server.restart()
+        assert server.endpoint_url == address
 
 
 def test_it_says_why_it_does_not_start(tmp_path):
@@ -191,3 +359,99 @@ def test_nothing_stays_when_the_process_of_the_tests_is_ended(how, tmp_path):
     eventually(lambda: not is_running(server), "the server ends")
     eventually(lambda: not is_running(publisher), "the publisher ends")
     eventually(lambda: not pathlib.Path(place).exists(), "its directory is removed")
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("further", [{}, {"public-url": "https://video.invalid"}])
+def test_a_server_with_tls_starts_and_starts_again(tmp_path, further):
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=trial"
+    names = ("-addext", "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key)
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    with RestageServer({"tls-cert": certificate, "tls-key": key, **further}, start_timeout_s=10) as server:
+        address = server.endpoint_url
+        server.restart()
+        assert server.endpoint_url == address
+        if not further:
+            assert server.client(verify=str(certificate)).list_stages()["stages"] == []
+
+
+FORKS = """
+    import os, sys, time
+    from restage_testing import RestageServer
+
+    with RestageServer() as server:
+        stage = server.client().create_stage(name="main")["stage"]["arn"]
+        publisher = server.publish(stage)
+        child = os.fork()
+        if child == 0:
+            server.client().create_stage(name="of-the-child")
+            own = server.publish(stage)
+            print(server.exit_code, own._child.pid, flush=True)
+            sys.exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        print(server.exit_code, publisher.is_running(), sorted(stage["name"] for stage in server.stages()), flush=True)
+"""
+
+
+def script_of(text, directory):
+    """A program with that text, and its environment."""
+    script = directory / "script.py"
+    script.write_text(textwrap.dedent(text))
+    return [sys.executable, script], {**os.environ, "PYTHONPATH": str(SOURCES)}
+
+
+def test_a_forked_process_uses_the_server_and_leaves_it_running(tmp_path):
+    command, environment = script_of(FORKS, tmp_path)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    child, parent = done.stdout.splitlines()
+    code, publisher = child.split()
+    assert code == "None"
+    assert not is_running(publisher)
+    assert parent == "None True ['main', 'of-the-child']"
+
+
+LIVES_ON = """
+    import os, time
+    from restage_testing import RestageServer
+
+    server = RestageServer().start()
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    print(server.pid, child, server.directory, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_forked_process_that_lives_on_keeps_nothing(tmp_path):
+    command, environment = script_of(LIVES_ON, tmp_path)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    server, child, place = process.stdout.readline().split()
+    try:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        eventually(lambda: not is_running(server), "the server ends")
+        eventually(lambda: not pathlib.Path(place).exists(), "its directory is removed")
+        assert is_running(child)
+    finally:
+        os.kill(int(child), signal.SIGKILL)
+
+
+def test_the_watcher_kills_nobody_who_got_the_id_of_a_program_that_ended(tmp_path):
+    place = tmp_path / "removed"
+    other = subprocess.Popen(["sleep", "600"])
+    try:
+        started = started_at(other.pid)
+        place.mkdir()
+        subprocess.run(watch_command(other.pid, str(int(started) - 1), place), stdin=subprocess.DEVNULL, check=True)
+        assert not place.exists()
+        assert is_running(other.pid)
+        subprocess.run(watch_command(other.pid, started, None), stdin=subprocess.DEVNULL, check=True)
+        assert other.wait(WAIT_S) == -signal.SIGKILL
+    finally:
+        other.kill()
+        other.wait()

@@ -6,7 +6,8 @@ With pytest, the fixtures are there once the package is installed (see `restage_
         stage = server.client().create_stage(name="main")["stage"]
 """
 
+from restage_testing.error import ServerError
 from restage_testing.publisher import Publisher
-from restage_testing.server import Credentials, RestageServer, ServerError
+from restage_testing.server import Credentials, RestageServer
 
 __all__ = ["Credentials", "Publisher", "RestageServer", "ServerError"]

@@ -9,7 +9,8 @@
 | `restage_environment` | test | sets the variables with which AWS SDKs and CLIs use the server, for the test |
 | `restage_server` | session | makes further servers: `restage_server(limits="aws")`; they end with the session |
 
-The report of a test that fails has what its servers have logged meanwhile.
+The report of a test that fails has what its servers have logged meanwhile. A server that has ended by itself, or was
+killed, is an error of the test in which it ended, and runs again, with its data and address, for the next one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from restage_testing.error import ServerError
 from restage_testing.server import RestageServer
 from restage_testing.settings import Value
 
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
 
 REPORT_LINES = 40
 BINARY_OPTION = "--restage-binary"
+# Variables that would lead an AWS SDK elsewhere, or to other keys, in spite of those that `environment` names.
+LEADING_ELSEWHERE = (
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
 
 
 class ServerFactory(Protocol):
@@ -46,6 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 # Where the log of each server was when the running test began.
 _BEGAN_AT: dict[RestageServer, int] = {}
+# Of a test: whether its report has said already that a server has ended.
+_IS_TOLD = pytest.StashKey[bool]()
+# Of a test whose teardown failed: the servers that had ended, which may be why.
+_ENDED = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +114,7 @@ def restage_empty(restage: RestageServer) -> RestageServer:
 def restage_environment(restage: RestageServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The variables that lead to the server, set for this test, so that code under test needs no other change."""
     named = restage.environment
-    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+    for name in LEADING_ELSEWHERE:
         monkeypatch.delenv(name, raising=False)
     for name, value in named.items():
         monkeypatch.setenv(name, value)
@@ -107,26 +123,61 @@ def restage_environment(restage: RestageServer, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # One that ended after the teardown of the test before.
+    for said in bring_back():
+        item.warn(pytest.PytestWarning(f"between two tests {said}"))
     for server in filter(lambda server: server.is_started, _BEGAN_AT):
         _BEGAN_AT[server] = server.log_file.stat().st_size
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    # Before the fixtures are torn down, which may need the servers, and which end them after the last test.
+    ended = bring_back()
+    try:
+        yield
+    except BaseException:
+        item.stash[_ENDED] = ended + bring_back()
+        raise
+    ended += bring_back()
+    if ended and not item.stash.get(_IS_TOLD, False):
+        pytest.fail("\n".join(ended), pytrace=False)
+
+
+def bring_back() -> list[str]:
+    """Starts servers again that have ended by themselves. Returns what there is to say about each."""
+    ended = []
+    for server in filter(lambda server: server.is_started, list(_BEGAN_AT)):
+        try:
+            server.check_running()
+        except ServerError as error:
+            said = f"{error}\nA test that ends a server on purpose calls its restart() or stop()."
+            try:
+                server.restart()
+            except ServerError as further:
+                said += f"\nIt could not be started again, and the tests after this one have no server: {further}"
+            ended.append(said)
+    return ended
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        add_logs(report)
+        add_logs(item, report)
     return report
 
 
-def add_logs(report: pytest.TestReport) -> None:
+def add_logs(item: pytest.Item, report: pytest.TestReport) -> None:
     """What the servers have logged since the test began, as sections of its report."""
+    report.sections.extend(("restage", said) for said in item.stash.get(_ENDED, ()))
     for server, since in _BEGAN_AT.items():
         if not server.is_started:
             continue
         text = server.log(REPORT_LINES, since)
         code = server.exit_code
         if code is not None:
+            item.stash[_IS_TOLD] = True
             text += f"\nIt ended by itself, with exit code {code}."
         if text:
             report.sections.append((f"restage at {server.address}", text))

@@ -11,16 +11,18 @@ import subprocess
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from restage_testing.child import Child, tail
+from restage_testing.child import Child, cannot_run, tail
 from restage_testing.empty import listed, make_empty
+from restage_testing.error import ServerError
 from restage_testing.publisher import Publisher
-from restage_testing.settings import Value, toml
+from restage_testing.settings import Value, check_owned, toml
 
 if TYPE_CHECKING:
     from mypy_boto3_ivs_realtime import IVSRealTimeClient
@@ -33,13 +35,17 @@ START_S = 30.0
 STOP_S = 20.0
 COMMAND_S = 30.0
 LOG_LINES = 60
-# What every server gets unless a setting says otherwise. Port 0 is a free one, which the server finds itself.
-# Commits need not wait for the disk, because the data does not outlive the test.
-DEFAULTS: dict[str, Value] = {"http": "127.0.0.1:0", "media-port": 0, "sqlite-sync": "normal"}
-
-
-class ServerError(Exception):
-    """The server did not start, or is not there any more. The text has the end of its log."""
+# Port 0 is a free one, which the server finds itself.
+ANY_PORT = "127.0.0.1:0"
+# What every server gets unless a setting says otherwise. Commits need not wait for the disk, because the data does not
+# outlive the test.
+DEFAULTS: dict[str, Value] = {"media-port": 0, "sqlite-sync": "normal"}
+NOT_STARTED = "the server was not started, or was stopped: start() starts it, with nothing in it"
+# Variables that name a proxy, or what is asked without one, in both spellings that programs read.
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy")
+NO_PROXY_VARIABLES = ("no_proxy", "NO_PROXY")
+# The server is on this machine, where no proxy leads.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,23 @@ def clean_environment() -> dict[str, str]:
     return kept | {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
+def without_proxy(host: str) -> dict[str, str]:
+    """The variables by which programs ask the host directly, if this process's environment names a proxy."""
+    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXY_VARIABLES):
+        return {}
+    hosts = next(filter(None, map(os.environ.get, NO_PROXY_VARIABLES)), "")
+    return dict.fromkeys(NO_PROXY_VARIABLES, hosts if hosts.strip() == "*" else ",".join(filter(None, (hosts, host))))
+
+
 class RestageServer:
     """A server process. `with RestageServer() as server`, or `start()` and `stop()`.
 
     `settings`, and every further keyword: lines of restage.toml, with underscores for hyphens if you like:
-    `RestageServer(limits="aws", workers=2)`. `binary`: the program; see `find_binary`. `directory`: where data and log
-    go, and stay; without it they go into a temporary directory, which is removed. `region`: that of `client()` and
-    `environment`.
+    `RestageServer(limits="aws", workers=2)`. `data-dir` and `http` are made here. `binary`: the program; see
+    `find_binary`. `directory`: where data and log go, and stay; without it they go into a temporary directory, which is
+    removed. `region`: that of `client()` and `environment`.
+
+    The process that started it ends it. A process that was forked from that one can use it, and leaves it running.
     """
 
     def __init__(
@@ -94,6 +110,8 @@ class RestageServer:
         self._start_timeout_s = start_timeout_s
         given = {name.replace("_", "-"): value for name, value in {**(settings or {}), **further}.items()}
         self._settings: dict[str, Value] = DEFAULTS | given
+        self._http = ANY_PORT
+        self._owner: int | None = None
         self._child: Child | None = None
         self._endpoint: str | None = None
         self._publishers: list[Publisher] = []
@@ -104,71 +122,113 @@ class RestageServer:
         """Starts it, and returns when it takes requests."""
         if self._child is not None:
             raise ServerError("the server was started before")
+        check_owned(self._settings)
         binary = find_binary(self._binary)
-        if self._directory is None:
-            self._directory = pathlib.Path(tempfile.mkdtemp(prefix="restage-testing-"))
-        self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = self._directory / "restage.toml"
-        file.write_text(toml({"data-dir": str(self.data_dir)} | self._settings), encoding="utf-8")
-        # That of a server that was killed would say where it was.
-        (self.data_dir / "server.json").unlink(missing_ok=True)
-        self._child = Child(
-            [binary, "serve", "--config", str(file)],
-            environment=clean_environment() | {"RUST_BACKTRACE": "1"},
-            output=self._directory / "server.out",
-            log=self.log_file,
-            remove=None if self._kept is not None else self._directory,
-        )
+        self._owner = os.getpid()
         atexit.register(self.stop)
         try:
+            self._child = self._serve(binary)
             self._endpoint = self._await_ready()
         except BaseException:
-            self.stop()
+            self._abandon()
             raise
         return self
+
+    def _serve(self, binary: str) -> Child:
+        """Makes the directory and the configuration, and runs the program."""
+        # First what may be refused without a directory.
+        settings = toml(self._settings)
+        try:
+            if self._directory is None:
+                self._directory = pathlib.Path(tempfile.mkdtemp(prefix="restage-testing-"))
+            self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # That of a server that was killed would say where it was.
+            (self.data_dir / "server.json").unlink(missing_ok=True)
+            file = self._directory / "restage.toml"
+            owned = toml({"data-dir": str(self.data_dir), "http": self._http})
+            file.write_text(owned + settings, encoding="utf-8")
+            return Child(
+                [binary, "serve", "--config", str(file)],
+                environment=clean_environment() | {"RUST_BACKTRACE": "1"},
+                output=self._directory / "server.out",
+                log=self.log_file,
+                remove=None if self._kept is not None else self._directory,
+            )
+        except OSError as error:
+            cure = "give another `directory`" if self._kept is not None else "set TMPDIR to one that can be written"
+            raise ServerError(f"cannot use the directory for the server's data: {error}; {cure}") from error
 
     def _await_ready(self) -> str:
         ends_at = time.monotonic() + self._start_timeout_s
         while True:
-            self._check_running("did not start")
+            self.check_running("did not start")
             url = self._announced()
-            if url is not None and _is_ready(url):
+            # With TLS the address may lead elsewhere, and its certificate is the caller's: being announced has to do.
+            if url is not None and (url.startswith("https:") or _is_ready(url)):
                 return url
             if time.monotonic() > ends_at:
                 raise ServerError(self._failure(f"was not ready within {self._start_timeout_s:g} s"))
             time.sleep(0.02)
 
     def _announced(self) -> str | None:
-        """The address that the server has written down, once it has."""
+        """Where the server says that this machine reaches it, once it does. Its public URL may lead elsewhere."""
         try:
             said = json.loads((self.data_dir / "server.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return str(said["url"]) if said["pid"] == self._running().pid else None
+        return str(said.get("local") or said["url"]) if said["pid"] == self._running().pid else None
 
     def stop(self) -> None:
-        """Ends it and its publishers, and removes its data unless `directory` was given. May be called twice."""
-        for publisher in self._publishers:
-            publisher.stop()
-        self._publishers.clear()
-        child, self._child, self._endpoint = self._child, None, None
+        """Ends it and its publishers, and removes its data unless `directory` was given. May be called twice.
+
+        In a process that was forked from the one that started it, this ends only publishers of that process.
+        """
+        self._stop_publishers()
+        if self._owner not in (None, os.getpid()):
+            return
+        child = self._child
         if child is not None:
             child.end(STOP_S)
+        self._child, self._endpoint, self._http = None, None, ANY_PORT
+        atexit.unregister(self.stop)
+        self._remove_directory()
+
+    def _abandon(self) -> None:
+        """Takes back a start that failed. The data of a server that ran before stays until `stop()`."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end(STOP_S)
+        if self._http == ANY_PORT:
             atexit.unregister(self.stop)
+            self._remove_directory()
+
+    def _remove_directory(self) -> None:
         if self._kept is None and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
 
+    def _stop_publishers(self) -> None:
+        for publisher in self._publishers:
+            publisher.stop()
+        self._publishers.clear()
+
     def restart(self, *, kill: bool = False) -> None:
-        """Ends it, by SIGKILL with `kill`, and starts it again at the same address with the same data."""
-        child, endpoint = self._running(), self.endpoint_url
+        """Ends it, by SIGKILL with `kill`, and starts it again at the same address with the same data.
+
+        One that has ended by itself, or that a test has killed, is started again too.
+        """
+        child = self._running()
+        if not child.is_ours:
+            raise ServerError("only the process that started the server may restart it")
         if kill:
             child.kill()
         else:
             child.end(STOP_S)
         self._child = None
-        atexit.unregister(self.stop)
-        self._settings["http"] = endpoint.split("://", 1)[1]
+        address = urllib.parse.urlsplit(self._endpoint or "")
+        # A public URL with TLS does not say where the server listens.
+        if address.scheme == "http" or "public-url" not in self._settings:
+            self._http = address.netloc or ANY_PORT
         self.start()
 
     def __enter__(self) -> RestageServer:
@@ -181,10 +241,11 @@ class RestageServer:
 
     def _running(self) -> Child:
         if self._child is None:
-            raise ServerError("the server was not started, or was stopped")
+            raise ServerError(NOT_STARTED)
         return self._child
 
-    def _check_running(self, what: str = "ended by itself") -> None:
+    def check_running(self, what: str = "ended by itself") -> None:
+        """Raises an error with the end of its log if it has ended. `restart()` brings it back."""
         code = self._running().code()
         if code is not None:
             raise ServerError(self._failure(f"{what}: exit code {code}"))
@@ -218,7 +279,7 @@ class RestageServer:
     def directory(self) -> pathlib.Path:
         """Where its data, its configuration and its log are."""
         if self._directory is None:
-            raise ServerError("the server was not started, or was stopped")
+            raise ServerError(NOT_STARTED)
         return self._directory
 
     @property
@@ -232,7 +293,7 @@ class RestageServer:
     @property
     def endpoint_url(self) -> str:
         """What SDKs take as endpoint: `http://127.0.0.1:…`."""
-        self._check_running()
+        self.check_running()
         assert self._endpoint is not None
         return self._endpoint
 
@@ -247,9 +308,11 @@ class RestageServer:
         """The variables with which every AWS SDK, the AWS CLI and `restage` use this server."""
         named: dict[str, str] = json.loads(self.command("env", "--output", "json"))
         return named | {
+            "AWS_ENDPOINT_URL_IVS_REALTIME": self.endpoint_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "RESTAGE_DATA_DIR": str(self.data_dir),
+            **without_proxy(urllib.parse.urlsplit(self.endpoint_url).hostname or ""),
         }
 
     def log(self, lines: int = LOG_LINES, since: int = 0) -> str:
@@ -259,12 +322,19 @@ class RestageServer:
     # What tests do with it
 
     def client(self, region: str | None = None, **more: Any) -> IVSRealTimeClient:
-        """A boto3 client of it. `more`: what `boto3.client` takes, such as `config`."""
+        """A boto3 client of it. `more`: what `boto3.client` takes, such as `config`.
+
+        It takes nothing from the environment, neither a profile nor a proxy.
+        """
         import boto3
+        from botocore.config import Config
 
         keys = self.credentials
-        return boto3.session.Session().client(
+        config = Config(proxies={})
+        given = more.pop("config", None)
+        return boto3.session.Session(botocore_session=_session()).client(
             "ivs-realtime",
+            config=config.merge(given) if given is not None else config,
             endpoint_url=self.endpoint_url,
             region_name=region or self.region,
             aws_access_key_id=keys.access_key_id,
@@ -278,9 +348,7 @@ class RestageServer:
 
     def reset(self, region: str | None = None) -> None:
         """Removes all that the Region has, stages, configurations, keys, and ends what `publish` has started."""
-        for publisher in self._publishers:
-            publisher.stop()
-        self._publishers.clear()
+        self._stop_publishers()
         make_empty(self.client(region))
 
     def publish(
@@ -291,10 +359,11 @@ class RestageServer:
         `arguments`: what else `restage publish` takes, such as files. The publisher ends with `stop()`, at the end of a
         `with`, or with the server.
         """
-        whose = ("--user-id", user_id) if user_id is not None else ()
-        self._check_running()
+        # In one word, because a value may begin with a hyphen.
+        whose = (f"--user-id={user_id}",) if user_id is not None else ()
+        self.check_running()
         publisher = Publisher(
-            [find_binary(self._binary), "publish", "--stage", stage, *whose, "--output", "json", *arguments],
+            [find_binary(self._binary), "publish", f"--stage={stage}", *whose, "--output=json", *arguments],
             environment=self._environment_of_commands(region),
             directory=self.directory,
         )
@@ -307,16 +376,20 @@ class RestageServer:
 
     def command(self, *arguments: str) -> str:
         """What `restage ARGUMENTS…` prints, run against this server."""
-        self._check_running()
-        done = subprocess.run(
-            [find_binary(self._binary), *arguments],
-            env=self._environment_of_commands(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
+        self.check_running()
+        binary = find_binary(self._binary)
+        try:
+            done = subprocess.run(
+                [binary, *arguments],
+                env=self._environment_of_commands(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_S,
+                check=False,
+            )
+        except OSError as error:
+            raise cannot_run(binary, error) from error
         if done.returncode != 0:
             raise ServerError(f"restage {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
@@ -324,10 +397,23 @@ class RestageServer:
 
 def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+        with DIRECT.open(f"{url}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _session() -> Any:
+    """A session of botocore whose settings are all defaults: no variable and no file of the user changes them."""
+    from botocore.session import Session
+
+    files = {"config_file": os.devnull, "credentials_file": os.devnull}
+    return Session(
+        {
+            name: (None, None, files.get(name, default), conversion)
+            for name, (_, _, default, conversion) in Session.SESSION_VARIABLES.items()
+        }
+    )
 
 
 def _indented(text: str) -> str:
