@@ -88,7 +88,12 @@ export class Runner {
     });
     this.#joining = { promise, ...settle };
     const payload = this.#host.payload();
-    this.dispatch({ is: "join", own: payload.jti, may: permissionsOf(payload) });
+    try {
+      this.dispatch({ is: "join", own: payload.jti, may: permissionsOf(payload) });
+    } catch (cause) {
+      const { FAILED } = StageErrorCode;
+      this.end(StageLeftReason.UNKNOWN, new StageError(`${cause}`, FAILED, StageErrorCategory.JOIN_ERROR));
+    }
     return promise;
   }
 
@@ -100,6 +105,12 @@ export class Runner {
     this.#joining = undefined;
     this.dispatch({ is: "leave", reason });
     joining?.reject(left);
+  }
+
+  /** Leaves by no wish of the application. Whoever is just joining is told why; a stage that was joined ends in order. */
+  end(reason: StageLeftReason, error?: StageError) {
+    if (error && this.#state.phase === "joining") this.#report(error);
+    this.leave(reason, error);
   }
 
   /** Asks the strategy about everything. @param isAsked Whether the application asked for it. */
@@ -233,9 +244,8 @@ export class Runner {
     if (socket.state !== "failed" || !socket.error) return;
     const error = toStageError(socket.error, "JOIN_ERROR");
     const reason = LEFT[socket.error.code] ?? StageLeftReason.UNKNOWN;
-    // A stage that is left for these reasons ends in order; whoever is just joining is told by the error.
-    if (reason === StageLeftReason.UNKNOWN || this.#state.phase === "joining") this.#report(error);
-    this.leave(reason, error);
+    if (reason === StageLeftReason.UNKNOWN && this.#state.phase !== "joining") this.#report(error);
+    this.end(reason, error);
   }
 
   #onStageState(socket: Socket) {

@@ -25,7 +25,7 @@ const MEDIA: Record<SubscribeType, Media> = {
 };
 
 /** An answer; a strategy that throws wishes for nothing, and its error is reported like one that nobody caught. */
-function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
+export function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
   try {
     return question();
   } catch (error) {
