@@ -12,15 +12,30 @@ import {
   StageErrorCode,
   StageEvents,
   StageLeftReason,
+  StageParticipantPublishState,
   StageParticipantSubscribeState,
 } from "../src/index.js";
-import { FakeSocket, settled, tokenWith } from "./fakes.js";
-import { latest } from "./rig.js";
-import { bob, everybody, join, nobody, stageState, tokenOf, told, useStageFakes } from "./stage_rig.js";
+import { FakeConnection, FakeSocket, settled, tokenWith } from "./fakes.js";
+import { answered, latest, server } from "./rig.js";
+import {
+  bob,
+  everybody,
+  fakeTrack,
+  join,
+  nobody,
+  publishing,
+  StageConnection,
+  stageState,
+  tokenOf,
+  told,
+  useStageFakes,
+} from "./stage_rig.js";
 
 useStageFakes();
 
 const { ERROR, STAGE_CONNECTION_STATE_CHANGED, STAGE_LEFT } = StageEvents;
+const START_EVERY_MS = 1000;
+const RETRY_LAST_MS = 4000;
 
 /** What nobody caught, of rejections and of exceptions, since the test began. */
 const uncaught: unknown[] = [];
@@ -261,6 +276,135 @@ test("a stream is made of a track and of nothing else", () => {
       message: /MediaStreamTrack/,
     });
   }
+});
+
+/** A track that can end. */
+const endingTrack = (kind: string, id = kind) => {
+  const track = Object.assign(new EventTarget(), fakeTrack(kind, id), { readyState: "live" });
+  const end = () => {
+    track.readyState = "ended";
+    track.dispatchEvent(new Event("ended"));
+  };
+  return { track: track as unknown as MediaStreamTrack, end };
+};
+
+test("tracks that have ended are nothing to publish, which is told once", async () => {
+  const gone = endingTrack("video");
+  gone.end();
+  const { stage, happened } = await join(publishing(new LocalStageStream(gone.track)));
+  stage.refreshStrategy();
+  await turns();
+  assert.equal(FakeConnection.made.length, 0);
+  const errors = happened.filter(([name]) => name === ERROR).map(([, error]) => error as StageError);
+  assert.deepEqual(
+    errors.map(({ category, reason }) => [category, reason]),
+    [["PUBLISH_ERROR", "NO_TRACKS"]],
+  );
+  // Another one is published as ever, until it ends: then the strategy is asked.
+  server.expect("POST", "http://sfu.test/whip", { status: 201, location: "/w1" });
+  server.expect("DELETE", "http://sfu.test/w1", { status: 200 });
+  const [sound, pictures] = [endingTrack("audio"), endingTrack("video", "v2")];
+  const streams = [sound, pictures].map(({ track }) => new LocalStageStream(track));
+  stage.replaceStrategy(publishing(...streams));
+  (await answered(0)).become("connected");
+  const states = () =>
+    happened
+      .filter(([name]) => name === StageEvents.STAGE_PARTICIPANT_PUBLISH_STATE_CHANGED)
+      .map(([, , state]) => state);
+  pictures.end();
+  assert.equal(states().at(-1), StageParticipantPublishState.PUBLISHED);
+  sound.end();
+  assert.equal(states().at(-1), StageParticipantPublishState.NOT_PUBLISHED);
+  assert.equal(happened.filter(([name]) => name === ERROR).length, 2);
+  await settled(() => server.seen.length === 2);
+  stage.leave();
+});
+
+/** A browser that makes no connection this often. */
+function scarce(times: number) {
+  let left = times;
+  Object.assign(globalThis, {
+    RTCPeerConnection: class extends StageConnection {
+      constructor() {
+        left -= 1;
+        if (left >= 0) throw new DOMException("Cannot create so many PeerConnections", "UnknownError");
+        super();
+      }
+    },
+  });
+}
+
+test("a connection that the browser does not make is tried again, and then published over", async () => {
+  scarce(2);
+  server.expect("POST", "http://sfu.test/whip", { status: 201, location: "/w1" });
+  server.expect("DELETE", "http://sfu.test/w1", { status: 200 });
+  const { stage, happened } = await join(publishing(new LocalStageStream(fakeTrack("audio"))));
+  for (let times = 0; times < 2; times++) {
+    await turns();
+    mock.timers.tick(RETRY_LAST_MS);
+  }
+  (await answered(0)).become("connected");
+  assert.equal(happened.filter(([name]) => name === ERROR).length, 0);
+  assert.equal(stage.hasListenersFor(ERROR), true);
+  stage.leave();
+  await settled(() => server.seen.length === 2);
+  assert.deepEqual(uncaught, []);
+});
+
+test("a connection that the browser never makes is told after half a minute, and not tried after the stage was left", async () => {
+  scarce(Number.POSITIVE_INFINITY);
+  const { stage, happened } = await join(publishing(new LocalStageStream(fakeTrack("audio"))));
+  for (let s = 0; s < 31; s++) {
+    await turns();
+    mock.timers.tick(1000);
+  }
+  const [, error] = happened.find(([name]) => name === ERROR) as [string, StageError];
+  assert.deepEqual([error.category, error.reason], ["PUBLISH_ERROR", "NO_PEER_CONNECTION"]);
+  stage.leave();
+  await turns();
+  assert.deepEqual(uncaught, []);
+});
+
+test("a strategy whose answers alternate makes a bounded number of connections, and all but the last are closed", async () => {
+  const streams = [new LocalStageStream(fakeTrack("audio")), new LocalStageStream(fakeTrack("video"))];
+  const [both, sound] = [publishing(...streams), publishing(streams[0])];
+  const { stage, happened } = await join(nobody);
+  for (let times = 0; times < 400; times++) stage.replaceStrategy([both, nobody, sound][times % 3]);
+  for (let times = 0; times < 100; times++) stage.replaceStrategy([both, sound][times % 2]);
+  assert.equal(FakeConnection.made.length, 3);
+  server.expect("POST", "http://sfu.test/whip", { status: 201, location: "/w1" });
+  server.expect("DELETE", "http://sfu.test/w1", { status: 200 });
+  stage.replaceStrategy(nobody);
+  stage.replaceStrategy(both);
+  // Other tracks are taken while it waits.
+  stage.replaceStrategy(publishing(new LocalStageStream(fakeTrack("audio", "a2")), streams[1]));
+  mock.timers.tick(3 * START_EVERY_MS);
+  (await answered(3)).become("connected");
+  assert.deepEqual(
+    FakeConnection.made.map(({ connectionState }) => connectionState),
+    ["closed", "closed", "closed", "connected"],
+  );
+  assert.deepEqual(
+    FakeConnection.made[3].senders.map(({ track }) => track.id),
+    ["a2", "video"],
+  );
+  assert.equal(
+    happened.filter(([name]) => name === StageEvents.STAGE_PARTICIPANT_PUBLISH_STATE_CHANGED).at(-1)?.[2],
+    StageParticipantPublishState.PUBLISHED,
+  );
+  stage.leave();
+  await settled(() => server.seen.length === 2);
+  assert.deepEqual(uncaught, []);
+});
+
+test("a publication that waits for its turn does not begin after the stage was left", async () => {
+  const strategy = publishing(new LocalStageStream(fakeTrack("audio")));
+  const { stage } = await join(nobody);
+  for (let times = 0; times < 20; times++) stage.replaceStrategy([nobody, strategy][times % 2]);
+  stage.leave();
+  mock.timers.tick(10 * START_EVERY_MS);
+  await turns();
+  assert.equal(FakeConnection.made.length, 3);
 });
 
 test("those for whom there was no room are received as soon as there is, without being asked for", async () => {

@@ -49,6 +49,10 @@ export class Runner {
       if (progress === "errored" && error) this.#report(toStageError(error, "PUBLISH_ERROR"));
       this.dispatch({ is: "publishing", attempt, progress, isFinal, isReplaced });
     },
+    onEnded: () => {
+      this.#askAboutPublishing();
+      this.#wish(false);
+    },
   };
   #state: EngineState = INITIAL;
   readonly #inputs: Input[] = [];
@@ -58,6 +62,8 @@ export class Runner {
   #publisher: Publisher | undefined;
   #receiver: Receiver | undefined;
   #streams: LocalStageStream[] = [];
+  /** Whether the application was told that all that it wants to publish has ended. */
+  #areEnded = false;
   readonly #wants = new Map<string, ReceiveWant>();
   readonly #configurations = new Map<string, SubscribeConfiguration>();
   #overdueTimer: ReturnType<typeof setTimeout> | undefined;
@@ -224,6 +230,7 @@ export class Runner {
     globalThis.removeEventListener?.("pagehide", this.#onPageHide);
     this.#wants.clear();
     this.#configurations.clear();
+    this.#areEnded = false;
     this.#receiver?.close();
     this.#publisher?.stop();
     this.#socket?.close();
@@ -316,9 +323,16 @@ export class Runner {
 
   #askAboutPublishing() {
     const { strategy, local } = this.#host;
-    const { shouldPublish, streams } = askAboutPublishing(strategy(), local, this.#state.may.publish);
+    const { may } = this.#state;
+    const { shouldPublish, streams, areEnded } = askAboutPublishing(strategy(), local, may.publish);
     this.#streams = streams;
     this.#wished = { ...this.#wished, shouldPublish, streams: wishFor(streams) };
+    const wereEnded = this.#areEnded;
+    this.#areEnded = areEnded;
+    if (!areEnded || wereEnded) return;
+    const { FAILED } = StageErrorCode;
+    const message = "the tracks to be published have ended";
+    this.#report(new StageError(message, FAILED, StageErrorCategory.PUBLISH_ERROR, "NO_TRACKS"));
   }
 
   #askAboutReceiving(id: string) {

@@ -36,7 +36,7 @@ export function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
   }
 }
 
-/** What is to be published: one stream of each kind, the first that is named. */
+/** What is to be published: one stream of each kind, the first that is named; nothing if all of them have ended (`areEnded`). */
 export function askAboutPublishing(
   strategy: StageStrategy,
   local: StageParticipantInfo,
@@ -48,7 +48,8 @@ export function askAboutPublishing(
   const streams = [StreamType.AUDIO, StreamType.VIDEO].flatMap(
     type => named.find(stream => stream.streamType === type) ?? [],
   );
-  return { shouldPublish, streams };
+  const areEnded = streams.length > 0 && streams.every(one => one.mediaStreamTrack.readyState === "ended");
+  return { shouldPublish, streams: areEnded ? [] : streams, areEnded };
 }
 
 /** How a participant is to be received. */
