@@ -269,6 +269,25 @@ test("a callback of the strategy that throws is reported, and throws into nobody
   stage.leave();
 });
 
+test("what a strategy answers that is no answer counts as none, and throws into nobody", async () => {
+  for (const priority of [Number.NaN, "x", 2n, null, Symbol("2")]) {
+    const { stage } = await join(everybody, [bob]);
+    stage.replaceStrategy({
+      ...everybody,
+      shouldPublishParticipant: () => true,
+      stageStreamsToPublish: () =>
+        [null, 5, "audio", { streamType: "audio" }] as unknown as LocalStageStream[],
+      subscribeConfiguration: () => ({ priority: priority as number }),
+    });
+    mock.timers.tick(10);
+    assert.equal(told("RECEIVE_CONFIGURE")[0].receive[0].priority, 5);
+    stage.leave();
+  }
+  await turns();
+  assert.deepEqual(uncaught, []);
+  assert.equal(FakeConnection.made.length, 0);
+});
+
 test("a stream is made of a track and of nothing else", () => {
   for (const track of [{}, undefined, null, 5, "audio", { kind: "data", id: "d" }]) {
     assert.throws(() => new LocalStageStream(track as MediaStreamTrack), {

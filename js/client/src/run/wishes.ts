@@ -43,8 +43,10 @@ export function askAboutPublishing(
   mayPublish: boolean,
 ) {
   const shouldPublish = mayPublish && ask(() => strategy.shouldPublishParticipant(local) === true, false);
-  // Applications leave gaps for devices that are off.
-  const named = shouldPublish ? ask(() => (strategy.stageStreamsToPublish() ?? []).filter(Boolean), []) : [];
+  // Applications leave gaps for devices that are off, and name what is no stream.
+  const named = shouldPublish
+    ? ask(() => (strategy.stageStreamsToPublish() ?? []).filter(one => one?.mediaStreamTrack), [])
+    : [];
   const streams = [StreamType.AUDIO, StreamType.VIDEO].flatMap(
     type => named.find(stream => stream.streamType === type) ?? [],
   );
@@ -64,7 +66,9 @@ export function askAboutReceiving(
     configuration,
     wish: {
       media: MEDIA[type] ?? "NONE",
-      priority: Math.min(10, Math.max(0, Math.round(priority))),
+      priority: Number.isFinite(priority)
+        ? Math.min(10, Math.max(0, Math.round(priority)))
+        : DEFAULT_PRIORITY,
       isHighestFirst: simulcast?.initialLayerPreference === InitialLayerPreference.HIGHEST_QUALITY,
       readsMessages: inBandMessaging?.enabled === true,
     },
