@@ -39,6 +39,9 @@ class World {
   readonly told: string[] = [];
 
   give(input: Input): Action[] {
+    const isOver = input.is === "publishing" && input.progress === "errored" && input.isFinal;
+    // Whoever publishes stops by itself before it says that it has failed for good.
+    if (isOver && input.attempt === this.published?.attempt) this.published = undefined;
     const before = this.state;
     const { state, actions } = reduce(before, input);
     this.state = state;

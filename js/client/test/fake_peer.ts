@@ -8,6 +8,10 @@ export class FakeTrack extends EventTarget {
     this.kind = kind;
     this.muted = muted;
   }
+  clone() {
+    return new FakeTrack(this.kind, this.muted);
+  }
+  stop() {}
 }
 
 export class FakePeer extends EventTarget {

@@ -32,6 +32,20 @@ test("the token is the sub-protocol, and who publishes is told", () => {
   assert.equal(FakeSocket.made.length, 1);
 });
 
+test("a socket that cannot be opened has failed, which whoever listens hears", async () => {
+  Object.assign(globalThis, { WebSocket: undefined });
+  const events = listen(TOKEN);
+  let told = 0;
+  events.addEventListener("error", () => told++);
+  await events.joined;
+  await settled(() => told === 1);
+  assert.deepEqual([events.state, events.error?.code], ["failed", "FAILED"]);
+  const closed = listen(TOKEN);
+  closed.close();
+  await closed.joined;
+  assert.equal(closed.state, "closed");
+});
+
 test("a server that does not know a type says so, and the socket stays as it is", () => {
   const events = listen(TOKEN);
   latest().dispatchEvent(new Event("open"));

@@ -361,10 +361,72 @@ test("of more participants than a server takes, those with the highest priority 
   const [{ receive }] = of("RECEIVE_CONFIGURE") as { receive: { remoteParticipantId: string }[] }[];
   assert.deepEqual([receive.length, receive[0].remoteParticipantId], [48, "p2"]);
   assert.deepEqual(progress, [
-    ["p0", "errored", "STAGE_AT_CAPACITY", true],
-    ["p1", "errored", "STAGE_AT_CAPACITY", true],
+    ["p0", "errored", "STAGE_AT_CAPACITY", false],
+    ["p1", "errored", "STAGE_AT_CAPACITY", false],
   ]);
   connection.close();
+});
+
+test("whoever loses its place to a higher priority is told, and has it back when there is room", async () => {
+  const { connection, of, offer, place, progress, tracks } = open();
+  const all = (priorities: Record<string, number> = {}, count = 49) =>
+    Array.from({ length: count }, (_, index) => {
+      const id = `p${index}`;
+      return want(id, { priority: priorities[id] ?? 5 });
+    });
+  connection.set(wants(...all({}, 48)));
+  mock.timers.tick(10);
+  await offer("c1", 1, "0:audio 1:video", place("p47", "0", "1"));
+  FakePeer.made[0].become("connected");
+  assert.deepEqual(kinds(tracks.get("p47")), ["audio"]);
+  connection.set(wants(...all({ p48: 6 })));
+  mock.timers.tick(10);
+  assert.deepEqual(progress, [["p47", "errored", "STAGE_AT_CAPACITY", false]]);
+  assert.deepEqual(kinds(tracks.get("p47")), []);
+  // The server has not taken it away yet.
+  FakePeer.made[0].become("connected");
+  assert.deepEqual(kinds(tracks.get("p47")), []);
+  // What happens to the connection is no news for whoever has no place.
+  progress.length = 0;
+  connection.set(wants(...all({ p48: 7 })));
+  mock.timers.tick(10);
+  connection.take("RECEIVE_CONFIGURE_ERROR", { code: "INVALID", message: "" });
+  connection.take("RECEIVE_CLOSED", { connectionId: "c1", code: "SILENT", message: "" });
+  assert.ok(progress.length > 0 && progress.every(([id]) => id !== "p47"));
+  mock.timers.tick(500);
+  const receivedBy = () => {
+    const { receive } = of("RECEIVE_CONFIGURE").at(-1) as { receive: { remoteParticipantId: string }[] };
+    return receive.map(one => one.remoteParticipantId);
+  };
+  assert.ok(!receivedBy().includes("p47"));
+  progress.length = 0;
+  connection.set(wants(...all({ p48: 4 })));
+  mock.timers.tick(10);
+  assert.deepEqual(progress, [
+    ["p48", "errored", "STAGE_AT_CAPACITY", false],
+    ["p47", "attempting", undefined, false],
+  ]);
+  assert.ok(receivedBy().includes("p47") && !receivedBy().includes("p48"));
+  // Wanted anew is told anew.
+  progress.length = 0;
+  connection.set(wants(...all({}, 48)));
+  connection.set(wants(...all({ p48: 4 })));
+  mock.timers.tick(10);
+  assert.deepEqual(progress, [["p48", "errored", "STAGE_AT_CAPACITY", false]]);
+  connection.close();
+});
+
+test("a page that leaves because there is no room tells the server nothing more", () => {
+  FakePeer.made = [];
+  const said: string[] = [];
+  const connection: ReceiveConnection = new ReceiveConnection(
+    { isOpen: true, tell: type => said.push(type) },
+    { onProgress: () => connection.close(), onTracks: () => {}, onMessage: () => {} },
+    () => {},
+  );
+  connection.set(wants(...Array.from({ length: 49 }, (_, index) => want(`p${index}`))));
+  mock.timers.tick(10);
+  assert.deepEqual(said, []);
 });
 
 test("a server that does not know such connections is recognized by its answer, and by no other", () => {

@@ -28,6 +28,41 @@ useFakes({
   },
 });
 
+test("a token that fits into no header has the session fail, and is not tried again", async () => {
+  for (const token of ["a.b.c☃", () => "a.b.é"]) {
+    const session = publish(WHIP, token, fakeCamera().stream);
+    await settled(() => session.state === "failed");
+    assert.deepEqual([session.error?.code, session.error?.category], ["TOKEN_MALFORMED", "PUBLISH_ERROR"]);
+  }
+});
+
+for (const [how, made, code, state] of /** @type {[string, unknown, string, string][]} */ ([
+  [
+    "does not make it now",
+    class {
+      constructor() {
+        throw new DOMException("Cannot create so many PeerConnections", "UnknownError");
+      }
+    },
+    "NO_PEER_CONNECTION",
+    "connecting",
+  ],
+  ["has none", undefined, "FAILED", "failed"],
+])) {
+  test(`a connection is tried again unless the browser has none: it ${how}`, async () => {
+    Object.assign(globalThis, { RTCPeerConnection: made });
+    const session = watch(WHEP, "a.b.c", fakeElement());
+    await settled(() => session.error !== undefined);
+    assert.deepEqual([session.error?.code, session.state], [code, state]);
+    session.close();
+    await session.ready.catch(() => {});
+    let told = 0;
+    session.addEventListener("error", () => told++);
+    await passPause();
+    assert.deepEqual([session.state, told], ["closed", 0]);
+  });
+}
+
 /** Lets what has been answered take effect, and then the longest pause pass. */
 async function passPause() {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(resolve => setImmediate(resolve));

@@ -12,91 +12,27 @@ import {
   StageEvents,
   StageLeftReason,
   StageParticipantPublishState,
-  type StageStrategy,
   SubscribeType,
 } from "../src/index.js";
-import { FakeConnection, FakeSocket, settled, tokenWith } from "./fakes.js";
-import { answered, latest, server, useFakes } from "./rig.js";
+import { FakeSocket, settled, tokenWith } from "./fakes.js";
+import { answered, latest, server } from "./rig.js";
+import {
+  bob,
+  everybody,
+  fakeTrack,
+  join,
+  nobody,
+  publishing,
+  stageState,
+  tokenOf,
+  told,
+  useStageFakes,
+} from "./stage_rig.js";
 
-const FAR_FUTURE_S = 32_503_680_000;
 /** After this time without a connection the application is told. */
 const OVERDUE_MS = 30_000;
 
-/** Senders and receivers, as far as a stage uses them. */
-class StageConnection extends FakeConnection {
-  override addTransceiver(kindOrTrack: unknown) {
-    const made = super.addTransceiver(kindOrTrack);
-    const sender = (this.senders.at(-1) ?? {}) as object;
-    return Object.assign(made, {
-      sender: Object.assign(sender, {
-        replaceTrack: async (track: unknown) => Object.assign(sender, { track }),
-      }),
-      receiver: {},
-    });
-  }
-}
-
-useFakes({
-  timers: ["setTimeout"],
-  connection: StageConnection,
-  globals: { RTCRtpSender: { getCapabilities: () => ({ codecs: [] }) } },
-});
-
-let servers = 0;
-/** A token of a server of its own, so that what is remembered of one test's server counts in no other. */
-const tokenOf = (change: object = {}) => {
-  servers += 1;
-  return tokenWith({
-    ...{ jti: "me", topic: "s1", resource: "arn:aws:ivs:r:1:stage/s1", exp: FAR_FUTURE_S, user_id: "ann" },
-    ...{ whip_url: "http://sfu.test/whip", events_url: `ws://sfu${servers}.test/events` },
-    capabilities: { allow_publish: true, allow_subscribe: true },
-    ...change,
-  });
-};
-
-const fakeTrack = (kind: string, id = kind) =>
-  ({
-    kind,
-    id,
-    enabled: true,
-    getSettings: () => ({ width: 320, height: 180 }),
-  }) as unknown as MediaStreamTrack;
-
-const nobody: StageStrategy = {
-  stageStreamsToPublish: () => [],
-  shouldPublishParticipant: () => false,
-  shouldSubscribeToParticipant: () => SubscribeType.NONE,
-};
-const everybody = { ...nobody, shouldSubscribeToParticipant: () => SubscribeType.AUDIO_VIDEO };
-
-const bob = { id: "bob", userId: "Bob", attributes: { role: "guest" }, isPublishing: true };
-const stageState = (...participants: object[]) => ({
-  type: "STAGE_STATE",
-  payload: { stageId: "s1", participants },
-});
-
-/** The messages that a socket was sent, without their parentheses. */
-const told = (type: string, socket: FakeSocket = latest()) =>
-  socket.sent
-    .map(text => JSON.parse(text))
-    .filter(message => message.type === type)
-    .map(message => message.payload);
-
-/** Joins, as far as the server's first message. */
-async function join(strategy: StageStrategy, participants: object[] = [], token = tokenOf()) {
-  const stage = new Stage(token, strategy);
-  const happened: unknown[][] = [];
-  for (const name of Object.values(StageEvents)) {
-    stage.on(name, (...args: unknown[]) => {
-      happened.push([name, ...args.map(arg => (arg as { id?: string })?.id ?? arg)]);
-    });
-  }
-  const joined = stage.join();
-  latest().dispatchEvent(new Event("open"));
-  latest().say(stageState(...participants));
-  await joined;
-  return { stage, happened, names: () => happened.map(([name]) => name) };
-}
+useStageFakes();
 
 test("a stage is joined once the server lists its participants, and left with all that it had", async () => {
   const { stage, happened } = await join(nobody, [bob]);
@@ -254,13 +190,6 @@ test("a server without the one connection is asked once, and then each participa
   assert.deepEqual(told("RECEIVE_CONFIGURE"), []);
   second.stage.leave();
   await settled(() => server.seen.length === 4);
-});
-
-/** A strategy that publishes these streams. */
-const publishing = (...streams: LocalStageStream[]): StageStrategy => ({
-  ...nobody,
-  stageStreamsToPublish: () => streams,
-  shouldPublishParticipant: () => true,
 });
 
 test("publishing is told from the attempt to the end, with the own streams", async () => {

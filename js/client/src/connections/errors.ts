@@ -17,12 +17,22 @@ export interface ErrorDetails {
 
 /** Statuses after which the same request may succeed later. */
 const PASSING = [0, 404, 408, 409, 425, 429];
+/** The same of codes, where there is no status. */
+const PASSING_CODES = [
+  "TIMEOUT",
+  "NO_TOKEN",
+  "NO_PEER_CONNECTION",
+  "NO_MEDIA_PATH",
+  "DTLS_FAILED",
+  "ICE_FAILED",
+];
 
 /**
  * A failure with its code. Codes are the names of the service's own SDK where it has one: TOKEN_MALFORMED,
  * TOKEN_EXPIRED, TOKEN_NOT_ALLOWED, TIMEOUT (no answer), FAILED, STAGE_AT_CAPACITY, CODEC_MISMATCH, STAGE_DELETED,
  * PARTICIPANT_DISCONNECTED. For other failures there are NO_MEDIA_PATH, DTLS_FAILED, ICE_FAILED, REPLACED (another session
- * with the token took the place), NO_TOKEN (the function that fetches it failed), NO_TRACKS, and the codes of the server. New codes may be added, so show the message for unknown ones.
+ * with the token took the place), NO_TOKEN (the function that fetches it failed), NO_TRACKS,
+ * NO_PEER_CONNECTION (the browser makes no connection, for example because there are too many), and the codes of the server. New codes may be added, so show the message for unknown ones.
  */
 export class StageError extends Error {
   readonly code: string;
@@ -44,10 +54,9 @@ export class StageError extends Error {
     this.isOver = isOver;
   }
 
-  /** Whether the same attempt may succeed later: no answer, no token yet, an overloaded server, or nobody publishing. */
+  /** Whether the same attempt may succeed later: no answer, no token yet, too many connections here, an overloaded server, or nobody publishing. */
   get isPassing() {
-    if (this.status === 0)
-      return ["TIMEOUT", "NO_TOKEN", "NO_MEDIA_PATH", "DTLS_FAILED", "ICE_FAILED"].includes(this.code);
+    if (this.status === 0) return PASSING_CODES.includes(this.code);
     return PASSING.includes(this.status) || this.status >= 500;
   }
 }

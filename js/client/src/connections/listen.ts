@@ -146,9 +146,18 @@ export class StageEvents extends EventTarget {
     const secret = secretOf(this.#token);
     // A page cannot set headers of a WebSocket, so the secret is a second sub-protocol.
     const beside = secret ? [`${RESUMPTION_PROTOCOL}${secret}`] : [];
-    const socket = new WebSocket(this.#url, [this.#token, ...beside, ...this.#protocols]);
-    this.#socket = socket;
     this.#unanswered = 0;
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(this.#url, [this.#token, ...beside, ...this.#protocols]);
+    } catch (cause) {
+      // The runtime refuses it, or has none: it would again. Whoever calls `listen` can hear of it only after this turn.
+      const message = `the events socket cannot be opened: ${cause}`;
+      const error = new StageError(message, { code: "FAILED", cause });
+      queueMicrotask(() => this.#fail(error));
+      return;
+    }
+    this.#socket = socket;
     this.#isAdmitted = false;
     socket.addEventListener("message", ({ data }) => {
       if (this.#socket === socket) this.#take(data);
@@ -261,14 +270,22 @@ export class StageEvents extends EventTarget {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
-    this.error = closeError(code, reason) ?? this.#finalError();
-    if (this.error) {
-      this.#setState("failed");
-      this.dispatchEvent(errorEvent("error", this.error));
+    const error = closeError(code, reason) ?? this.#finalError();
+    if (error) {
+      this.#fail(error);
       return;
     }
+    this.error = undefined;
     this.#setState("reconnecting");
     this.#timer = setTimeout(() => this.#open(), this.#retry.next());
+  }
+
+  /** It is not opened again. */
+  #fail(error: StageError) {
+    if (this.state === "closed") return;
+    this.error = error;
+    this.#setState("failed");
+    this.dispatchEvent(errorEvent("error", error));
   }
 
   /**

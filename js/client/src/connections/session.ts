@@ -8,7 +8,7 @@ import { Mutes } from "./mute.js";
 import { noMediaPath, notSecured, udpCandidates } from "./path.js";
 import { Reports } from "./reports.js";
 import { Retry } from "./retry.js";
-import { offer, Trickle } from "./signalling.js";
+import { isTokenText, offer, Trickle } from "./signalling.js";
 import { Silence } from "./silence.js";
 
 /**
@@ -244,14 +244,15 @@ export class MediaSession extends EventTarget {
   };
 
   async #connect() {
-    const connection = new RTCPeerConnection(CONFIGURATION);
-    this.#open.add(connection);
-    const attempt = new Attempt(connection);
-    this.#attempt = attempt;
-    const trickle = new Trickle(connection);
-    connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(attempt));
-    connection.addEventListener("connectionstatechange", () => this.#onConnectionState(attempt));
+    let attempt: Attempt | undefined;
     try {
+      const connection = this.#make();
+      const made = new Attempt(connection);
+      attempt = made;
+      this.#attempt = made;
+      const trickle = new Trickle(connection);
+      connection.addEventListener("iceconnectionstatechange", () => this.#onIceState(made));
+      connection.addEventListener("connectionstatechange", () => this.#onConnectionState(made));
       if (!this.#purpose.mutesItself) this.#mutes.apply(this.#purpose.tracks());
       await this.#purpose.prepare(connection, this);
       const local = await connection.createOffer();
@@ -259,15 +260,15 @@ export class MediaSession extends EventTarget {
       if (this.#attempt !== attempt) return;
       await this.#reports.listen(token);
       if (this.#attempt !== attempt) return;
-      const made = await offer(this.#url, token, local.sdp ?? "", this.#category, this.#headers);
-      const { resource, iceServers } = made;
-      const answer = this.#purpose.readAnswer?.(made.answer) ?? made.answer;
+      const said = await offer(this.#url, token, local.sdp ?? "", this.#category, this.#headers);
+      const { resource, iceServers } = said;
+      const answer = this.#purpose.readAnswer?.(said.answer) ?? said.answer;
       if (this.#attempt !== attempt) {
         await resource.delete();
         return;
       }
-      for (const warning of attempt.onAnswer(resource, answer)) this.#warn(warning);
-      this.#timer = setTimeout(() => this.#onNotUp(attempt), PATH_TIMEOUT_MS);
+      for (const warning of made.onAnswer(resource, answer)) this.#warn(warning);
+      this.#timer = setTimeout(() => this.#onNotUp(made), PATH_TIMEOUT_MS);
       // A browser looks for paths from the moment it is given its own description, and must know the relay by then.
       if (iceServers.length > 0) connection.setConfiguration({ ...CONFIGURATION, iceServers });
       await connection.setLocalDescription(local);
@@ -276,24 +277,47 @@ export class MediaSession extends EventTarget {
     } catch (cause) {
       // The caller of `publish` can listen only after this turn.
       await Promise.resolve();
-      if (this.#attempt !== attempt) return;
+      if (this.#attempt !== attempt || this.state === "closed") return;
       const known = cause instanceof StageError;
       const category = this.#category;
       this.#onRefused(known ? cause : new StageError(`${cause}`, { code: "FAILED", status: 400, category }));
     }
   }
 
+  /** A new connection. A browser refuses one when its pages have too many, which passes. */
+  #make() {
+    const category = this.#category;
+    if (typeof globalThis.RTCPeerConnection !== "function")
+      throw new StageError("there is no WebRTC here", { code: "FAILED", category });
+    try {
+      const connection = new RTCPeerConnection(CONFIGURATION);
+      this.#open.add(connection);
+      return connection;
+    } catch (cause) {
+      const message = `the browser makes no connection: ${cause}`;
+      throw new StageError(message, { code: "NO_PEER_CONNECTION", category, cause });
+    }
+  }
+
   /** The token for a connection. What fetches it fails when its own server is away, which passes. */
   async #nextToken() {
-    if (typeof this.#token === "string") return this.#token.trim();
+    if (typeof this.#token === "string") return this.#checked(this.#token.trim());
     try {
       const token = await this.#token();
       if (typeof token !== "string" || !token.trim()) throw new TypeError("it returned no text");
-      return token.trim();
+      return this.#checked(token.trim());
     } catch (cause) {
+      if (cause instanceof StageError && cause.code === "TOKEN_MALFORMED") throw cause;
       const category = this.#category;
       throw new StageError(`no participant token: ${cause}`, { code: "NO_TOKEN", category, cause });
     }
+  }
+
+  /** What fits into no header would look like a server that does not answer. */
+  #checked(token: string) {
+    if (isTokenText(token)) return token;
+    const message = "a participant token has no characters but base64url's and dots";
+    throw new StageError(message, { code: "TOKEN_MALFORMED", category: this.#category });
   }
 
   #onIceState(attempt: Attempt) {

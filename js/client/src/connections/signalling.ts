@@ -35,13 +35,39 @@ export interface TokenPayload {
   capabilities: { allow_publish?: boolean; allow_subscribe?: boolean };
 }
 
-/** Reads a participant token's payload without verifying it (only the server can). */
+/** Whether text has only characters of tokens: base64url and dots. Others fit into no sub-protocol of a socket, and some into no header. */
+export const isTokenText = (text: string) => /^[\w.-]+$/.test(text);
+
+/**
+ * Whether text is a whole URL with one of these schemes, and without a fragment. Browsers refuse to open sockets of others.
+ * @param schemes Such as `https`.
+ */
+export function isUrl(text: unknown, schemes: readonly string[]) {
+  if (typeof text !== "string" || text.includes("#")) return false;
+  try {
+    return schemes.includes(new URL(text).protocol.slice(0, -1));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Reads a participant token's payload without verifying it (only the server can).
+ * @throws {Error} When it is not a token.
+ */
 export function decodeToken(token: string): TokenPayload {
-  const payload = token.trim().split(".")[1];
+  if (typeof token !== "string") throw new TypeError("a participant token is text");
+  const trimmed = token.trim();
+  const [, payload] = trimmed.split(".");
   if (!payload) throw new TypeError("a participant token has three parts separated by dots");
+  if (!isTokenText(trimmed))
+    throw new TypeError("a participant token has no characters but base64url's and dots");
   const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
   const text = new TextDecoder().decode(Uint8Array.from(binary, char => char.charCodeAt(0)));
-  return JSON.parse(text);
+  const parsed = JSON.parse(text);
+  if (typeof parsed !== "object" || parsed === null)
+    throw new TypeError("a participant token has an object in it");
+  return parsed;
 }
 
 /**

@@ -66,6 +66,8 @@ export class ReceiveConnection implements Receiver {
   readonly #dialect: Dialect;
   readonly #retry = new Retry(RETRY_LAST_MS);
   #wants: ReadonlyMap<string, ReceiveWant> = new Map();
+  /** Those of them for whom there is no room now. */
+  #left: ReadonlySet<string> = new Set();
   #live: Live | undefined;
   /** The server's connection, also before its first offer. */
   #id: string | undefined;
@@ -92,6 +94,7 @@ export class ReceiveConnection implements Receiver {
   set(wants: ReadonlyMap<string, ReceiveWant>) {
     const before = this.#wants;
     this.#wants = new Map(wants);
+    this.#left = new Set([...this.#left].filter(id => wants.has(id)));
     for (const [id, { media }] of this.#wants) {
       if (before.has(id) && before.get(id)?.media !== media) this.#live?.places.tellAgain(id);
     }
@@ -149,22 +152,43 @@ export class ReceiveConnection implements Receiver {
   #tell() {
     const nothing = this.#wants.size === 0 && !this.#id;
     if (this.#isClosed || this.#stoppedBy || nothing || !this.#signals.isOpen) return;
-    const wanted = this.#dialect.describe(this.#fitting());
+    const fitting = this.#fitting();
+    // Whoever is told that there is no room may leave.
+    if (this.#isClosed) return;
+    const wanted = this.#dialect.describe(fitting);
     const text = JSON.stringify(wanted);
     if (text === this.#told) return;
     this.#told = text;
     this.#signals.tell("RECEIVE_CONFIGURE", { ...(this.#id && { connectionId: this.#id }), ...wanted });
   }
 
-  /** As many of those that are wanted as a server takes: the ones with the highest priority, and of these the first. */
+  /**
+   * As many of those that are wanted as a server takes: the ones with the highest priority, and of these the first. The others are told that
+   * there is no room, and stay wanted: each has a place as soon as one is free.
+   */
   #fitting(): ReceiveWant[] {
     const all = [...this.#wants.values()];
-    if (all.length <= PARTICIPANTS_MAX) return all;
-    all.sort((one, other) => other.priority - one.priority);
+    if (all.length > PARTICIPANTS_MAX) all.sort((one, other) => other.priority - one.priority);
+    const before = this.#left;
+    const left = all.slice(PARTICIPANTS_MAX).map(({ id }) => id);
+    this.#left = new Set(left);
     const message = `one connection receives at most ${PARTICIPANTS_MAX} participants`;
     const error = new StageError(message, { code: "STAGE_AT_CAPACITY", category: "SUBSCRIBE_ERROR" });
-    for (const { id } of all.slice(PARTICIPANTS_MAX)) this.#hooks.onProgress(id, "errored", error, true);
-    return all.slice(0, PARTICIPANTS_MAX);
+    const fitting = all.slice(0, PARTICIPANTS_MAX);
+    for (const id of left.filter(one => !before.has(one))) {
+      this.#hooks.onTracks(id, {});
+      this.#hooks.onProgress(id, "errored", error);
+    }
+    for (const { id } of fitting.filter(one => before.has(one.id))) {
+      this.#hooks.onProgress(id, "attempting");
+      this.#live?.places.tellAgain(id);
+    }
+    return fitting;
+  }
+
+  /** Whom the server is asked for. */
+  get #asked() {
+    return [...this.#wants.keys()].filter(id => !this.#left.has(id));
   }
 
   #onAnswerRefused(error: StageError) {
@@ -191,7 +215,7 @@ export class ReceiveConnection implements Receiver {
     }
     if (id) this.#id = id;
     for (const { id: participant, state, code, message } of this.#dialect.readStates(payload)) {
-      if (!this.#wants.has(participant)) continue;
+      if (!this.#wants.has(participant) || this.#left.has(participant)) continue;
       if (state === "WAITING") this.#hooks.onProgress(participant, "attempting");
       if (state !== "REFUSED") continue;
       const error = new StageError(message, { code, category: "SUBSCRIBE_ERROR" });
@@ -233,7 +257,10 @@ export class ReceiveConnection implements Receiver {
 
   #begin(offer: ReceiveOffer): Live {
     const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: offer.iceServers });
-    const places = new TrackPlaces(peer, (id, tracks) => this.#hooks.onTracks(id, tracks));
+    const places = new TrackPlaces(peer, (id, tracks) => {
+      // Whoever has lost its place is received until the server has taken it away.
+      if (!this.#left.has(id)) this.#hooks.onTracks(id, tracks);
+    });
     const { connectionId: id, revision, sdp } = offer;
     const live: Live = { id, peer, places, read: new Set(), wasConnected: false, sdp, revision };
     this.#live = live;
@@ -259,7 +286,8 @@ export class ReceiveConnection implements Receiver {
         live.places.tellAll();
         break;
       case "disconnected":
-        for (const id of live.places.ids) this.#hooks.onProgress(id, "attempting");
+        for (const id of live.places.ids.filter(one => !this.#left.has(one)))
+          this.#hooks.onProgress(id, "attempting");
         this.#watchOverdue();
         this.#restart();
         break;
@@ -310,7 +338,7 @@ export class ReceiveConnection implements Receiver {
       for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "errored", error, true);
       return;
     }
-    for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "attempting", error);
+    for (const id of this.#asked) this.#hooks.onProgress(id, "attempting", error);
     this.#watchOverdue();
     this.#tellIn(this.#retry.next());
   }
@@ -323,7 +351,7 @@ export class ReceiveConnection implements Receiver {
       return;
     }
     const there = new Set(this.#live?.places.ids);
-    for (const id of this.#wants.keys()) {
+    for (const id of this.#asked) {
       if (!there.has(id)) this.#hooks.onProgress(id, "errored", error, true);
     }
   }
@@ -375,7 +403,7 @@ export class ReceiveConnection implements Receiver {
     this.#overdueTimer ??= setTimeout(() => {
       const message = `nothing is received after ${OVERDUE_MS / 1000} s`;
       const error = new StageError(message, { code: "TIMEOUT", category: "SUBSCRIBE_ERROR" });
-      for (const id of this.#wants.keys()) this.#hooks.onProgress(id, "errored", error);
+      for (const id of this.#asked) this.#hooks.onProgress(id, "errored", error);
     }, OVERDUE_MS);
   }
 }

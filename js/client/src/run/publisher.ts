@@ -21,6 +21,8 @@ export interface PublisherHooks {
     isFinal?: boolean,
     isReplaced?: boolean,
   ): void;
+  /** A track that is published has ended. */
+  onEnded(): void;
 }
 
 export interface PublisherSetup {
@@ -38,17 +40,26 @@ interface Publication {
   attempt: number;
   session: MediaSession;
   streams: LocalStageStream[];
-  /** Ends listening to the streams' mutes. */
+  /** Ends listening to the streams' mutes and ends. */
   unwatch: (() => void)[];
   inserter: Inserter | undefined;
   overdue: ReturnType<typeof setTimeout> | undefined;
 }
+
+/** Publications that begin at once, one after the other; then one a second. Answers of a strategy can alternate faster than connections end. */
+const STARTS_MAX = 3;
+const START_EVERY_MS = 1000;
 
 const kindOf = (stream: LocalStageStream) => (stream.streamType === StreamType.AUDIO ? "audio" : "video");
 
 export class Publisher {
   readonly #setup: PublisherSetup;
   #current: Publication | undefined;
+  /** What is published as soon as there may be another connection. */
+  #next: { attempt: number; streams: LocalStageStream[] } | undefined;
+  #nextTimer: ReturnType<typeof setTimeout> | undefined;
+  /** When the last connections were begun, at most {@link STARTS_MAX}. */
+  #startedAt: number[] = [];
 
   constructor(setup: PublisherSetup) {
     this.#setup = setup;
@@ -56,6 +67,25 @@ export class Publisher {
 
   /** Publishes these streams; what was published before ends as soon as they take its place. */
   start(attempt: number, streams: LocalStageStream[]) {
+    clearTimeout(this.#nextTimer);
+    const waitMs = this.#waitMs();
+    this.#next = { attempt, streams };
+    if (waitMs > 0) this.#nextTimer = setTimeout(() => this.#begin(), waitMs);
+    else this.#begin();
+  }
+
+  /** How long there may be no other connection. */
+  #waitMs() {
+    const [first] = this.#startedAt;
+    if (this.#startedAt.length < STARTS_MAX) return 0;
+    return Math.max(0, first + STARTS_MAX * START_EVERY_MS - performance.now());
+  }
+
+  #begin() {
+    if (!this.#next) return;
+    const { attempt, streams } = this.#next;
+    this.#next = undefined;
+    this.#startedAt = [...this.#startedAt, performance.now()].slice(-STARTS_MAX);
     const before = this.#current;
     const { events, token, headers } = this.#setup;
     const session = new MediaSession(
@@ -80,7 +110,7 @@ export class Publisher {
       ...{ inserter: undefined, overdue: undefined },
     };
     this.#current = publication;
-    this.#watchMutes(publication);
+    this.#watchTracks(publication);
     session.addEventListener("statechange", () => {
       if (before && session.state !== "connecting") this.#end(before);
       this.#onState(publication);
@@ -90,6 +120,7 @@ export class Publisher {
 
   /** Sends other tracks of the same kinds over the same connection. */
   replace(attempt: number, streams: LocalStageStream[]) {
+    if (this.#next?.attempt === attempt) this.#next = { attempt, streams };
     const publication = this.#current;
     if (publication?.attempt !== attempt) return;
     const senders = publication.session.connection?.getSenders() ?? [];
@@ -106,11 +137,13 @@ export class Publisher {
       own?.replaceTrack(track).catch(() => {});
     }
     publication.streams = streams;
-    this.#watchMutes(publication);
+    this.#watchTracks(publication);
   }
 
   /** Publishes nothing any more. */
   stop() {
+    clearTimeout(this.#nextTimer);
+    this.#next = undefined;
     if (this.#current) this.#end(this.#current);
     this.#current = undefined;
   }
@@ -153,13 +186,17 @@ export class Publisher {
     }
   }
 
-  #watchMutes(publication: Publication) {
+  #watchTracks(publication: Publication) {
     for (const unwatch of publication.unwatch.splice(0)) unwatch();
     for (const stream of publication.streams) {
       const kind = kindOf(stream);
       const tell = () => publication.session.setMuted(kind, stream.isMuted);
       publication.unwatch.push(stateOf(stream.mediaStreamTrack).watch(tell));
       tell();
+      const { mediaStreamTrack: track } = stream;
+      const onEnded = () => this.#setup.hooks.onEnded();
+      track.addEventListener?.("ended", onEnded);
+      publication.unwatch.push(() => track.removeEventListener?.("ended", onEnded));
     }
   }
 

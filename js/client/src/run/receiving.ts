@@ -3,6 +3,7 @@
 import { JitterBufferMinDelay } from "../stage/enums.js";
 import type { StageStrategy, SubscribeConfiguration } from "../stage/strategy.js";
 import type { Seat } from "./roster.js";
+import { ask } from "./wishes.js";
 
 /** Milliseconds of the presets. The service does not document its own. */
 const DELAY_MS: Record<JitterBufferMinDelay, number | null> = {
@@ -24,8 +25,8 @@ export function targetDelayOf(configuration: SubscribeConfiguration | undefined)
 /** The layer that a strategy prefers of a participant's pictures, as the server names it: its rid, or its label. */
 export function preferenceOf(strategy: StageStrategy, seat: Seat): string | undefined {
   const stream = seat.streams.video;
-  if (!stream || !strategy.preferredLayerForStream) return undefined;
-  const preferred = strategy.preferredLayerForStream(seat.info, stream);
+  if (!stream) return undefined;
+  const preferred = ask(() => strategy.preferredLayerForStream?.(seat.info, stream), undefined);
   if (typeof preferred === "string") return preferred || undefined;
   return preferred ? preferred.rid || preferred.label : undefined;
 }

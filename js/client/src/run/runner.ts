@@ -49,6 +49,10 @@ export class Runner {
       if (progress === "errored" && error) this.#report(toStageError(error, "PUBLISH_ERROR"));
       this.dispatch({ is: "publishing", attempt, progress, isFinal, isReplaced });
     },
+    onEnded: () => {
+      this.#askAboutPublishing();
+      this.#wish(false);
+    },
   };
   #state: EngineState = INITIAL;
   readonly #inputs: Input[] = [];
@@ -58,6 +62,8 @@ export class Runner {
   #publisher: Publisher | undefined;
   #receiver: Receiver | undefined;
   #streams: LocalStageStream[] = [];
+  /** Whether the application was told that all that it wants to publish has ended. */
+  #areEnded = false;
   readonly #wants = new Map<string, ReceiveWant>();
   readonly #configurations = new Map<string, SubscribeConfiguration>();
   #overdueTimer: ReturnType<typeof setTimeout> | undefined;
@@ -88,7 +94,12 @@ export class Runner {
     });
     this.#joining = { promise, ...settle };
     const payload = this.#host.payload();
-    this.dispatch({ is: "join", own: payload.jti, may: permissionsOf(payload) });
+    try {
+      this.dispatch({ is: "join", own: payload.jti, may: permissionsOf(payload) });
+    } catch (cause) {
+      const { FAILED } = StageErrorCode;
+      this.end(StageLeftReason.UNKNOWN, new StageError(`${cause}`, FAILED, StageErrorCategory.JOIN_ERROR));
+    }
     return promise;
   }
 
@@ -100,6 +111,12 @@ export class Runner {
     this.#joining = undefined;
     this.dispatch({ is: "leave", reason });
     joining?.reject(left);
+  }
+
+  /** Leaves by no wish of the application. Whoever is just joining is told why; a stage that was joined ends in order. */
+  end(reason: StageLeftReason, error?: StageError) {
+    if (error && this.#state.phase === "joining") this.#report(error);
+    this.leave(reason, error);
   }
 
   /** Asks the strategy about everything. @param isAsked Whether the application asked for it. */
@@ -213,6 +230,7 @@ export class Runner {
     globalThis.removeEventListener?.("pagehide", this.#onPageHide);
     this.#wants.clear();
     this.#configurations.clear();
+    this.#areEnded = false;
     this.#receiver?.close();
     this.#publisher?.stop();
     this.#socket?.close();
@@ -233,9 +251,8 @@ export class Runner {
     if (socket.state !== "failed" || !socket.error) return;
     const error = toStageError(socket.error, "JOIN_ERROR");
     const reason = LEFT[socket.error.code] ?? StageLeftReason.UNKNOWN;
-    // A stage that is left for these reasons ends in order; whoever is just joining is told by the error.
-    if (reason === StageLeftReason.UNKNOWN || this.#state.phase === "joining") this.#report(error);
-    this.leave(reason, error);
+    if (reason === StageLeftReason.UNKNOWN && this.#state.phase !== "joining") this.#report(error);
+    this.end(reason, error);
   }
 
   #onStageState(socket: Socket) {
@@ -306,9 +323,16 @@ export class Runner {
 
   #askAboutPublishing() {
     const { strategy, local } = this.#host;
-    const { shouldPublish, streams } = askAboutPublishing(strategy(), local, this.#state.may.publish);
+    const { may } = this.#state;
+    const { shouldPublish, streams, areEnded } = askAboutPublishing(strategy(), local, may.publish);
     this.#streams = streams;
     this.#wished = { ...this.#wished, shouldPublish, streams: wishFor(streams) };
+    const wereEnded = this.#areEnded;
+    this.#areEnded = areEnded;
+    if (!areEnded || wereEnded) return;
+    const { FAILED } = StageErrorCode;
+    const message = "the tracks to be published have ended";
+    this.#report(new StageError(message, FAILED, StageErrorCategory.PUBLISH_ERROR, "NO_TRACKS"));
   }
 
   #askAboutReceiving(id: string) {

@@ -1,13 +1,19 @@
 /** What a participant token says to its holder. Not verified: only the server can. */
 
-import { decodeToken, type TokenPayload } from "../connections/signalling.js";
+import { decodeToken, isUrl, type TokenPayload } from "../connections/signalling.js";
 import type { Permissions } from "../engine/state.js";
 import { StageError, StageErrorCategory, StageErrorCode } from "../stage/errors.js";
 
 /** The members that an exchanged token must have like the one before ("Token Exchange" of the user guide). */
 const KEPT = ["topic", "resource", "jti", "whip_url", "events_url"] as const;
 
+/** The URLs among them, and their schemes. */
+const URLS = { events_url: ["ws", "wss", "http", "https"], whip_url: ["http", "https"] } as const;
+
 const { JOIN_ERROR } = StageErrorCategory;
+
+/** A token without the space that was pasted with it; nothing for what is no text. */
+export const trimmed = (token: unknown) => (typeof token === "string" ? token.trim() : "");
 
 /**
  * Reads a token.
@@ -19,9 +25,15 @@ export function readToken(token: string): TokenPayload {
     for (const name of KEPT) {
       if (typeof payload[name] !== "string") throw new TypeError(`the participant token has no ${name}`);
     }
+    for (const name of ["events_url", "whip_url"] as const) {
+      if (!isUrl(payload[name], URLS[name])) {
+        throw new TypeError(`${name} of the participant token is no URL of ${URLS[name].join(", ")}`);
+      }
+    }
     return payload;
   } catch (error) {
-    throw new StageError(`${error}`, StageErrorCode.TOKEN_MALFORMED, JOIN_ERROR);
+    const { message = `${error}` } = error as Partial<Error>;
+    throw new StageError(message, StageErrorCode.TOKEN_MALFORMED, JOIN_ERROR);
   }
 }
 

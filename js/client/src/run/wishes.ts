@@ -25,7 +25,7 @@ const MEDIA: Record<SubscribeType, Media> = {
 };
 
 /** An answer; a strategy that throws wishes for nothing, and its error is reported like one that nobody caught. */
-function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
+export function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
   try {
     return question();
   } catch (error) {
@@ -36,19 +36,22 @@ function ask<Answer>(question: () => Answer, otherwise: Answer): Answer {
   }
 }
 
-/** What is to be published: one stream of each kind, the first that is named. */
+/** What is to be published: one stream of each kind, the first that is named; nothing if all of them have ended (`areEnded`). */
 export function askAboutPublishing(
   strategy: StageStrategy,
   local: StageParticipantInfo,
   mayPublish: boolean,
 ) {
   const shouldPublish = mayPublish && ask(() => strategy.shouldPublishParticipant(local) === true, false);
-  // Applications leave gaps for devices that are off.
-  const named = shouldPublish ? ask(() => (strategy.stageStreamsToPublish() ?? []).filter(Boolean), []) : [];
+  // Applications leave gaps for devices that are off, and name what is no stream.
+  const named = shouldPublish
+    ? ask(() => (strategy.stageStreamsToPublish() ?? []).filter(one => one?.mediaStreamTrack), [])
+    : [];
   const streams = [StreamType.AUDIO, StreamType.VIDEO].flatMap(
     type => named.find(stream => stream.streamType === type) ?? [],
   );
-  return { shouldPublish, streams };
+  const areEnded = streams.length > 0 && streams.every(one => one.mediaStreamTrack.readyState === "ended");
+  return { shouldPublish, streams: areEnded ? [] : streams, areEnded };
 }
 
 /** How a participant is to be received. */
@@ -63,7 +66,9 @@ export function askAboutReceiving(
     configuration,
     wish: {
       media: MEDIA[type] ?? "NONE",
-      priority: Math.min(10, Math.max(0, Math.round(priority))),
+      priority: Number.isFinite(priority)
+        ? Math.min(10, Math.max(0, Math.round(priority)))
+        : DEFAULT_PRIORITY,
       isHighestFirst: simulcast?.initialLayerPreference === InitialLayerPreference.HIGHEST_QUALITY,
       readsMessages: inBandMessaging?.enabled === true,
     },

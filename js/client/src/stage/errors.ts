@@ -27,6 +27,7 @@ const NEAREST: Record<string, StageErrorCode> = {
   DTLS_FAILED: StageErrorCode.TIMEOUT,
   ICE_FAILED: StageErrorCode.TIMEOUT,
   TOKEN_REVOKED: StageErrorCode.TOKEN_NOT_ALLOWED,
+  CONNECTION_TOKEN_INVALID: StageErrorCode.TOKEN_MALFORMED,
 };
 
 /**

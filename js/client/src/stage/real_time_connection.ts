@@ -1,7 +1,7 @@
 /** A connection that several stages share: the class of the service's SDK. */
 
 import { Retry } from "../connections/retry.js";
-import { decodeToken } from "../connections/signalling.js";
+import { decodeToken, isUrl } from "../connections/signalling.js";
 import { SharedReceiver } from "../receive/shared.js";
 import { TypedEmitter } from "./emitter.js";
 import { RealTimeConnectionError, RealTimeConnectionErrorCode } from "./errors.js";
@@ -49,7 +49,7 @@ export type ConnectionEnd = "asked" | "lost" | "revoked";
 
 /** A stage that uses the connection. */
 interface Member {
-  leave(why: ConnectionEnd): void;
+  leave(why: ConnectionEnd, error?: RealTimeConnectionError): void;
 }
 
 /**
@@ -69,11 +69,13 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
   #timer: ReturnType<typeof setTimeout> | undefined;
   #giveUpTimer: ReturnType<typeof setTimeout> | undefined;
   #unanswered = 0;
+  /** How often it was connected or ended: what was begun before is late. */
+  #opening = 0;
 
   /** @throws {RealTimeConnectionError} CONNECTION_TOKEN_INVALID or CONNECTION_TOKEN_EXPIRED. */
   constructor(connectionToken: string) {
     super();
-    this.#token = connectionToken.trim();
+    this.#token = typeof connectionToken === "string" ? connectionToken.trim() : "";
     this.#payload = readConnectionToken(this.#token);
     this.#checkExpiry();
   }
@@ -89,6 +91,7 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
   connect() {
     if (this.#state !== RealTimeConnectionState.DISCONNECTED) return;
     this.#checkExpiry();
+    this.#opening += 1;
     this.#retry.reset();
     this.#set(RealTimeConnectionState.CONNECTING);
     this.#giveUpLater();
@@ -137,9 +140,15 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
 
   #open() {
     const base = this.#payload.events_url.replace(/\/events\/*$/, "").replace(/\/+$/, "");
-    const socket = new WebSocket(`${base}/connection`, [this.#token]);
-    this.#socket = socket;
     this.#unanswered = 0;
+    let socket: WebSocket;
+    try {
+      socket = new WebSocket(`${base}/connection`, [this.#token]);
+    } catch (cause) {
+      this.#onUnopenable(cause);
+      return;
+    }
+    this.#socket = socket;
     socket.addEventListener("message", ({ data }) => {
       if (this.#socket === socket) this.#take(`${data}`);
     });
@@ -148,6 +157,15 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
     });
     socket.addEventListener("close", ({ code, reason }) => {
       if (this.#socket === socket) this.#onClose(code, reason);
+    });
+  }
+
+  /** The runtime refuses the socket, or has none: it would again. Told later, when whoever connects is a member. */
+  #onUnopenable(cause: unknown) {
+    const opening = this.#opening;
+    queueMicrotask(() => {
+      if (this.#opening !== opening) return;
+      this.#end("lost", new RealTimeConnectionError(`no socket can be opened: ${cause}`, CONNECTION_FAILED));
     });
   }
 
@@ -216,14 +234,17 @@ export class RealTimeConnection extends TypedEmitter<RealTimeConnectionEventMap>
     if (this.#state === RealTimeConnectionState.DISCONNECTED) return;
     clearTimeout(this.#timer);
     clearTimeout(this.#giveUpTimer);
-    for (const member of [...this.#members]) member.leave(why);
-    this.#members.clear();
+    this.#opening += 1;
     this.#receiver?.close();
     this.#receiver = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close(1000);
+    const members = [...this.#members];
+    this.#members.clear();
+    // Whoever joins again because of it finds a connection that can be connected.
     this.#set(RealTimeConnectionState.DISCONNECTED, error);
+    for (const member of members) member.leave(why, error);
   }
 
   #set(state: RealTimeConnectionState, error?: RealTimeConnectionError) {
@@ -244,6 +265,9 @@ function readConnectionToken(token: string): ConnectionPayload {
   }
   for (const name of ["jti", "account_id", "region", "events_url"] as const) {
     if (typeof payload?.[name] !== "string" || !payload[name]) throw invalid(`has no ${name}`);
+  }
+  if (!isUrl(payload.events_url, ["ws", "wss", "http", "https"])) {
+    throw invalid("has an events_url that is no URL of ws, wss, http, https");
   }
   const { exp, iat } = payload;
   if (typeof exp !== "number" || typeof iat !== "number") throw invalid("has no exp and iat in seconds");

@@ -18,12 +18,12 @@ export interface Use {
 
 /**
  * Uses a connection for a stage.
- * @param onForced Called when the connection makes the stage leave.
+ * @param onForced Called when the connection makes the stage leave, with the error unless the application asked for it.
  * @throws {RealTimeConnectionError} CONNECTION_NOT_RECOGNIZED.
  */
 export function useConnection(
   connection: RealTimeConnection | undefined,
-  onForced: (why: ConnectionEnd) => void,
+  onForced: (why: ConnectionEnd, error?: RealTimeConnectionError) => void,
 ): Use | undefined {
   if (connection === undefined) return undefined;
   if (!(connection instanceof RealTimeConnection)) {

@@ -4,13 +4,20 @@ import type { TokenPayload } from "../connections/signalling.js";
 import type { Host } from "../run/host.js";
 import { localInfo, renewLocal } from "../run/roster.js";
 import { Runner } from "../run/runner.js";
-import { checkExchange, permissionsOf, readToken } from "../run/token.js";
+import { checkExchange, permissionsOf, readToken, trimmed } from "../run/token.js";
 import { TypedEmitter } from "./emitter.js";
 import { StageEvents, StageLeftReason } from "./enums.js";
-import { codeOf, StageError, StageErrorCategory, StageErrorCode } from "./errors.js";
+import {
+  codeOf,
+  type RealTimeConnectionError,
+  RealTimeConnectionErrorCode,
+  StageError,
+  StageErrorCategory,
+  StageErrorCode,
+} from "./errors.js";
 import type { StageEventMap } from "./events.js";
 import type { StageParticipantInfo } from "./participant.js";
-import type { RealTimeConnection } from "./real_time_connection.js";
+import type { ConnectionEnd, RealTimeConnection } from "./real_time_connection.js";
 import { useConnection } from "./shared.js";
 import type { StageStrategy } from "./strategy.js";
 
@@ -25,6 +32,12 @@ const LEFT_WITH = {
 };
 
 const { JOIN_ERROR } = StageErrorCategory;
+
+/** Why a join is rejected whose shared connection ended. */
+function joinErrorOf(why: ConnectionEnd, { message, code }: RealTimeConnectionError): StageError {
+  const reason = why === "revoked" ? "TOKEN_REVOKED" : RealTimeConnectionErrorCode[code];
+  return new StageError(message, codeOf(reason), JOIN_ERROR, reason);
+}
 
 export interface StageConfiguration {
   /** Joins over a connection that several stages share. */
@@ -59,13 +72,15 @@ export class Stage extends TypedEmitter<StageEventMap> {
    * @throws {StageError} TOKEN_MALFORMED.
    * @throws {RealTimeConnectionError} CONNECTION_NOT_RECOGNIZED, for a connection of another copy of this library.
    */
-  constructor(token: string, strategy: StageStrategy, configuration: StageConfiguration = {}) {
+  constructor(token: string, strategy: StageStrategy, configuration?: StageConfiguration) {
     super();
-    this.#token = token.trim();
+    this.#token = trimmed(token);
     this.#payload = readToken(this.#token);
     this.#strategy = strategy;
     this.#local = localInfo(this.#payload, permissionsOf(this.#payload));
-    this.#connection = useConnection(configuration.connection, why => this.#runner.leave(LEFT_WITH[why]));
+    this.#connection = useConnection(configuration?.connection, (why, error) =>
+      this.#runner.end(LEFT_WITH[why], error && joinErrorOf(why, error)),
+    );
     this.#runner = new Runner(this.#host());
     // Applications hand these over without the stage they belong to.
     this.join = this.join.bind(this);
@@ -94,7 +109,9 @@ export class Stage extends TypedEmitter<StageEventMap> {
 
   /**
    * Joins the stage. Resolves once it is connected; publishing and subscribing follow by the strategy.
-   * @throws {StageError} (rejects) When the server refuses, nothing was reached for 30 seconds, or the stage was left meanwhile.
+   * @throws {StageError} (rejects) When the server refuses, no socket can be opened, nothing was reached for 30 seconds, the shared
+   * connection ended (`reason` TOKEN_REVOKED or CONNECTION_FAILED …), or the stage was left meanwhile. All but the last are told by ERROR too.
+   * @throws {RealTimeConnectionError} (rejects) CONNECTION_TOKEN_EXPIRED, for a stage on a shared connection.
    */
   async join(): Promise<void> {
     this.#connection?.use();
@@ -124,7 +141,7 @@ export class Stage extends TypedEmitter<StageEventMap> {
    * token stays in use.
    */
   exchangeToken(token: string): Promise<void> {
-    const exchanged = this.#exchange.then(() => this.#exchangeNow(token.trim()));
+    const exchanged = this.#exchange.then(() => this.#exchangeNow(trimmed(token)));
     this.#exchange = exchanged.catch(() => {});
     return exchanged;
   }

@@ -29,8 +29,8 @@ export interface SubscribeConfiguration {
 }
 
 /**
- * The wishes of an application. They are asked for at {@link Stage.join}, {@link Stage.refreshStrategy} and when participants come; only
- * what differs from before is done. An answer does not depend on what is already so: who is wished for is subscribed to as soon as it
+ * The wishes of an application. They are asked for at {@link Stage.join}, {@link Stage.refreshStrategy} when participants come, and when a
+ * published track ends; only what differs from before is done. An answer does not depend on what is already so: who is wished for is subscribed to as soon as it
  * publishes.
  */
 export interface StageStrategy {

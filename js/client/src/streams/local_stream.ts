@@ -29,8 +29,14 @@ export class LocalStageStream implements StageStream {
   readonly #state: TrackState;
   readonly #memory = new QualityMemory();
 
-  /** @throws {RangeError} For a rate that is not a positive number, and for more than three layers. */
+  /**
+   * @throws {TypeError} For what is no track.
+   * @throws {RangeError} For a rate that is not a positive number, and for more than three layers.
+   */
   constructor(track: MediaStreamTrack, config: StageVideoConfiguration | StageAudioConfiguration = {}) {
+    if (track?.kind !== "audio" && track?.kind !== "video") {
+      throw new TypeError("a LocalStageStream is made of a MediaStreamTrack of sound or pictures");
+    }
     this.id = track.id;
     this.streamType = track.kind === "audio" ? StreamType.AUDIO : StreamType.VIDEO;
     this.mediaStreamTrack = track;
