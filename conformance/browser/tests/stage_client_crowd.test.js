@@ -1,57 +1,18 @@
 /** A stage of js/client with many participants, and with layers. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { afterEach, test } from "node:test";
+import { endPublishers, publishCard } from "../support/crowd.js";
 import { stages, useScene } from "../support/scene.js";
-import { ROOT } from "../support/server.js";
 import { StagePage } from "../support/stage_pages.js";
 import { eventually } from "../support/wait.js";
 
 useScene("browser_stage_crowd", { closesPages: true });
 
+afterEach(endPublishers);
+
 /** How long a busy server may take until it has let everybody in. */
 const CROWD_MS = 90_000;
-
-/** Test cards on the air, encoded beforehand. @type {Card[]} */
-const cards = [];
-afterEach(() => {
-  for (const card of cards.splice(0)) card.end();
-});
-
-/** One that publishes a test card, and tries again when a busy server refuses it. */
-class Card {
-  isOver = false;
-
-  /** @param {{ token: string, participantId: string }} made */
-  constructor({ token, participantId }) {
-    this.id = participantId;
-    this.environment = { ...process.env, RESTAGE_TOKEN: token };
-    this.begin();
-  }
-
-  begin() {
-    const binary = process.env.RESTAGE_BINARY ?? join(ROOT, "target", "debug", "restage");
-    this.process = spawn(binary, ["publish", "--fps", "10", "--video-bps", "50000"], {
-      stdio: "ignore",
-      env: this.environment,
-    });
-    this.process.once("exit", () => this.isOver || this.begin());
-  }
-
-  end() {
-    this.isOver = true;
-    this.process.kill("SIGKILL");
-  }
-}
-
-/** @param {string} arn @param {string} userId */
-async function publishCard(arn, userId) {
-  const card = new Card(await stages.token(arn, { userId, capabilities: ["PUBLISH"] }));
-  cards.push(card);
-  return card;
-}
 
 test("four participants all see each other", async () => {
   const arn = await stages.create("four");

@@ -1,13 +1,19 @@
 /** The stage of js/client in Firefox: it sees Chromium, and is seen. */
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
 
 import { FIREFOX, launchFirefox } from "../../interop/clients/firefox.js";
+import { endPublishers, makeClip, publishClip } from "../support/crowd.js";
 import { site, stages, useScene } from "../support/scene.js";
 import { StagePage } from "../support/stage_pages.js";
 import { eventually } from "../support/wait.js";
+
+/** How long a busy server may take until it has let everybody in. */
+const CROWD_MS = 90_000;
 
 /** Why there is no Firefox, or nothing; says so, and fails in CI, where nothing is skipped. */
 function whyNoFirefox() {
@@ -30,6 +36,7 @@ if (skip) {
     firefox = await launchFirefox({ isLoopbackUsed: true });
   });
   after(() => firefox?.close());
+  afterEach(endPublishers);
 
   /** Opens the page in Firefox, and joins. @param {string} arn @param {string} userId @param {string} wishes */
   async function joinInFirefox(arn, userId, wishes) {
@@ -62,4 +69,28 @@ if (skip) {
     await ann.leave();
     await bob.shows(ann, []);
   });
+
+  for (const count of [4, 12]) {
+    test(`Firefox among ${count} participants sees all the others by one connection`, async () => {
+      const directory = mkdtempSync(join(tmpdir(), "restage-clip."));
+      try {
+        const clip = makeClip(directory);
+        const arn = await stages.create(`firefox-${count}`);
+        const others = [];
+        for (let index = 1; index < count; index++)
+          others.push(await publishClip(arn, `clip-${index}`, clip));
+        const ann = await joinInFirefox(arn, "ann", "publish");
+        for (const other of others) await ann.shows(other, undefined, CROWD_MS);
+        for (const other of others) await ann.movesOn(other, CROWD_MS);
+        // One to publish, and one to receive all the others; a third if a busy machine interrupted one of them.
+        assert.ok((await ann.connections()) <= 3, "all are received over one connection");
+        const gone = others.pop();
+        gone?.end();
+        await ann.shows(/** @type {any} */ (gone), []);
+        for (const other of others) await ann.movesOn(other, CROWD_MS);
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
+  }
 }
