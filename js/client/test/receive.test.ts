@@ -92,6 +92,44 @@ test("wishes that change together are told together, and the same wishes only on
   connection.close();
 });
 
+test("whoever a busy server refuses is asked for again, and is said to be late after a while", async () => {
+  const { connection, of, progress, first } = open();
+  await first();
+  progress.length = 0;
+  const refuse = (code: string) =>
+    connection.take("RECEIVE_CONFIGURED", {
+      connectionId: "c1",
+      receive: [{ remoteParticipantId: "bob", state: "REFUSED", code, message: "why" }],
+    });
+  let now = 0;
+  const clock = mock.method(performance, "now", () => now);
+  connection.set(wants(want("ann"), want("bob")));
+  mock.timers.tick(10);
+  for (let seconds = 0; seconds < 40; seconds += 8) {
+    const before = of("RECEIVE_CONFIGURE").length;
+    refuse("STAGE_AT_CAPACITY");
+    now += 8000;
+    mock.timers.tick(8000);
+    assert.equal(of("RECEIVE_CONFIGURE").length, before + 1, `after ${seconds} s`);
+  }
+  refuse("STAGE_AT_CAPACITY");
+  const told = progress.map(([, to, code]) => (code ? `${to} ${code}` : to));
+  assert.deepEqual(told, [...Array(4).fill("attempting"), "errored STAGE_AT_CAPACITY"]);
+  connection.take("RECEIVE_STATE", {
+    connectionId: "c1",
+    receive: [{ remoteParticipantId: "bob", state: "ATTACHED" }],
+  });
+  assert.deepEqual(progress.at(-1), ["bob", "attempting", undefined, false]);
+  mock.timers.tick(8000);
+  const asked = of("RECEIVE_CONFIGURE").length;
+  refuse("TOKEN_NOT_ALLOWED");
+  mock.timers.tick(60_000);
+  assert.equal(of("RECEIVE_CONFIGURE").length, asked, "what does not pass is not asked for again");
+  assert.deepEqual(progress.at(-1), ["bob", "errored", "TOKEN_NOT_ALLOWED", true]);
+  clock.mock.restore();
+  connection.close();
+});
+
 test("nobody is wanted: nothing is told", () => {
   const { connection, said } = open();
   connection.set(wants());

@@ -72,11 +72,13 @@ test("stages are told together, and each hears of its own participants", async (
       { stageId: "one", participantId: "eve", receive: [{ remoteParticipantId: "ann", state: "ATTACHED" }] },
       {
         ...{ stageId: "two", participantId: "eve" },
-        receive: [{ remoteParticipantId: "bob", state: "REFUSED", code: "BUSY", message: "why" }],
+        receive: [
+          { remoteParticipantId: "bob", state: "REFUSED", code: "TOKEN_NOT_ALLOWED", message: "why" },
+        ],
       },
     ],
   });
-  assert.deepEqual([one.told, two.told], [[], [["bob", "errored", "BUSY"]]]);
+  assert.deepEqual([one.told, two.told], [[], [["bob", "errored", "TOKEN_NOT_ALLOWED"]]]);
   await offer(
     1,
     "0:audio 1:video 2:audio 3:video",

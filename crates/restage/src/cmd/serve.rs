@@ -51,6 +51,7 @@ impl Args {
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.resolve()?;
+    keep_pages_small();
     logging::count_panics(config.log_format);
     let logging = logging::start(config.log_format, config.otlp_endpoint.as_deref())?;
     let runtime = api::runtime()?;
@@ -59,6 +60,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.shutdown_timeout(BLOCKED_MAX);
     drop(logging);
     code
+}
+
+/// Has the kernel give memory in pages of 4 KiB. The allocator asks for pages of 2 MiB, each of which stays whole while anything in it is in use: a
+/// server that composes took 80 to 120 MB with them and 46 to 68 MB without. Processes that it starts inherit this.
+fn keep_pages_small() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::debug!(%error, "the kernel gives large pages");
+    }
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {

@@ -21,6 +21,8 @@ const TELL_AGAIN_MS = 1000;
 const COLLECT_MS = 10;
 /** The codes after which the connection is not opened again by itself. */
 const FINAL = ["REPLACED"];
+/** Why a participant is refused for now: a busy server, or one that is full. It is asked for again by itself, as by WHEP. */
+const PASSING = ["STAGE_AT_CAPACITY", "BUSY", "TOO_OFTEN", "INTERNAL"];
 /** Refusals of an answer after which the connection is of no use. After the others it goes on as it was. */
 const USELESS = ["INVALID_SDP", "NO_CONNECTION"];
 /** Most participants that a server takes in one set. */
@@ -68,6 +70,10 @@ export class ReceiveConnection implements Receiver {
   #wants: ReadonlyMap<string, ReceiveWant> = new Map();
   /** Those of them for whom there is no room now. */
   #left: ReadonlySet<string> = new Set();
+  /** Since when participants are refused for now; and those of whom that was told. */
+  readonly #refusedSince = new Map<string, number>();
+  readonly #isRefusalTold = new Set<string>();
+  readonly #askAgain = new Retry(RETRY_LAST_MS);
   #live: Live | undefined;
   /** The server's connection, also before its first offer. */
   #id: string | undefined;
@@ -216,11 +222,41 @@ export class ReceiveConnection implements Receiver {
     if (id) this.#id = id;
     for (const { id: participant, state, code, message } of this.#dialect.readStates(payload)) {
       if (!this.#wants.has(participant) || this.#left.has(participant)) continue;
-      if (state === "WAITING") this.#hooks.onProgress(participant, "attempting");
-      if (state !== "REFUSED") continue;
+      if (state !== "REFUSED") {
+        this.#isRefusalTold.delete(participant);
+        const wasRefused = this.#refusedSince.delete(participant);
+        if (state === "WAITING" || wasRefused) this.#hooks.onProgress(participant, "attempting");
+        continue;
+      }
       const error = new StageError(message, { code, category: "SUBSCRIBE_ERROR" });
-      this.#hooks.onProgress(participant, "errored", error, true);
+      if (PASSING.includes(code)) this.#onRefusedForNow(participant, error);
+      else this.#hooks.onProgress(participant, "errored", error, true);
     }
+    for (const participant of this.#refusedSince.keys()) {
+      if (!this.#wants.has(participant)) this.#refusedSince.delete(participant);
+    }
+    if (this.#refusedSince.size === 0) this.#askAgain.reset();
+    else this.#tellAgain();
+  }
+
+  /** As what is overdue: it is said to be late after a while, and goes on being asked for. */
+  #onRefusedForNow(participant: string, error: StageError) {
+    const now = performance.now();
+    const since = this.#refusedSince.get(participant) ?? now;
+    this.#refusedSince.set(participant, since);
+    if (now - since < OVERDUE_MS) {
+      this.#hooks.onProgress(participant, "attempting");
+      return;
+    }
+    if (this.#isRefusalTold.has(participant)) return;
+    this.#isRefusalTold.add(participant);
+    this.#hooks.onProgress(participant, "errored", error);
+  }
+
+  /** Tells what is wanted again, though it is the same: whoever was refused is tried again then. */
+  #tellAgain() {
+    this.#told = undefined;
+    this.#tellIn(Math.max(TELL_AGAIN_MS, this.#askAgain.next()));
   }
 
   #onOffer(payload: Record<string, unknown>) {
@@ -363,6 +399,8 @@ export class ReceiveConnection implements Receiver {
     this.#live = undefined;
     this.#id = next;
     this.#told = undefined;
+    this.#refusedSince.clear();
+    this.#isRefusalTold.clear();
     live?.peer.close();
     live?.places.clear();
   }
