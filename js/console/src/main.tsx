@@ -11,9 +11,11 @@ import { render } from "preact";
 import { start } from "./api/live";
 import { takeKey } from "./api/session";
 import { App } from "./app";
+import { showSafely } from "./components/shown";
 import { readRoute } from "./routes";
 import { startTheme } from "./theme";
 
+showSafely();
 startTheme();
 takeKey();
 readRoute();

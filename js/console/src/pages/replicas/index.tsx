@@ -12,6 +12,7 @@ import { CopyButton } from "../../components/copy";
 import { Empty, StateBadge } from "../../components/feedback";
 import { Field, Form, Misfit, TextField, textOf } from "../../components/form";
 import { Lines } from "../../components/lines";
+import { Name } from "../../components/name";
 import { PageHead } from "../../components/page";
 import { type Column, Table } from "../../components/table";
 import { hrefOf, query } from "../../routes";
@@ -208,7 +209,10 @@ function Found({ shown, result, onGoOn }: FoundProps) {
       kind: "wide",
       cell: ({ destinationStageArn: arn }) => (
         <>
-          <a href={hrefOf("stages", idOf(arn))}>{nameOf(arn)}</a> <code>{idOf(arn)}</code>
+          <a href={hrefOf("stages", idOf(arn))}>
+            <Name text={nameOf(arn)} />
+          </a>{" "}
+          <code>{idOf(arn)}</code>
         </>
       ),
     },
