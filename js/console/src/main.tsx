@@ -19,8 +19,8 @@ showSafely();
 startTheme();
 takeKey();
 readRoute();
-addEventListener("hashchange", () => {
-  takeKey();
+addEventListener("hashchange", event => {
+  takeKey(event.oldURL);
   readRoute();
 });
 start();
