@@ -21,8 +21,8 @@ import { boto3Lines, CREDENTIALS, cliLines, rustLines, type Shown } from "./line
 import { type Result, readAll } from "./paginator";
 import "./replicas.css";
 
-/** What the service takes for maxResults. */
-const PAGE_MAX = 100;
+/** The most that ListParticipantReplicas takes for maxResults. */
+const PAGE_MAX = 50;
 
 interface Listed {
   shown: Shown;
@@ -69,7 +69,7 @@ export function ReplicasPage() {
         <Choice stageArn={stageArn} participantId={participantId} />
         <TextField label="MaxItems" name="maxItems" type="number" min={1} placeholder="all" />
         <TextField
-          label="PageSize (1 to 100)"
+          label={`PageSize (1 to ${PAGE_MAX})`}
           name="pageSize"
           type="number"
           min={1}
