@@ -34,6 +34,8 @@ const again = (reason: string) => sentence(`${reason}; trying again`);
 /** The sessions to which the server has answered: of the others it is not known whether it ever ran. */
 const answered = new WeakSet<MediaSession>();
 const ANSWERS: readonly string[] = ["live", "waiting", "unreachable"];
+/** The errors of which the server knows nothing. */
+const SILENCE: readonly string[] = ["TIMEOUT", "NO_TOKEN"];
 
 /** Whether the server has ever answered to a session. */
 export const hasAnswered = (session: MediaSession): boolean => answered.has(session);
@@ -41,7 +43,7 @@ export const hasAnswered = (session: MediaSession): boolean => answered.has(sess
 /** The state of a session. */
 export function describeSession(session: MediaSession): Told {
   const { state, error } = session;
-  if (ANSWERS.includes(state)) answered.add(session);
+  if (ANSWERS.includes(state) || (error && !SILENCE.includes(error.code))) answered.add(session);
   switch (state) {
     case "live":
     case "closed":

@@ -251,12 +251,12 @@ function show(media: MediaSession, payload: TokenPayload, url: string): void {
     return;
   }
   problem.value = told.problem;
-  if (told.problem && !hasAnswered(media)) {
+  if (!hasAnswered(media)) {
     // What the token says is not known to be true.
-    status.value = "";
+    status.value = told.problem ? "" : "Connecting…";
     label.value = `Publishing: ${told.label}`;
     const other = otherServer(url);
-    if (other) {
+    if (told.problem && other) {
       problem.value = `The token names the server ${other}, which was not reached; this page is from ${location.origin}. Trying again.`;
     }
     return;
