@@ -138,7 +138,7 @@ test("whoever is disconnected while publishing reads it", async () => {
   const { page } = await openStage(browser, await server.consoleUrl(), arn);
   await publishWith(page, zed.token);
   await page.getByText("Zed is live").waitFor();
-  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Close", exact: true }).click();
   await page.getByRole("button", { name: "Disconnect Zed in Short-stay" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Disconnect", exact: true }).click();
   await page.getByRole("button", { name: "Publish from here" }).click();

@@ -6,10 +6,13 @@ import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { promisify } from "node:util";
 
+import { ListParticipantReplicasCommand } from "@aws-sdk/client-ivs-realtime";
+
 import { openPage } from "../support/browser.js";
 import { goTo, idOf, openConsole } from "../support/console.js";
 import { browser, server, site, stages, useScene } from "../support/scene.js";
 import { ROOT } from "../support/server.js";
+import { eventually } from "../support/wait.js";
 
 const run = promisify(execFile);
 const BIN = join(ROOT, ".venv", "bin");
@@ -189,4 +192,35 @@ test("the lines are copied", async () => {
     await page.getByRole("button", { name: `Copy the lines for ${name}` }).click();
     assert.match(await page.evaluate(() => navigator.clipboard.readText()), expected);
   }
+});
+
+test("the page size goes as far as the service does", async () => {
+  const { page } = await openTable();
+  await list(page, { pageSize: "50" });
+  const field = page.getByLabel("PageSize (1 to 50)");
+  await field.fill("51");
+  assert.ok(await field.evaluate(each => !(/** @type {HTMLInputElement} */ (each).checkValidity())));
+  await assert.rejects(
+    stages.client.send(
+      new ListParticipantReplicasCommand({ sourceStageArn: source, participantId, maxResults: 51 }),
+    ),
+    /maxResults/,
+  );
+});
+
+test("another address of a page that is shown is another page, and the way back too", async () => {
+  const { page } = await openTable();
+  const field = page.getByLabel("Participant id");
+  const holds = id => eventually(async () => (await field.inputValue()) === id, `the field has ${id}`);
+  await holds(participantId);
+  await goTo(page, `replicas?${new URLSearchParams({ stage: source, participant: "xyz" })}`);
+  await holds("xyz");
+  await page.goBack();
+  await holds(participantId);
+  await goTo(page, "stages?find=table-7");
+  const search = page.getByLabel("Find a stage or a participant");
+  await eventually(async () => (await search.inputValue()) === "table-7", "it is searched for");
+  await goTo(page, "stages?find=table-8");
+  await eventually(async () => (await search.inputValue()) === "table-8", "another one is searched for");
+  await eventually(async () => (await page.locator(".stage").count()) === 1, "one is found");
 });

@@ -175,6 +175,67 @@ test("signing out forgets the session", async () => {
   await page.locator("#key-form").waitFor();
 });
 
+/** Follows a link within the page. */
+const follow = (page, hash) =>
+  page.evaluate(to => {
+    location.hash = to;
+  }, hash);
+
+test("a key in the address does not end a session that works, unless somebody says so", async () => {
+  const arn = await stages.create("Kept");
+  const { accessKeyId, secretAccessKey } = await server.credentials();
+  const { page } = await signIn(accessKeyId, secretAccessKey);
+  await page.locator(`.stage[data-stage="${arn}"]`).waitFor();
+  await goTo(page, `stages/${idOf(arn)}`);
+  await follow(page, "#key=AAAAAAAAAAAAAAAAAAAAAAAA");
+  const question = page.getByRole("dialog", { name: "Sign out, and use the key of the link?" });
+  await question.getByText(accessKeyId).waitFor();
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await question.waitFor({ state: "detached" });
+  // The page is as it was, and calls are signed as before.
+  assert.equal(await page.evaluate("location.hash"), `#/stages/${idOf(arn)}`);
+  await page.getByRole("heading", { level: 1, name: "Kept" }).waitFor();
+  const signed = await page.waitForRequest(request => request.url().endsWith("/console/api/state"));
+  assert.match((await signed.allHeaders()).authorization ?? "", /^AWS4-HMAC-SHA256/);
+  assert.equal(await page.evaluate("sessionStorage.getItem('restage-console-key')"), null);
+  // The server's own key is taken, when somebody wants it.
+  await follow(page, new URL(await server.consoleUrl()).hash);
+  await question.getByRole("button", { name: "Use the key" }).click();
+  await question.waitFor({ state: "detached" });
+  const carried = await page.waitForRequest(
+    async request =>
+      request.url().endsWith("/console/api/state") &&
+      /^Bearer /.test((await request.allHeaders()).authorization ?? ""),
+  );
+  assert.equal((await carried.response())?.status(), 200);
+  await page.getByRole("heading", { level: 1, name: "Kept" }).waitFor();
+  // The same key once more is no question.
+  await follow(page, new URL(await server.consoleUrl()).hash);
+  await page.waitForFunction("!location.hash.includes('key=')");
+  assert.equal(await question.count(), 0);
+});
+
+test("a key in the address of a tab that has one is asked about, and is taken if the old one is refused", async () => {
+  await stages.create("Tab");
+  const own = await server.consoleUrl();
+  const { page } = await openConsole(browser, own);
+  await page.locator(".stage").first().waitFor();
+  const kept = () => page.evaluate("sessionStorage.getItem('restage-console-key')");
+  const key = await kept();
+  const forged = `${server.url}/console/?other#key=AAAAAAAAAAAAAAAAAAAAAAAA`;
+  await page.goto(forged);
+  const question = page.getByRole("dialog", { name: "Sign out, and use the key of the link?" });
+  await question.getByRole("button", { name: "Cancel" }).click();
+  await page.locator(".stage").first().waitFor();
+  assert.equal(await kept(), key);
+  // A key that was valid once, as after console.key was removed.
+  await page.evaluate("sessionStorage.setItem('restage-console-key', 'BBBBBBBBBBBBBBBBBBBBBBBB')");
+  await page.goto(`${server.url}/console/?again${new URL(own).hash}`);
+  await page.locator(".stage").first().waitFor();
+  assert.equal(await kept(), key);
+  assert.equal(await question.count(), 0);
+});
+
 test("the console's own calls refuse a signature of another body or without a known key", async () => {
   const { origin } = new URL(server.url);
   for (const authorization of [

@@ -11,7 +11,7 @@ import { findings } from "../support/axe.js";
 import { assertFits, openConsole, openConsolePage, openStage, PHONE } from "../support/console.js";
 import { readQr } from "../support/qr.js";
 import { browser, server, stages, useScene } from "../support/scene.js";
-import { OUTPUT } from "../support/server.js";
+import { freeTcpPort, OUTPUT } from "../support/server.js";
 import { eventually } from "../support/wait.js";
 
 /** How long a busy machine may take until a picture is there. */
@@ -206,4 +206,54 @@ test("a connection token is revoked by its id; a server without them says so kin
   await revoke("con-1");
   await panel.getByText("con-1 is revoked in eu-west-1").waitFor();
   assert.deepEqual(asked, [{ tokenId: "con-1" }, { tokenId: "con-1" }]);
+});
+
+/** A token that nobody has signed, for a server that is not this one. */
+function forge(stage, claims) {
+  const part = value => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const said = {
+    ...{ jti: "x", user_id: "Your-bank", topic: "t", resource: stage, exp: 9e9, iat: 1, version: "1.0" },
+    capabilities: { allow_publish: true, allow_subscribe: true },
+    ...claims,
+  };
+  return `${part({ alg: "ES384" })}.${part(said)}.sig`;
+}
+
+test("a forged link names nobody and publishes nothing, and the page says whose server it names", async () => {
+  const stage = await stages.create("Forged");
+  const other = `http://127.0.0.1:${await freeTcpPort()}`;
+  const token = forge(stage, { whip_url: `${other}/whip`, events_url: `${other}/events` });
+  const { page } = await openConsole(browser, `${server.url}/console/#/join?token=${token}`);
+  const problem = page.locator("#join-problem");
+  await problem.filter({ hasText: "The server was not reached, or does not accept this link" }).waitFor();
+  const { origin } = new URL(server.url);
+  assert.ok(
+    (await problem.innerText()).includes(`It names the server ${other}, and this page is from ${origin}.`),
+  );
+  assert.equal(await page.getByText("Your-bank").count(), 0);
+  assert.equal(await page.getByRole("button", { name: "Publish from here" }).count(), 0);
+  await assertFits(page);
+  assert.deepEqual(await findings(page), []);
+});
+
+test("a server that was never reached is not said to have stopped", async () => {
+  const stage = await stages.create("Elsewhere");
+  const other = `http://127.0.0.1:${await freeTcpPort()}`;
+  const { page } = await openStage(browser, await server.consoleUrl(), stage);
+  const publishWith = async token => {
+    await page.getByRole("button", { name: "Publish from here" }).click();
+    await page.getByLabel("Participant token with the capability PUBLISH").fill(token);
+    await page.getByLabel("a test picture with a tone").check();
+    await page.getByRole("button", { name: "Publish the test picture" }).click();
+  };
+  const problem = page.locator("#publish-problem");
+  await publishWith(forge(stage, { whip_url: `${other}/whip`, events_url: `${other}/events` }));
+  await problem.filter({ hasText: `The token names the server ${other}, which was not reached` }).waitFor();
+  assert.equal(await page.locator("#publish-status").innerText(), "");
+  await page.getByRole("button", { name: "Stop publishing" }).click();
+  await page.getByRole("button", { name: "Close" }).click();
+  // This server, of which no call arrives.
+  await page.route("**/whip", route => route.abort());
+  await publishWith((await stages.token(stage, { userId: "ann" })).token);
+  await problem.filter({ hasText: "The server was not reached; trying again." }).waitFor();
 });

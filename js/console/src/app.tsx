@@ -12,7 +12,8 @@ import { NAVIGATION, ROUTES } from "./pages";
 import { JoinPage } from "./pages/join";
 import { Publishing, PublishingButton } from "./pages/live/publishing";
 import { SignInPage } from "./pages/sign-in";
-import { match, segments } from "./routes";
+import { KeyQuestion } from "./pages/sign-in/question";
+import { match, query, segments } from "./routes";
 import { counted, isShown } from "./text/names";
 import { theme, toggleTheme } from "./theme";
 
@@ -40,6 +41,7 @@ export function App() {
         {isJoining ? <JoinPage /> : isOpen ? <CurrentPage /> : session.value ? null : <SignInPage />}
       </main>
       {(isOpen || isJoining) && <Publishing />}
+      {isOpen && <KeyQuestion />}
       <Toasts />
     </div>
   );
@@ -140,7 +142,8 @@ function Navigation() {
 function CurrentPage() {
   const path = segments.value;
   const isFirst = useRef(true);
-  const key = path.join("/");
+  // What follows `?` is part of the address: a page that is given something else begins anew.
+  const key = `${path.join("/")}?${query.value}`;
   useEffect(() => {
     if (!isFirst.current) document.getElementById(HEADING)?.focus();
     isFirst.current = false;

@@ -11,14 +11,16 @@ import { render } from "preact";
 import { start } from "./api/live";
 import { takeKey } from "./api/session";
 import { App } from "./app";
+import { showSafely } from "./components/shown";
 import { readRoute } from "./routes";
 import { startTheme } from "./theme";
 
+showSafely();
 startTheme();
 takeKey();
 readRoute();
-addEventListener("hashchange", () => {
-  takeKey();
+addEventListener("hashchange", event => {
+  takeKey(event.oldURL);
   readRoute();
 });
 start();

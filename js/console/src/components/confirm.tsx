@@ -6,9 +6,9 @@ import { Dialog } from "./dialog";
 import { Form } from "./form";
 
 interface Props {
-  title: string;
+  title: ComponentChildren;
   /** The words on the button, such as `Delete lobby`. */
-  action: string;
+  action: ComponentChildren;
   onConfirm: () => Promise<void>;
   onClose: () => void;
   children: ComponentChildren;

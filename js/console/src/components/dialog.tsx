@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
 
 interface Props {
-  title: string;
+  title: ComponentChildren;
   /** Called once it is closed, also by Escape. */
   onClose: () => void;
   children: ComponentChildren;

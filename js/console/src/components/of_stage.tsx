@@ -18,7 +18,7 @@ export function OfStage({ id, children }: { id: string; children: (stage: Stage)
   if (stage) return <>{children(stage)}</>;
   return (
     <>
-      <PageHead title={id} />
+      <PageHead title="" name={id} />
       {isLoaded && !hasMore ? (
         <Empty title="There is no such stage">
           <p>

@@ -3,8 +3,12 @@
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { shown } from "../text/shown";
+
 interface Props {
   title: string;
+  /** What others have chosen, as the end of the title. */
+  name?: string;
   /** Beside the title, such as badges. */
   beside?: ComponentChildren;
   /** A sentence about what the page is for. */
@@ -16,15 +20,17 @@ interface Props {
 /** The id of the heading, which gets the focus when somebody goes to another page. */
 export const HEADING = "page-title";
 
-export function PageHead({ title, beside, hint, children }: Props) {
+export function PageHead({ title, name, beside, hint, children }: Props) {
   useEffect(() => {
-    document.title = `${title} · restage`;
-  }, [title]);
+    document.title = `${shown([title, name].filter(Boolean).join(" "))} · restage`;
+  }, [title, name]);
   return (
     <header class="page-head">
       <div class="actions">
         <h1 id={HEADING} tabIndex={-1}>
           {title}
+          {title && name && " "}
+          {name && <bdi>{name}</bdi>}
         </h1>
         {beside}
       </div>

@@ -10,8 +10,11 @@ export interface Column<Row> {
   /** The heading; for a column of buttons it is read aloud only. */
   title: string;
   cell: (row: Row) => ComponentChildren;
-  /** `wide` takes the room that is left, `number` is aligned to the right, `actions` holds buttons. */
-  kind?: "wide" | "number" | "actions";
+  /**
+   * `wide` takes the room that is left, `name` what a name needs, however long it is; `number` is aligned to the right, `actions` holds
+   * buttons.
+   */
+  kind?: "wide" | "name" | "number" | "actions";
 }
 
 interface TableProps<Row> {

@@ -31,9 +31,19 @@ function messageOf(error: StageError | undefined): string {
 
 const again = (reason: string) => sentence(`${reason}; trying again`);
 
+/** The sessions to which the server has answered: of the others it is not known whether it ever ran. */
+const answered = new WeakSet<MediaSession>();
+const ANSWERS: readonly string[] = ["live", "waiting", "unreachable"];
+/** The errors of which the server knows nothing. */
+const SILENCE: readonly string[] = ["TIMEOUT", "NO_TOKEN"];
+
+/** Whether the server has ever answered to a session. */
+export const hasAnswered = (session: MediaSession): boolean => answered.has(session);
+
 /** The state of a session. */
 export function describeSession(session: MediaSession): Told {
   const { state, error } = session;
+  if (ANSWERS.includes(state) || (error && !SILENCE.includes(error.code))) answered.add(session);
   switch (state) {
     case "live":
     case "closed":
@@ -46,7 +56,10 @@ export function describeSession(session: MediaSession): Told {
       return { label: "waiting for the publisher", problem: "" };
     default:
       if (!error) return { label: state, problem: "" };
-      if (error.code === "TIMEOUT") return { label: state, problem: again("the server has stopped") };
+      if (error.code === "TIMEOUT") {
+        const what = hasAnswered(session) ? "the server has stopped" : "the server was not reached";
+        return { label: state, problem: again(what) };
+      }
       return { label: state, problem: again(messageOf(error)) };
   }
 }

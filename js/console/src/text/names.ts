@@ -2,6 +2,7 @@
 
 import { idOf } from "../api/arn";
 import type { Participant, Seat, Stage } from "../api/types";
+import { nameOr } from "./shown";
 
 export const seatKey = (stage: Stage, participant: Participant): string =>
   `${stage.arn}|${participant.participantId}`;
@@ -19,10 +20,11 @@ export const isShown = (participant: Participant): boolean =>
 /** The participants of a redundant ingest have one user id. */
 export function displayName(participant: Participant): string {
   const encoder = encoderOf(participant);
-  return (participant.userId || participant.participantId) + (encoder ? `, encoder ${encoder}` : "");
+  return nameOr(participant.userId, participant.participantId) + (encoder ? `, encoder ${encoder}` : "");
 }
 
-export const stageName = (stage: { arn: string; name?: string }): string => stage.name || idOf(stage.arn);
+export const stageName = (stage: { arn: string; name?: string }): string =>
+  nameOr(stage.name, idOf(stage.arn));
 
 export type Role = "SOURCE" | "REPLICA" | "";
 
@@ -36,8 +38,8 @@ export const roleOf = (participant: Participant): Role =>
 export const seatName = ({ stage, participant }: Seat): string =>
   `${displayName(participant)} in ${stageName(stage)}`;
 
-/** What is known of a participant, in one line. */
-export function detailOf(participant: Participant, stages: Stage[]): string {
+/** What is known of a participant, part by part. */
+export function detailsOf(participant: Participant, stages: Stage[]): string[] {
   const parts = [];
   if (roleOf(participant) === "REPLICA") {
     const source = stages.find(stage => stage.arn === participant.sourceStageArn);
@@ -47,7 +49,7 @@ export function detailOf(participant: Participant, stages: Stage[]): string {
   if (encoderOf(participant)) parts.push("one stream of two; viewers see the common one");
   if (participant.userId) parts.push(participant.participantId);
   for (const [key, value] of Object.entries(participant.attributes)) parts.push(`${key}: ${value}`);
-  return parts.join(" · ");
+  return parts;
 }
 
 /** A number of things, in words. */

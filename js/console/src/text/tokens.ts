@@ -68,6 +68,13 @@ export function describeClaims(claims: Claims, nowMs: number): [string, string][
   ];
 }
 
+/** The server that a token names, if that is not the one of this page: nobody has checked whether it is true. Empty otherwise. */
+export function otherServer(whipUrl: string | undefined): string {
+  if (!whipUrl || !URL.canParse(whipUrl)) return "";
+  const { origin } = new URL(whipUrl);
+  return origin === location.origin ? "" : origin;
+}
+
 /** The address of the console's own page on which the participant joins. The token is in its fragment, which is sent to nobody. */
 export function joinLink(token: string): string {
   const page = location.href.split("#")[0] ?? "";

@@ -2,6 +2,7 @@
 
 import { idOf } from "../../api/arn";
 import type { Item, Layout, Tile, ToldDestination, Video } from "../../api/compositions";
+import { nameOr } from "../../text/shown";
 import { formatRate } from "../../text/units";
 
 /** The shapes of pictures in a grid, in words. */
@@ -52,7 +53,7 @@ export function describePlace(id: string, told: ToldDestination | undefined): st
   return told?.bucket ? `bucket ${told.bucket}` : id;
 }
 
-export const nameOf = ({ userId, participantId }: Tile): string => userId || participantId;
+export const nameOf = ({ userId, participantId }: Tile): string => nameOr(userId, participantId);
 
 /** What a tile shows, in words. */
 export function describeTile({ shows, reason, sourceWidth, sourceHeight }: Tile): string {

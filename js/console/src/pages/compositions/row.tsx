@@ -42,7 +42,7 @@ export function CompositionRow({ item, stage, encoders, isShown, playing, onShow
           <ul class="composed-tags" aria-label="Tags">
             {tags.map(([key, value]) => (
               <li key={key} class="tag">
-                {key}: {value}
+                <bdi>{key}</bdi>: <bdi>{value}</bdi>
               </li>
             ))}
           </ul>

@@ -103,7 +103,7 @@ function Box({ tile, encoding: { width, height } }: { tile: Tile; encoding: Enco
         zIndex: `${tile.z}`,
       }}
     >
-      <span class="composed-who">{nameOf(tile)}</span>
+      <bdi class="composed-who">{nameOf(tile)}</bdi>
       <span class="composed-what">{shows === "NAME" ? (reason?.text ?? "") : size}</span>
     </div>
   );
@@ -114,7 +114,7 @@ function Person({ tile }: { tile: Tile }) {
   return (
     <li data-shows={shows}>
       <span class="composed-person" title={userId ? participantId : undefined}>
-        {nameOf(tile)}
+        <bdi>{nameOf(tile)}</bdi>
       </span>
       <span class="composed-showing">{describeTile(tile)}</span>
       <span class="composed-place">

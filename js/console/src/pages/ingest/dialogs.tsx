@@ -15,6 +15,7 @@ import { known, loadAll } from "../../api/live";
 import { Confirm } from "../../components/confirm";
 import { Dialog } from "../../components/dialog";
 import { Field, Form, TextField, textOf } from "../../components/form";
+import { Name } from "../../components/name";
 import { stageName } from "../../text/names";
 import { readPairs } from "../../text/pairs";
 import { ingestName } from "./index";
@@ -139,7 +140,14 @@ export function AttachDialog({ row, region, onDone, onClose }: RowProps & { regi
     onDone();
   };
   return (
-    <Dialog title={`Stage of ${ingestName(row)}`} onClose={onClose}>
+    <Dialog
+      title={
+        <>
+          Stage of <Name text={ingestName(row)} />
+        </>
+      }
+      onClose={onClose}
+    >
       <Form
         onSend={send}
         actions={
@@ -168,7 +176,20 @@ export function DeleteDialog({ row, onDone, onClose }: RowProps) {
   };
   const name = ingestName(row);
   return (
-    <Confirm title={`Delete ${name}?`} action={`Delete ${name}`} onConfirm={remove} onClose={onClose}>
+    <Confirm
+      title={
+        <>
+          Delete <Name text={name} />?
+        </>
+      }
+      action={
+        <>
+          Delete <Name text={name} />
+        </>
+      }
+      onConfirm={remove}
+      onClose={onClose}
+    >
       <p>
         Its stream key stops working for good.
         {isActive && <strong> An encoder sends with it at the moment and is disconnected.</strong>}

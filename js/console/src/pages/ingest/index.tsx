@@ -8,11 +8,13 @@ import { known } from "../../api/live";
 import { allPages } from "../../api/paging";
 import { region } from "../../api/region";
 import { Empty, Problem, StateBadge } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { PageHead } from "../../components/page";
 import { usePolled } from "../../components/polled";
 import { RegionField } from "../../components/region";
 import { hrefOf } from "../../routes";
 import { counted, displayName, isShown, stageName } from "../../text/names";
+import { nameOr } from "../../text/shown";
 import { AttachDialog, CreateDialog, DeleteDialog } from "./dialogs";
 import { EncoderSettings } from "./settings";
 import "./ingest.css";
@@ -107,7 +109,8 @@ interface RowProps {
 }
 
 /** What an ingest configuration is called on the page. */
-export const ingestName = ({ name, userId, arn }: IngestSummary): string => name || userId || idOf(arn);
+export const ingestName = ({ name, userId, arn }: IngestSummary): string =>
+  nameOr(name, nameOr(userId, idOf(arn)));
 
 function IngestRow({ row, isOpen, onOpen, onAsk }: RowProps) {
   const { arn, ingestProtocol, stageArn, participantId, state, userId, redundantIngest } = row;
@@ -119,7 +122,9 @@ function IngestRow({ row, isOpen, onOpen, onAsk }: RowProps) {
       <div class="ingest-head">
         <div class="ingest-text">
           <div class="ingest-name">
-            <h2>{name}</h2>
+            <h2>
+              <bdi>{name}</bdi>
+            </h2>
             <span class="badge">{ingestProtocol}</span>
             {redundantIngest && <span class="badge">REDUNDANT</span>}
             <StateBadge tone={isActive ? "good" : "quiet"}>
@@ -131,7 +136,14 @@ function IngestRow({ row, isOpen, onOpen, onAsk }: RowProps) {
               <>
                 publishes into{" "}
                 <a href={hrefOf("stages", idOf(stageArn))}>{stage ? stageName(stage) : idOf(stageArn)}</a>
-                {` as ${userId ? `${userId} · ` : ""}${participantId}`}
+                {" as "}
+                {userId && (
+                  <>
+                    <Name text={userId} />
+                    {" · "}
+                  </>
+                )}
+                {participantId}
               </>
             ) : (
               "has no stage, so nobody can publish with it"
@@ -183,7 +195,13 @@ function Senders({ row: { stageArn, userId, participantId, redundantIngest } }: 
   const shown = sending.some(isShown);
   return (
     <p class="hint" data-senders="">
-      Sends now: {sending.map(displayName).join(", ")}
+      Sends now:{" "}
+      {sending.map((each, at) => (
+        <span key={each.participantId}>
+          {at > 0 && ", "}
+          <bdi>{displayName(each)}</bdi>
+        </span>
+      ))}
       {shown ? "" : " (not shown to viewers)"}.
     </p>
   );

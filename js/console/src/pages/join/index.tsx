@@ -11,7 +11,8 @@ import { Empty, Problem } from "../../components/feedback";
 import { PageHead } from "../../components/page";
 import { query } from "../../routes";
 import { sentence } from "../../text/explain";
-import { type Claims, describeCapabilities, readClaims } from "../../text/tokens";
+import { nameOr } from "../../text/shown";
+import { type Claims, describeCapabilities, otherServer, readClaims } from "../../text/tokens";
 import { openPublishing } from "../live/publishing";
 import { JoinedTile } from "./tile";
 import "./join.css";
@@ -68,10 +69,21 @@ const besideConsole = (path: string, isSocket = false): string => {
   return url.href;
 };
 
+/**
+ * What is said of a token that the server has not accepted. Nothing else of what stands in it is shown.
+ * @param other The server that it names, if that is not this page's.
+ */
+function notAccepted(other: string, isOver: boolean): string {
+  const whose = other && ` It names the server ${other}, and this page is from ${location.origin}.`;
+  return `The server was not reached, or does not accept this link${isOver ? "" : "; trying again"}.${whose}`;
+}
+
 function Joined({ token, claims }: { token: string; claims: Claims }) {
   const people = useSignal<StageParticipant[]>([]);
   const state = useSignal("connecting");
   const problem = useSignal("");
+  const isAccepted = useSignal(false);
+  const other = otherServer(claims.whip_url);
   const events = useSignal<ReturnType<typeof listen> | undefined>(undefined);
   useEffect(() => {
     const socket = listen(token, besideConsole(`events/${claims.topic}`, true));
@@ -79,28 +91,46 @@ function Joined({ token, claims }: { token: string; claims: Claims }) {
     const show = () => {
       people.value = [...socket.participants];
       state.value = socket.state;
-      problem.value =
-        socket.state === "failed" ? sentence(socket.error?.message ?? "the server refused") : "";
+      const isOver = socket.state === "failed";
+      // A browser does not say why a socket was not opened.
+      const isUnknown =
+        !isAccepted.value && (isOver ? socket.error?.code === "TIMEOUT" : socket.state === "reconnecting");
+      if (isUnknown) problem.value = notAccepted(other, isOver);
+      else problem.value = isOver ? sentence(socket.error?.message ?? "the server refused") : "";
     };
+    // The state of the stage is what the server tells once it has checked the token.
+    socket.addEventListener("stagestate", () => {
+      isAccepted.value = true;
+    });
     for (const event of ["statechange", "stagestate"]) socket.addEventListener(event, show);
     return () => socket.close();
-  }, [token, claims.topic, people, state, problem, events]);
+  }, [token, claims.topic, other, people, state, problem, isAccepted, events]);
+  const name = nameOr(claims.user_id, "");
   const others = people.value.filter(({ id, isPublishing }) => isPublishing && id !== claims.jti);
   const { allow_publish: mayPublish, allow_subscribe: maySubscribe } = claims.capabilities;
   return (
     <>
       <PageHead
-        title={claims.user_id ? `Join as ${claims.user_id}` : "Join a stage"}
-        hint={`You may ${describeCapabilities(claims)}, until ${new Date(claims.exp * 1000).toLocaleString()}.`}
+        title={isAccepted.value && name ? "Join as" : "Join a stage"}
+        name={isAccepted.value ? name : ""}
+        hint={
+          isAccepted.value
+            ? `You may ${describeCapabilities(claims)}, until ${new Date(claims.exp * 1000).toLocaleString()}.`
+            : "Connecting…"
+        }
       >
-        {mayPublish && (
-          <button type="button" class="button primary" onClick={() => openPublishing(token)}>
+        {isAccepted.value && mayPublish && (
+          <button
+            type="button"
+            class="button primary"
+            onClick={() => openPublishing(token, besideConsole("whip"))}
+          >
             Publish from here…
           </button>
         )}
       </PageHead>
       <Problem text={problem.value} id="join-problem" />
-      {maySubscribe && events.value && (
+      {isAccepted.value && maySubscribe && events.value && (
         <section aria-label="Who publishes">
           {others.length === 0 ? (
             <Empty title="Nobody else publishes" id="join-empty">

@@ -5,6 +5,7 @@ import { type StageEvents, type StageParticipant, watch } from "@restage/client/
 import { useEffect, useRef } from "preact/hooks";
 
 import { describeSession } from "../../text/explain";
+import { nameOr } from "../../text/shown";
 
 interface Props {
   person: StageParticipant;
@@ -29,12 +30,14 @@ export function JoinedTile({ person, token, whepUrl, events }: Props) {
     for (const event of ["statechange", "error", "warning"]) media.addEventListener(event, show);
     return () => media.close();
   }, [whepUrl, token, events, label, problem]);
-  const name = person.userId || person.id;
+  const name = nameOr(person.userId, person.id);
   return (
     <article class="joined-tile" aria-label={name} data-participant={person.id} data-state={label.value}>
       <video ref={video} class="joined-picture" muted={isMuted.value} playsInline aria-label={name} />
       <div class="joined-caption">
-        <p class="joined-name">{name}</p>
+        <p class="joined-name">
+          <bdi>{name}</bdi>
+        </p>
         <p class="hint" role="status">
           {problem.value || label.value}
         </p>

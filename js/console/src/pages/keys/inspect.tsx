@@ -7,6 +7,7 @@ import { findFaults } from "../../api/keys";
 import { known } from "../../api/live";
 import { StateBadge } from "../../components/feedback";
 import { Field, Form, Misfit, textOf } from "../../components/form";
+import { PairList } from "../../components/name";
 import { sentence } from "../../text/explain";
 import { stageName } from "../../text/names";
 import { type Claims, describeClaims, faultsOfTime, readClaims } from "../../text/tokens";
@@ -65,6 +66,7 @@ export function InspectToken() {
 
 function Verdict({ found: { claims, faults, atMs } }: { found: Found }) {
   const stage = known.value.stages.find(({ arn }) => arn === claims.resource);
+  const attributes = Object.entries(claims.attributes ?? {});
   return (
     <div class="made" id="inspected" role="status">
       {faults.length === 0 ? (
@@ -84,7 +86,9 @@ function Verdict({ found: { claims, faults, atMs } }: { found: Found }) {
         {stage && <dd>{stageName(stage)}</dd>}
         {describeClaims(claims, atMs).flatMap(([what, how]) => [
           <dt key={`${what} what`}>{what}</dt>,
-          <dd key={what}>{how}</dd>,
+          <dd key={what}>
+            {what === "Attributes" && attributes.length > 0 ? <PairList pairs={attributes} /> : how}
+          </dd>,
         ])}
       </dl>
     </div>

@@ -11,6 +11,7 @@ import { Dialog } from "../../components/dialog";
 import { Empty, toast } from "../../components/feedback";
 import { Field, Form, Misfit, TextField, textOf } from "../../components/form";
 import { Lines } from "../../components/lines";
+import { Name } from "../../components/name";
 import { type Column, PagedFoot, Table, usePaged } from "../../components/table";
 import { describeError } from "../../text/explain";
 
@@ -36,7 +37,7 @@ export function PublicKeys() {
     }
   };
   const columns: Column<KeySummary>[] = [
-    { title: "Name", cell: ({ name }) => name || "–" },
+    { title: "Name", kind: "name", cell: ({ name }) => <Name text={name || "–"} /> },
     { title: "Id", kind: "wide", cell: ({ arn }) => <code>{idOf(arn)}</code> },
     {
       title: "Actions",

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 import { listConnections } from "../../api/operations";
 import type { ConnectionStats, Stage } from "../../api/types";
 import { Problem } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { type Column, Table } from "../../components/table";
 import { describeEstimate, describePause, describeTrack, describeTransport } from "../../text/connections";
 import { describeError } from "../../text/explain";
@@ -47,11 +48,18 @@ export function Connections({ stage }: { stage: Stage }) {
     return participant ? displayName(participant) : id;
   };
   const columns: Column<ConnectionStats>[] = [
-    { title: "Who", cell: ({ participantId }) => nameOf(participantId) },
+    { title: "Who", kind: "name", cell: ({ participantId }) => <Name text={nameOf(participantId)} /> },
     {
       title: "Does",
+      kind: "name",
       cell: each =>
-        each.direction === "publish" ? "publishes" : `watches ${nameOf(each.remoteParticipantId ?? "")}`,
+        each.direction === "publish" ? (
+          "publishes"
+        ) : (
+          <>
+            watches <Name text={nameOf(each.remoteParticipantId ?? "")} />
+          </>
+        ),
     },
     { title: "Layers", kind: "wide", cell: each => <Layers connection={each} /> },
     { title: "Estimate", kind: "number", cell: describeEstimate },

@@ -4,6 +4,7 @@ import { refresh } from "../../api/live";
 import { disconnect } from "../../api/operations";
 import type { Participant, Seat } from "../../api/types";
 import { Confirm } from "../../components/confirm";
+import { Name } from "../../components/name";
 import { displayName, stageName } from "../../text/names";
 
 /** What it means to be disconnected, as the end of a sentence, and how the participant comes back. */
@@ -26,7 +27,11 @@ export function Disconnect({ seat, onClose }: { seat: Seat; onClose: () => void 
   };
   return (
     <Confirm
-      title={`Disconnect ${displayName(participant)}?`}
+      title={
+        <>
+          Disconnect <Name text={displayName(participant)} />?
+        </>
+      }
       action="Disconnect"
       onConfirm={confirm}
       onClose={onClose}

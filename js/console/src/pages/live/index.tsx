@@ -37,7 +37,7 @@ export function LivePage({ params: [id = ""] }: PageProps) {
   if (stage) return <LiveStage stage={stage} />;
   return (
     <>
-      <PageHead title={id} />
+      <PageHead title="" name={id} />
       {isLoaded && !hasMore ? (
         <Empty title="There is no such stage">
           <p>
@@ -97,9 +97,9 @@ function LiveStage({ stage }: { stage: Stage }) {
         <code class="chip">{stage.arn}</code>
         <CopyButton text={stage.arn} what={`ARN of ${stageName(stage)}`} label="Copy ARN" />
         {Object.entries(stage.tags ?? {}).map(([key, value]) => (
-          <span key={key} class="tag hint">
+          <bdi key={key} class="tag hint">
             {value ? `${key}: ${value}` : key}
-          </span>
+          </bdi>
         ))}
       </p>
       <div class="live">

@@ -6,8 +6,9 @@ import { known, refresh } from "../../api/live";
 import { stopReplication } from "../../api/operations";
 import type { Participant, Seat, Stage } from "../../api/types";
 import { RoleBadge, toast } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { describeError } from "../../text/explain";
-import { detailOf, displayName, isShown, roleOf, seatKey, seatName } from "../../text/names";
+import { detailsOf, displayName, isShown, roleOf, seatKey, seatName } from "../../text/names";
 import { Disconnect } from "./disconnect";
 import { Replicate } from "./replicate";
 import { choose, sourceKeyOf, wantedKeys } from "./wall";
@@ -73,9 +74,16 @@ function Row({ page, seat, onAsk }: RowProps) {
     <li class="participant" data-participant={participant.participantId} data-role={role}>
       <div class="participant-text">
         <p class="participant-name">
-          {displayName(participant)} <RoleBadge role={role} />
+          <Name text={displayName(participant)} /> <RoleBadge role={role} />
         </p>
-        <p class="participant-detail">{detailOf(participant, known.value.stages)}</p>
+        <p class="participant-detail">
+          {detailsOf(participant, known.value.stages).map((part, at) => (
+            <span key={part}>
+              {at > 0 && " · "}
+              <bdi>{part}</bdi>
+            </span>
+          ))}
+        </p>
       </div>
       <div class="actions">
         {isShown(participant) && <WatchButtons page={page} seat={seat} />}

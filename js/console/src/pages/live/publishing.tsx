@@ -19,8 +19,10 @@ import { Dialog } from "../../components/dialog";
 import { Problem } from "../../components/feedback";
 import { Icon } from "../../components/icon";
 import { TestPicture } from "../../media/picture";
-import { describeError, describeSession, whyNoCamera } from "../../text/explain";
+import { describeError, describeSession, hasAnswered, whyNoCamera } from "../../text/explain";
 import { stageName } from "../../text/names";
+import { nameOr, shown } from "../../text/shown";
+import { otherServer } from "../../text/tokens";
 
 type Source = "camera" | "picture";
 
@@ -33,6 +35,8 @@ interface Publication {
 
 const isOpen = signal(false);
 const token = signal("");
+/** Where it is published to, if not to where the token says. */
+let whipUrl: string | undefined;
 const source = signal<Source>("camera");
 const isStarting = signal(false);
 const publication = signal<Publication | undefined>(undefined);
@@ -41,9 +45,15 @@ const status = signal("");
 /** What the button that opens the dialog says. */
 const label = signal("Publish from here…");
 
-/** Opens the dialog with a token; without one it has the previous one. */
-export function openPublishing(given?: string): void {
-  if (given && !publication.value) token.value = given;
+/**
+ * Opens the dialog with a token; without one it has the previous one.
+ * @param to The URL to publish to. Without one it is that of the token, which says it before anybody has checked its signature.
+ */
+export function openPublishing(given?: string, to?: string): void {
+  if (given && !publication.value) {
+    token.value = given;
+    whipUrl = to;
+  }
   const reason = whyNoCamera();
   if (reason && source.value === "camera") problem.value = reason;
   isOpen.value = true;
@@ -132,6 +142,7 @@ function Choice() {
           value={token.value}
           onInput={event => {
             token.value = event.currentTarget.value;
+            whipUrl = undefined;
             problem.value = source.value === "camera" ? whyNoCamera() : "";
           }}
         />
@@ -201,21 +212,22 @@ async function start(): Promise<void> {
   const { stream, end } = await openSource(payload);
   // Firefox has H.264 only with a plug-in.
   const videoCodec = canSend("H264") ? "H264" : undefined;
-  const media = publish(payload.whip_url, given, stream, { videoCodec });
+  const url = whipUrl ?? payload.whip_url;
+  const media = publish(url, given, stream, { videoCodec });
   const stopAll = () => {
     media.close();
     end();
   };
   publication.value = { media, stream, stop: stopAll };
   for (const event of ["statechange", "error"]) {
-    media.addEventListener(event, () => show(media, payload));
+    media.addEventListener(event, () => show(media, payload, url));
   }
-  show(media, payload);
+  show(media, payload, url);
 }
 
 async function openSource(payload: TokenPayload): Promise<{ stream: MediaStream; end: () => void }> {
   if (source.value === "picture") {
-    const picture = new TestPicture(payload.user_id || payload.jti);
+    const picture = new TestPicture(shown(nameOr(payload.user_id, payload.jti)));
     return { stream: picture.stream, end: () => picture.stop() };
   }
   status.value = "Waiting for camera and microphone…";
@@ -229,7 +241,7 @@ async function openSource(payload: TokenPayload): Promise<{ stream: MediaStream;
   return { stream, end };
 }
 
-function show(media: MediaSession, payload: TokenPayload): void {
+function show(media: MediaSession, payload: TokenPayload, url: string): void {
   if (media !== publication.value?.media) return;
   const told = describeSession(media);
   if (media.state === "failed") {
@@ -239,7 +251,17 @@ function show(media: MediaSession, payload: TokenPayload): void {
     return;
   }
   problem.value = told.problem;
-  const name = payload.user_id || payload.jti;
+  if (!hasAnswered(media)) {
+    // What the token says is not known to be true.
+    status.value = told.problem ? "" : "Connecting…";
+    label.value = `Publishing: ${told.label}`;
+    const other = otherServer(url);
+    if (told.problem && other) {
+      problem.value = `The token names the server ${other}, which was not reached; this page is from ${location.origin}. Trying again.`;
+    }
+    return;
+  }
+  const name = nameOr(payload.user_id, payload.jti);
   const found = known.value.stages.find(stage => idOf(stage.arn) === payload.topic);
   const stage = found ? stageName(found) : payload.topic;
   status.value = told.problem ? `${name} in ${stage}: ${told.label}` : `${name} is ${told.label} in ${stage}`;

@@ -9,6 +9,7 @@ import type { Seat, Stage } from "../../api/types";
 import { Dialog } from "../../components/dialog";
 import { Problem } from "../../components/feedback";
 import { Field, Form, TextField, textOf } from "../../components/form";
+import { Name } from "../../components/name";
 import { displayName, stageName } from "../../text/names";
 
 /** How long a replica waits for its publisher unless something else is wished, in seconds. */
@@ -39,7 +40,14 @@ export function Replicate({ seat, onClose }: { seat: Seat; onClose: () => void }
     void refresh();
   };
   return (
-    <Dialog title={`Replicate ${displayName(participant)}`} onClose={onClose}>
+    <Dialog
+      title={
+        <>
+          Replicate <Name text={displayName(participant)} />
+        </>
+      }
+      onClose={onClose}
+    >
       <Form
         id="replicate-form"
         onSend={send}

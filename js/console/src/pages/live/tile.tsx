@@ -60,7 +60,7 @@ export function Tile({ seat, sourceStage, onClose }: Props) {
       </div>
       <div class="tile-caption">
         <div class="tile-title">
-          <span class="tile-name">{displayName(participant)}</span>
+          <bdi class="tile-name">{displayName(participant)}</bdi>
           <RoleBadge role={role} />
         </div>
         <p class="tile-where">

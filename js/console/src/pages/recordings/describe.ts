@@ -2,6 +2,7 @@
 
 import { idOf } from "../../api/arn";
 import type { Recording } from "../../api/recordings";
+import { nameOr } from "../../text/shown";
 
 const SECOND_MS = 1000;
 const MINUTE_S = 60;
@@ -31,7 +32,7 @@ export const stageOf = ({ stageArn, stageName }: Recording, names: Map<string, s
 
 /** Whose recording it is: by user id and by id, as several participants may have one user id. */
 export const personOf = ({ userId, participantId }: Recording): string =>
-  userId ? `${userId} · ${participantId}` : participantId;
+  nameOr(userId, "") ? `${userId} · ${participantId}` : participantId;
 
 /** Where it was recorded, and when and how long. */
 export function detailsOf(recording: Recording, names: Map<string, string>): string[] {

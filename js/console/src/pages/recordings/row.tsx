@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { fetchRecordingLink, type Recording } from "../../api/recordings";
+import { Name } from "../../components/name";
 import { detailsOf, isOpen, isPlayable, personOf, wordOf } from "./describe";
 
 /** The thumbnail of a row: the newest where it is stored, or the first. */
@@ -29,7 +30,12 @@ export function RecordingRow({ recording, names, isPlaying, onPlay, onPause }: P
       <div class="recording-text">
         <p class="recording-name">
           <span>
-            {recording.userId && `${recording.userId} · `}
+            {recording.userId && (
+              <>
+                <Name text={recording.userId} />
+                {" · "}
+              </>
+            )}
             <span class={recording.userId ? "recording-id" : undefined}>{recording.participantId}</span>
           </span>
           <span class="badge" data-state={word}>

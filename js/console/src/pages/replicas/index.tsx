@@ -12,6 +12,7 @@ import { CopyButton } from "../../components/copy";
 import { Empty, StateBadge } from "../../components/feedback";
 import { Field, Form, Misfit, TextField, textOf } from "../../components/form";
 import { Lines } from "../../components/lines";
+import { Name } from "../../components/name";
 import { PageHead } from "../../components/page";
 import { type Column, Table } from "../../components/table";
 import { hrefOf, query } from "../../routes";
@@ -20,8 +21,8 @@ import { boto3Lines, CREDENTIALS, cliLines, rustLines, type Shown } from "./line
 import { type Result, readAll } from "./paginator";
 import "./replicas.css";
 
-/** What the service takes for maxResults. */
-const PAGE_MAX = 100;
+/** The most that ListParticipantReplicas takes for maxResults. */
+const PAGE_MAX = 50;
 
 interface Listed {
   shown: Shown;
@@ -68,7 +69,7 @@ export function ReplicasPage() {
         <Choice stageArn={stageArn} participantId={participantId} />
         <TextField label="MaxItems" name="maxItems" type="number" min={1} placeholder="all" />
         <TextField
-          label="PageSize (1 to 100)"
+          label={`PageSize (1 to ${PAGE_MAX})`}
           name="pageSize"
           type="number"
           min={1}
@@ -208,7 +209,10 @@ function Found({ shown, result, onGoOn }: FoundProps) {
       kind: "wide",
       cell: ({ destinationStageArn: arn }) => (
         <>
-          <a href={hrefOf("stages", idOf(arn))}>{nameOf(arn)}</a> <code>{idOf(arn)}</code>
+          <a href={hrefOf("stages", idOf(arn))}>
+            <Name text={nameOf(arn)} />
+          </a>{" "}
+          <code>{idOf(arn)}</code>
         </>
       ),
     },

@@ -6,8 +6,10 @@ import { useEffect, useRef } from "preact/hooks";
 
 import { idOf } from "../../api/arn";
 import type { Seat, Stage } from "../../api/types";
+import { fitted } from "../../components/fit";
 import { hrefOf } from "../../routes";
 import { displayName, roleOf, seatName, stageName } from "../../text/names";
+import { shown } from "../../text/shown";
 import { destinationsOf } from "../live/replicate";
 import {
   BOX_WIDTH,
@@ -27,10 +29,16 @@ import { useViewport, type Viewport } from "./viewport";
 
 /** A pointer that moves less than this clicks, in pixels. */
 const DRAG_MIN = 6;
-/** Letters that have room beside each other, in the head of a box and in a row. */
-const [NAME_MAX, SEAT_MAX] = [22, 24];
+/** Where the name of a participant begins, from the edge of its box, and how much room there is after it. */
+const [SEAT_X, SEAT_END] = [36, 16];
+/** The same of the head. */
+const HEAD_X = 14;
 
-const shortened = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+/** The font of replication.css. */
+const fontOf = (weight: number) =>
+  `${weight} 14px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+const inHead = (text: string) => fitted(shown(text), BOX_WIDTH - 2 * HEAD_X, fontOf(650));
+const inSeat = (text: string) => fitted(shown(text), BOX_WIDTH - SEAT_X - SEAT_END, fontOf(400));
 
 interface Props {
   stages: Stage[];
@@ -189,7 +197,7 @@ function DragLine({ held, viewport }: { held: Drag; viewport: Viewport }) {
       />
       <circle class="drag-dot" cx={x} cy={y - 2} r={5} />
       <text x={x + 14} y={y + 3}>
-        {shortened(displayName(held.seat.participant), SEAT_MAX)}
+        {inSeat(displayName(held.seat.participant))}
       </text>
     </g>
   );
@@ -259,10 +267,10 @@ function Box({ box, drop, isTarget, viewport, onBegin, onChoose }: BoxProps) {
         onFocus={reveal}
         onPointerDown={event => event.stopPropagation()}
       >
-        <text class="box-name" x={x + 14} y={y + 20}>
-          {shortened(name, NAME_MAX)}
+        <text class="box-name" x={x + HEAD_X} y={y + 20}>
+          {inHead(name)}
         </text>
-        <text class="box-id" x={x + 14} y={y + 36}>
+        <text class="box-id" x={x + HEAD_X} y={y + 36}>
           {seats.length === 0 ? `${idOf(stage.arn)} · empty` : idOf(stage.arn)}
         </text>
       </a>
@@ -297,12 +305,15 @@ function SeatRow({ box, seat, onFocus, onBegin, onChoose }: SeatProps) {
   const { participant } = seat;
   const role = roleOf(participant);
   const { x, y } = box;
+  const seen = inSeat(displayName(participant));
+  // Whoever speaks to the browser says what is seen, so the label has that too.
+  const isCut = seen !== shown(displayName(participant));
   const content = (
     <>
       <rect class="seat-frame" x={x + 8} y={y + 2} width={BOX_WIDTH - 16} height={SEAT_HEIGHT - 4} rx={8} />
       <circle class="seat-dot" cx={x + DOT_X} cy={y + SEAT_HEIGHT / 2} r={5} />
-      <text class="seat-name" x={x + 36} y={y + SEAT_HEIGHT / 2 + 5}>
-        {shortened(displayName(participant), SEAT_MAX)}
+      <text class="seat-name" x={x + SEAT_X} y={y + SEAT_HEIGHT / 2 + 5}>
+        {seen}
       </text>
     </>
   );
@@ -320,7 +331,7 @@ function SeatRow({ box, seat, onFocus, onBegin, onChoose }: SeatProps) {
       class="seat"
       role="button"
       tabindex={0}
-      aria-label={`Replicate ${seatName(seat)} to…`}
+      aria-label={`Replicate ${isCut ? `${seen}, in full ` : ""}${seatName(seat)} to…`}
       data-role={role}
       data-participant={participant.participantId}
       onFocus={onFocus}

@@ -9,6 +9,7 @@ import { type Replication, startReplication, stopReplication } from "../../api/o
 import type { Seat, Stage } from "../../api/types";
 import { Confirm } from "../../components/confirm";
 import { Empty, StateBadge, toast } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { PageHead } from "../../components/page";
 import { type Column, Table } from "../../components/table";
 import { hrefOf } from "../../routes";
@@ -176,13 +177,20 @@ function StopReplica({ link, onClose }: { link: Link; onClose: () => void }) {
   };
   return (
     <Confirm
-      title={`Stop the replica of ${name}?`}
+      title={
+        <>
+          Stop the replica of <Name text={name} />?
+        </>
+      }
       action="Stop replica"
       onConfirm={confirm}
       onClose={onClose}
     >
       <p>
-        <strong>{name}</strong> disappears from <strong>{stageName(destination)}</strong>. It stays in{" "}
+        <strong>
+          <Name text={name} />
+        </strong>{" "}
+        disappears from <strong>{stageName(destination)}</strong>. It stays in{" "}
         <strong>{stageName(source)}</strong>.
       </p>
     </Confirm>
@@ -190,11 +198,19 @@ function StopReplica({ link, onClose }: { link: Link; onClose: () => void }) {
 }
 
 function LinkTable({ links, onStop }: { links: Link[]; onStop: (link: Link) => void }) {
-  const stageLink = (stage: Stage) => <a href={hrefOf("stages", idOf(stage.arn))}>{stageName(stage)}</a>;
+  const stageLink = (stage: Stage) => (
+    <a href={hrefOf("stages", idOf(stage.arn))}>
+      <Name text={stageName(stage)} />
+    </a>
+  );
   const columns: Column<Link>[] = [
-    { title: "Participant", cell: ({ participant }) => displayName(participant) },
-    { title: "From", cell: ({ source }) => stageLink(source) },
-    { title: "To", cell: ({ destination }) => stageLink(destination) },
+    {
+      title: "Participant",
+      kind: "name",
+      cell: ({ participant }) => <Name text={displayName(participant)} />,
+    },
+    { title: "From", kind: "name", cell: ({ source }) => stageLink(source) },
+    { title: "To", kind: "name", cell: ({ destination }) => stageLink(destination) },
     {
       title: "State",
       cell: ({ isPending, participant }) =>

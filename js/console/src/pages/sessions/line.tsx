@@ -7,6 +7,7 @@ import { known } from "../../api/live";
 import { allPages } from "../../api/paging";
 import type { Stage } from "../../api/types";
 import { Problem } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { usePolled } from "../../components/polled";
 import { stageName } from "../../text/names";
 import { formatSpan } from "../../text/units";
@@ -207,7 +208,9 @@ export function EventList({ events, fromMs, names, isRead }: ListProps) {
             </time>
             <span class="event-time">+{formatSpan(Math.max(0, Date.parse(event.eventTime) - fromMs))}</span>
             <span class="event-what">
-              <strong>{names.people.get(event.participantId) ?? event.participantId}</strong>{" "}
+              <strong>
+                <Name text={names.people.get(event.participantId) ?? event.participantId} />
+              </strong>{" "}
               <span class={event.errorCode ? "problem" : undefined} data-event={event.name}>
                 {describeEvent(event, names)}
               </span>

@@ -1,5 +1,7 @@
 /** A participant of a session: what it was, what it did, and where it was replicated to. */
 
+import type { ComponentChildren } from "preact";
+
 import { idOf } from "../../api/arn";
 import { getPastParticipant, listEvents, type PastParticipantDetail } from "../../api/history";
 import { known } from "../../api/live";
@@ -7,12 +9,14 @@ import { listReplicas } from "../../api/operations";
 import { allPages } from "../../api/paging";
 import type { Replica, Stage } from "../../api/types";
 import { Problem, RoleBadge, StateBadge } from "../../components/feedback";
+import { Name, PairList } from "../../components/name";
 import { OfStage } from "../../components/of_stage";
 import { PageHead } from "../../components/page";
 import { usePolled } from "../../components/polled";
 import { type Column, PagedFoot, Table, usePaged } from "../../components/table";
 import { hrefOf } from "../../routes";
 import { stageName } from "../../text/names";
+import { nameOr } from "../../text/shown";
 import type { PageProps } from "..";
 import { Crumbs } from "./crumbs";
 import { EventList } from "./line";
@@ -56,7 +60,7 @@ function OneParticipant({ stage, sessionId, participantId }: Props) {
   const people = new Map(
     [...stage.participants, ...(participant ? [participant] : [])].map(each => [
       each.participantId,
-      each.userId || each.participantId,
+      nameOr(each.userId, each.participantId),
     ]),
   );
   const first = events[0] ? Date.parse(events[0].eventTime) : 0;
@@ -71,7 +75,8 @@ function OneParticipant({ stage, sessionId, participantId }: Props) {
         ]}
       />
       <PageHead
-        title={participant ? personName(participant) : participantId}
+        title=""
+        name={participant ? personName(participant) : participantId}
         beside={participant && <State participant={participant} />}
       />
       <Problem text={polled.problem} />
@@ -113,11 +118,11 @@ interface FactsProps {
 
 function Facts({ participant, stages }: FactsProps) {
   const { browserName, browserVersion, osName, osVersion, recordingS3Prefix, sourceStageArn } = participant;
-  const attributes = Object.entries(participant.attributes ?? {}).map(([key, value]) => `${key}: ${value}`);
-  const facts: [string, string | undefined][] = [
+  const attributes = Object.entries(participant.attributes ?? {});
+  const facts: [string, ComponentChildren][] = [
     ["Participant id", participant.participantId],
     ["User id", participant.userId || undefined],
-    ["Attributes", attributes.join(", ") || undefined],
+    ["Attributes", attributes.length > 0 && <PairList pairs={attributes} />],
     ["First joined", participant.firstJoinTime && new Date(participant.firstJoinTime).toLocaleString()],
     ["Has published", participant.published ? "yes" : "no"],
     ["Replica from", sourceStageArn && (stages.get(sourceStageArn) ?? sourceStageArn)],
@@ -161,7 +166,7 @@ function Replicas({ stage, participantId, stages }: ReplicasProps) {
         <a
           href={hrefOf("stages", idOf(destinationStageArn), "sessions", destinationSessionId, participantId)}
         >
-          {stages.get(destinationStageArn) ?? idOf(destinationStageArn)}
+          <Name text={stages.get(destinationStageArn) ?? idOf(destinationStageArn)} />
         </a>
       ),
     },

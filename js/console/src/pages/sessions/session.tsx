@@ -12,12 +12,14 @@ import {
 } from "../../api/history";
 import type { Stage } from "../../api/types";
 import { Empty, Problem, RoleBadge, StateBadge } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { OfStage } from "../../components/of_stage";
 import { PageHead } from "../../components/page";
 import { usePolled } from "../../components/polled";
 import { type Column, PagedFoot, Table, usePaged } from "../../components/table";
 import { hrefOf } from "../../routes";
 import { stageName } from "../../text/names";
+import { nameOr } from "../../text/shown";
 import type { PageProps } from "..";
 import { Crumbs } from "./crumbs";
 import { SessionLine } from "./line";
@@ -34,7 +36,8 @@ const FILTERS: [label: string, filter: ParticipantFilter][] = [
   ["who has left", { filterByState: "DISCONNECTED" }],
 ];
 
-export const personName = ({ userId, participantId }: PastParticipant): string => userId || participantId;
+export const personName = ({ userId, participantId }: PastParticipant): string =>
+  nameOr(userId, participantId);
 
 const duration = ({ startTime, endTime }: { startTime: string; endTime?: string }) =>
   `from ${new Date(startTime).toLocaleString()}${endTime ? ` to ${new Date(endTime).toLocaleString()}` : ""}`;
@@ -147,7 +150,7 @@ function columnsOf(stageId: string, sessionId: string): Column<PastParticipant>[
       kind: "wide",
       cell: person => (
         <a href={hrefOf("stages", stageId, "sessions", sessionId, person.participantId)}>
-          {personName(person)}
+          <Name text={personName(person)} />
         </a>
       ),
     },

@@ -9,6 +9,7 @@ import { known, loadAll, loadMore } from "../../api/live";
 import type { Stage } from "../../api/types";
 import { CopyButton } from "../../components/copy";
 import { Empty, RoleBadge } from "../../components/feedback";
+import { Name } from "../../components/name";
 import { PageHead } from "../../components/page";
 import { hrefOf, query } from "../../routes";
 import { displayName, isShown, roleOf, stageName } from "../../text/names";
@@ -132,16 +133,16 @@ function StageRow({ stage, hasRegion, onToken, onDelete }: RowProps) {
           </code>
           {hasRegion && <span class="stage-region">{regionOf(stage.arn)}</span>}
           {Object.entries(stage.tags ?? {}).map(([key, value]) => (
-            <span key={key} class="tag">
+            <bdi key={key} class="tag">
               {value ? `${key}: ${value}` : key}
-            </span>
+            </bdi>
           ))}
         </p>
         {publishers.length > 0 && (
           <ul class="stage-people" aria-label={`Publishing in ${name}`}>
             {publishers.slice(0, NAMED_MAX).map(participant => (
               <li key={participant.participantId} data-role={roleOf(participant)}>
-                {displayName(participant)} <RoleBadge role={roleOf(participant)} />
+                <Name text={displayName(participant)} /> <RoleBadge role={roleOf(participant)} />
               </li>
             ))}
             {publishers.length > NAMED_MAX && <li>{publishers.length - NAMED_MAX} more</li>}
