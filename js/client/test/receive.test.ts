@@ -130,6 +130,21 @@ test("whoever a busy server refuses is asked for again, and is said to be late a
   connection.close();
 });
 
+test("a set that a busy server does not take is told again", () => {
+  const { connection, of, progress } = open();
+  connection.set(wants(want("ann")));
+  mock.timers.tick(10);
+  connection.take("RECEIVE_CONFIGURE_ERROR", { code: "STAGE_AT_CAPACITY", message: "try again in a moment" });
+  assert.deepEqual(progress, [["ann", "attempting", undefined, false]]);
+  mock.timers.tick(1000);
+  assert.equal(of("RECEIVE_CONFIGURE").length, 2);
+  connection.take("RECEIVE_CONFIGURE_ERROR", { code: "TOKEN_NOT_ALLOWED", message: "no SUBSCRIBE" });
+  assert.deepEqual(progress.at(-1), ["ann", "errored", "TOKEN_NOT_ALLOWED", true]);
+  mock.timers.tick(10_000);
+  assert.equal(of("RECEIVE_CONFIGURE").length, 2);
+  connection.close();
+});
+
 test("nobody is wanted: nothing is told", () => {
   const { connection, said } = open();
   connection.set(wants());

@@ -382,14 +382,13 @@ export class ReceiveConnection implements Receiver {
   /** The server did not take the set; nothing was changed. */
   #onRefused(error: StageError) {
     this.#told = undefined;
-    if (error.code === "TOO_OFTEN") {
-      this.#tellIn(TELL_AGAIN_MS);
-      return;
-    }
+    const isPassing = PASSING.includes(error.code);
     const there = new Set(this.#live?.places.ids);
-    for (const id of this.#asked) {
-      if (!there.has(id)) this.#hooks.onProgress(id, "errored", error, true);
+    for (const id of this.#asked.filter(one => !there.has(one))) {
+      if (isPassing) this.#onRefusedForNow(id, error);
+      else this.#hooks.onProgress(id, "errored", error, true);
     }
+    if (isPassing) this.#tellAgain();
   }
 
   /** Forgets the connection. */
