@@ -44,7 +44,7 @@ wanted() {
 # build_binary: the release build. Paths of this machine, which messages of Rust and C code would name, become short names.
 build_binary() {
     [ -z "${RESTAGE_BINARY:-}" ] || return 0
-    scripts/setup.sh run
+    scripts/setup.sh dist
     [ ! -x scripts/console.sh ] || scripts/console.sh
     step "Building restage (the first time takes minutes)"
     local home="${CARGO_HOME:-$HOME/.cargo}"

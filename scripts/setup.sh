@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing. `setup.sh run`: what a build needs; `setup.sh test`: that and what the tests need; `setup.sh site`: what the
-# documentation's site needs.
+# Installs what is missing. `setup.sh run`: what a build needs; `setup.sh dist`: that and what a release is packed with; `setup.sh test`: all
+# that and what the tests need; `setup.sh site`: what the documentation's site needs.
 # Everything except Debian packages goes into this directory (.venv, .node, node_modules). A second run changes nothing.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,8 +8,8 @@ cd "$ROOT"
 
 PURPOSE="${1:-run}"
 case "$PURPOSE" in
-run | test | site) ;;
-*) die "setup.sh takes 'run', 'test' or 'site', not '$PURPOSE'" ;;
+run | dist | test | site) ;;
+*) die "setup.sh takes 'run', 'dist', 'test' or 'site', not '$PURPOSE'" ;;
 esac
 
 MISSING=()
@@ -47,7 +47,6 @@ collect_wished() {
     # An authority that certifies what the tests serve.
     wish pebble pebble
     # Packages are built, looked at, installed, and started by the unit.
-    wish dpkg-shlibdeps dpkg-dev
     wish skopeo skopeo
     wish podman podman crun netavark aardvark-dns iptables
     wish systemd-analyze systemd
@@ -82,6 +81,11 @@ collect_missing() {
     # The console is built with them.
     need node nodejs
     need npm npm
+    [ "$PURPOSE" != run ] || return 0
+    need dpkg-shlibdeps dpkg-dev
+    need python3 python3
+    # Debian ships Python without the part of venv that puts pip in.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
     [ "$PURPOSE" = test ] || return 0
     need chromium chromium fonts-liberation
     need valgrind valgrind
@@ -95,10 +99,7 @@ collect_missing() {
     need strace strace
     need script bsdutils
     need ffprobe ffmpeg
-    need python3 python3
-    # Debian ships Python without the part of venv that puts pip in.
     "$ROOT/scripts/postgres.sh" bindir >/dev/null 2>&1 || MISSING+=(postgresql)
-    python3 -c 'import ensurepip, venv' 2>/dev/null || MISSING+=(python3-venv)
     collect_wished
 }
 
@@ -194,8 +195,10 @@ fi
 check_rust
 fit_node
 install_node js
+[ "$PURPOSE" = run ] || install_python
+# The types of the helper for tests name the SDK's.
+[ "$PURPOSE" != dist ] || install_node conformance/sdk-js
 if [ "$PURPOSE" = test ]; then
-    install_python
     for manifest in conformance/*/package.json docs/site/package.json; do
         install_node "$(dirname "$manifest")"
     done
