@@ -69,6 +69,7 @@ class World:
         self._kept_since = 0
         self._keeps_key = False
         self._keeps_composition = False
+        self._disposable_composition = None
 
     # The history before the first case.
 
@@ -315,8 +316,19 @@ class World:
         """One of those of the last minutes, because a composition that has ended vanishes."""
         if self._kept_composition is None or time.monotonic() - self._kept_since > KEPT_S:
             self._kept_since = time.monotonic()
+            self._stop_composition(self._kept_composition)
             self._kept_composition = self.new_composition()
         return self._kept_composition
+
+    def disposable_composition(self):
+        """A composition to stop. Each takes processor time as long as it runs, so the previous one is stopped first."""
+        self._stop_composition(self._disposable_composition)
+        self._disposable_composition = self.new_composition()
+        return self._disposable_composition
+
+    def _stop_composition(self, arn):
+        if arn is not None:
+            self.call(service.model().operation_model("StopComposition"), {"arn": arn})
 
     def disposable_public_key(self):
         """A key to delete. Only a few may exist, so the previous one is deleted first if it still exists."""
@@ -379,7 +391,7 @@ MAKERS = {
     # RTMP needs insecureIngest.
     ("CreateIngestConfiguration", "ingestProtocol"): lambda _: "RTMPS",
     ("TagResource", "resourceArn"): World.new_stage,
-    ("StopComposition", "arn"): World.new_composition,
+    ("StopComposition", "arn"): World.disposable_composition,
     "ChannelArn": World.new_channel,
     "CompositionArn": World.kept_composition,
     # Any id may be revoked, whether a token has it or not.
