@@ -201,7 +201,7 @@ interop_recorded() {
 }
 
 beside rust "Unit and scenario tests: Rust" rust_tests
-beside rust "Cost of a forwarded packet and of estimation, in instructions" forward_cost
+beside small "Cost of a forwarded packet and of estimation, in instructions" forward_cost
 beside small "Unit tests: JavaScript client" javascript_client
 beside small "Unit tests: Python, of what the tests are made with" python_suite
 beside small "Documentation: its site, and every link" site
