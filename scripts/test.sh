@@ -215,7 +215,7 @@ export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 mkdir -p conformance/output
 POSTGRES_URL="$(scripts/postgres.sh start "$POSTGRES_DIR")"
 
-beside rust "Tests of store and jobs again, on PostgreSQL" rust_tests_on_postgres
+beside small "Tests of store and jobs again, on PostgreSQL" rust_tests_on_postgres
 beside rust "Documentation and package of the Rust client" rust_client
 beside small "Conformance: every operation against the service's own model" conformance_model
 run_beside "$WORK"
