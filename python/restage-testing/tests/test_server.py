@@ -338,8 +338,11 @@ def test_nothing_stays_when_the_process_of_the_tests_is_ended(how, tmp_path):
     script = tmp_path / "tests.py"
     script.write_text(
         textwrap.dedent("""
+            import signal
             import time
             from restage_testing import RestageServer
+            # A script may start the tests in the background, where this signal is ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             server = RestageServer().start()
             stage = server.client().create_stage(name="main")["stage"]["arn"]
             publisher = server.publish(stage)
@@ -348,7 +351,10 @@ def test_nothing_stays_when_the_process_of_the_tests_is_ended(how, tmp_path):
         """)
     )
     process = subprocess.Popen(
-        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(SOURCES)}, stdout=subprocess.PIPE, text=True
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     server, publisher, place = process.stdout.readline().split()
     assert is_running(server)
