@@ -163,7 +163,7 @@ pub struct EventsSocket {
 }
 
 impl EventsSocket {
-    /// Who has it.
+    /// The participant of this socket, in its stage.
     pub(super) fn viewer(&self) -> Viewer {
         Viewer {
             stage: self.stage.clone(),

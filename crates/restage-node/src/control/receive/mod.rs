@@ -153,7 +153,7 @@ impl Receiving {
         self.tell(Happened::Ended(subscription.clone(), ending));
     }
 
-    /// Whether it receives in several stages.
+    /// True for a connection token's, which receives in several stages.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.holder, Holder::Token(_))
     }

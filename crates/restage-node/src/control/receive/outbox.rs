@@ -19,12 +19,12 @@ pub enum ReceiveNews {
     Closed(ReceiveClosed),
 }
 
-/// What a viewer receives.
+/// The state of everything that a viewer receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ViewerState {
-    /// Who receives.
+    /// The receiving participant.
     pub viewer: Viewer,
-    /// What became of each publisher.
+    /// The state of each publisher.
     pub received: Vec<ReceiveState>,
     /// Why nothing was changed for this viewer, if so.
     pub refused: Option<ReceiveError>,
@@ -71,7 +71,7 @@ pub struct ReceiveOffer {
 /// The sections of a publisher in an offer, by their `a=mid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiveStream {
-    /// Who receives it.
+    /// The receiving participant.
     pub viewer: Viewer,
     /// The publisher.
     pub publisher: ParticipantId,

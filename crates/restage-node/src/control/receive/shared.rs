@@ -1,4 +1,4 @@
-//! What the socket of a connection token asks of its receiving connection, which receives for the token's participants in several stages.
+//! The socket of a connection token configures its receiving connection here, which receives for the token's participants in several stages.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use super::{ReceiveError, ReceiveWant, ViewerState, may_subscribe};
 use crate::control::Control;
 use crate::control::connection_tokens::ConnectionSocket;
 
-/// What is wanted for a viewer.
+/// A viewer's wants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ViewerWant {
-    /// Who receives.
+    /// The receiving participant.
     pub viewer: Viewer,
-    /// All that it wants.
+    /// All publishers that it wants, and how.
     pub wanted: Vec<ReceiveWant>,
 }
 

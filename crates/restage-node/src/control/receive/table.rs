@@ -21,7 +21,7 @@ pub struct Viewer {
     pub participant: ParticipantId,
 }
 
-/// Who has a receiving connection. Each has one at most.
+/// The holder of a receiving connection. Each has one at most.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::control) enum Holder {
     /// A participant of a stage, by its events socket.
@@ -30,7 +30,7 @@ pub(in crate::control) enum Holder {
     Token(ConnectionTokenKey),
 }
 
-/// What the subscriptions of a viewer are opened with.
+/// The claims and the client with which a viewer's subscriptions are opened.
 #[derive(Clone, Debug)]
 pub(in crate::control) struct Owner {
     pub(in crate::control) claims: Claims,

@@ -22,7 +22,7 @@ use crate::control::trouble::Trouble;
 use crate::control::{Control, Ending};
 use crate::media::MediaError;
 
-/// What is wanted for a viewer, and what its subscriptions are opened with. Without that, what it has goes on as it is.
+/// A viewer's wants, and the owner with which its subscriptions are opened. Without an owner the viewer's subscriptions go on as they are.
 #[derive(Clone)]
 pub(super) struct Configured {
     pub(super) viewer: Viewer,
@@ -270,8 +270,11 @@ impl Task {
                     self.viewings.len() - 1
                 }
             };
+            // Its socket may have ended since it was looked up, and nobody would say so again.
+            let is_there = self.has_socket(&owner);
+            let until = Instant::now() + RECEIVE_ORPHAN_MAX;
             self.viewings[place].owner = owner;
-            self.viewings[place].orphaned_until = None;
+            self.viewings[place].orphaned_until = (!is_there).then_some(until);
             for action in self.viewings[place].members.configure(wanted) {
                 self.perform(action).await;
             }
@@ -279,6 +282,16 @@ impl Task {
         for place in 0..self.viewings.len() {
             self.attach_due(place).await;
         }
+    }
+
+    /// True while the events socket of this owner is open. The connection of a participant goes by that socket itself.
+    fn has_socket(&self, owner: &Owner) -> bool {
+        let Holder::Token(token) = &self.receiving.holder else {
+            return true;
+        };
+        let receivings = self.control.receivings();
+        let member = receivings.member(token, &owner.viewer());
+        member.is_some_and(|member| member.socket == owner.socket)
     }
 
     async fn perform(&mut self, action: Action) {
