@@ -19,8 +19,8 @@ mod wire;
 use std::time::{Duration, Instant};
 
 use restage_bwe::{Config, Estimator};
+use restage_load::process::thread_cpu_ns;
 use restage_media::{Control, Input, PeerId, Sfu, Wish};
-use restage_sim::process::thread_cpu_ns;
 use str0m::format::Codec;
 use support::{Rng, World};
 

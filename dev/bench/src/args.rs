@@ -1,6 +1,6 @@
 //! The arguments of the measurements of media.
 
-use restage_sim::Rate;
+use restage_load::Rate;
 
 use crate::output::Format;
 use crate::server::Binary;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4::SigningParams;
-use restage_sim::api::Connection;
+use restage_load::api::Connection;
 use serde_json::Value;
 
 use crate::server::Server;

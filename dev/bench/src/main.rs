@@ -21,7 +21,7 @@ mod topology;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use restage_sim::floor::{self, Floor};
+use restage_load::floor::{self, Floor};
 
 use args::{FloorArgs, MediaArgs, RampArgs, rate};
 use output::Format;

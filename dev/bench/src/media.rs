@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use restage_sim::floor::{self, Floor};
-use restage_sim::process::{self, Usage};
-use restage_sim::{Join, Percentiles, Srtp, unix_ns};
+use restage_load::floor::{self, Floor};
+use restage_load::process::{self, Usage};
+use restage_load::{Join, Percentiles, Srtp, unix_ns};
 
 use crate::args::{FLOOR_FRAMES, MediaArgs, rate};
 use crate::output;

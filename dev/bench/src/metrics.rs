@@ -1,7 +1,7 @@
 //! What the server under test tells of itself.
 
 use anyhow::Context as _;
-use restage_sim::get;
+use restage_load::get;
 
 use crate::server::Server;
 

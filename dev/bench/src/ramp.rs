@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use restage_sim::{Refused, Srtp, percent_missing, process, unix_ns};
+use restage_load::{Refused, Srtp, percent_missing, process, unix_ns};
 use serde::Serialize;
 
 use crate::args::{RampArgs, rate};

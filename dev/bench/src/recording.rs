@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::ValueEnum;
-use restage_sim::process::{self, Usage};
-use restage_sim::{Rate, Srtp, Tally, unix_ns};
+use restage_load::process::{self, Usage};
+use restage_load::{Rate, Srtp, Tally, unix_ns};
 
 use crate::args::rate;
 use crate::figure::{Aim, Figure, median, print};

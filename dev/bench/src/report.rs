@@ -1,7 +1,7 @@
 //! The printed figures.
 
-use restage_sim::Percentiles;
-use restage_sim::floor::Floor;
+use restage_load::Percentiles;
+use restage_load::floor::Floor;
 use serde::Serialize;
 
 use crate::output;

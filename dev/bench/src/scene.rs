@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use restage_client::{EventStream, ParticipantToken, StageEvent, StageParticipant};
-use restage_sim::{Fleet, Join, Rate, Refused, Srtp, unix_ns};
+use restage_load::{Fleet, Join, Rate, Refused, Srtp, unix_ns};
 use serde_json::{Value, json};
 use tokio::task::block_in_place;
 

@@ -1,29 +1,26 @@
-//! Load generators for the media plane and the API, and the floor with which the media plane is compared.
+//! The simulator: the whole server in virtual time, with everything that can go wrong, from one number.
 //!
-//! WebRTC clients that share no code with the server. Each is an engine of its own with a socket of its own. They
-//! publish paced synthetic media, whose payloads contain a sequence number and the time of sending, and count what
-//! arrives. The time of arrival is the kernel's time stamp at the receiving socket, so that a delay of the generator is
-//! not counted as the server's. For tests and benchmarks only; all traffic is on the loopback interface.
+//! A seed decides everything: which faults a run has, what people do, what the network loses, when the process dies. The rules
+//! (`restage-core`), the media workers (`restage-media`) and the recorder (`restage-record`) are the real ones; the node between
+//! them is a thin model, and the database is a table in memory. No socket, no thread, no runtime and no clock takes part, so a run is
+//! as fast as the processor, and the same seed gives the same run.
 //!
-//! `fleet` (threads and joining) → `driver` (sockets and timers of one thread) → `client` (one connection, whose
-//! WebRTC is a `peer`) → `media` (payloads), `srtp` (how they are protected) and `tally` (what arrived). `floor`,
-//! `process` and `api` are independent. [`network`] is a network as arithmetic, for simulations without sockets.
+//! `plan` (what a seed means) → `run` (phases) → `world` (time and events) → `workload` (what is done), `server`, `client`,
+//! `network`; `audit` (what must hold of media; that of the rows is `restage-audit`). `hunt` runs many seeds and shrinks what fails.
 
-pub mod api;
+mod audit;
 mod client;
-mod driver;
-mod fleet;
-pub mod floor;
-mod http;
-mod media;
-pub mod network;
-pub mod peer;
-pub mod process;
-mod srtp;
-mod tally;
+mod coverage;
+pub mod hunt;
+mod network;
+pub mod plan;
+mod random;
+mod run;
+mod server;
+mod workload;
+mod world;
 
-pub use fleet::{Fleet, Join};
-pub use http::{Refused, get};
-pub use media::{Rate, Stamp, unix_ns};
-pub use srtp::Srtp;
-pub use tally::{Percentiles, Tally, Window, percent_missing};
+pub use audit::Counts;
+pub use coverage::Coverage;
+pub use run::run;
+pub use world::Outcome;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_sim::network::{Loss, PathConfig, jain};
+use restage_load::network::{Loss, PathConfig, jain};
 
 use super::measure::{Figures, below, figures, mistakes, reached};
 use super::report::Kind;

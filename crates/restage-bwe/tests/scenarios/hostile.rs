@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use restage_bwe::{Config, Estimator, limits};
-use restage_sim::network::Random;
+use restage_load::network::Random;
 
 use super::wire;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_sim::network::PathConfig;
+use restage_load::network::PathConfig;
 
 use super::world::Trace;
 

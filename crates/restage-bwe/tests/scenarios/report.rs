@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use restage_sim::network::Random;
+use restage_load::network::Random;
 
 use super::remb::Remb;
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use restage_sim::network::{Loss, PathConfig};
+use restage_load::network::{Loss, PathConfig};
 
 use super::cases::{
     PICTURE, SEEDS, SIMULCAST, dipped, narrow, paused, throttled, throttled_reports, viewer,

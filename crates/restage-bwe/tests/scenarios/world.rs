@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use restage_bwe::{Config, Coupling, Estimator, FlowId, limits};
-use restage_sim::network::{Path, PathConfig, Random, Tcp};
+use restage_load::network::{Path, PathConfig, Random, Tcp};
 
 use super::report::{Kind, Receiver, Report};
 use super::wire;

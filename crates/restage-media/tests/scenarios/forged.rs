@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use restage_load::Srtp;
 use restage_media::{Control, Input, PeerId, Protocol, PublicationId, limits};
-use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
 

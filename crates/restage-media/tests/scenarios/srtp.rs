@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use restage_load::Srtp;
 use restage_media::{Control, PeerId, PublicationId, Stats};
-use restage_sim::Srtp;
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind};
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use restage_sim::Percentiles;
-use restage_sim::api::{Connection, Served, closed_loop};
-use restage_sim::process;
+use restage_load::Percentiles;
+use restage_load::api::{Connection, Served, closed_loop};
+use restage_load::process;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use restage_sim::api::{Connection, open_loop};
-use restage_sim::{Fleet, Percentiles, Rate, Srtp};
+use restage_load::api::{Connection, open_loop};
+use restage_load::{Fleet, Percentiles, Rate, Srtp};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 

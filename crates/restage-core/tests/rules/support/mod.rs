@@ -1,14 +1,12 @@
 //! A world to play scenarios in. Each step is decided on the rows it needs and on all rows, which must
 //! agree; then the changes are applied and the whole world is audited.
 
-mod audit;
 pub(crate) mod compositions;
-mod counted;
-mod edge;
 mod show;
 
 use std::collections::BTreeMap;
 
+use restage_audit::{Counted, Edge, audit, changes_are_minimal};
 use restage_core::command::NewStageRecording;
 use restage_core::command::{Claims, JobOutcome, NewJob, NewToken};
 use restage_core::id::{
@@ -26,9 +24,6 @@ use restage_core::{
     World, decide, needs,
 };
 
-pub(crate) use audit::audit;
-use counted::Counted;
-pub(crate) use edge::Edge;
 pub(crate) use show::{composition_lines, lines, recording_lines};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
@@ -315,7 +310,7 @@ impl Scene {
             on_needed_rows, decision,
             "{command:?} looks at rows it does not need"
         );
-        audit::changes_are_minimal(&self.world, &decision);
+        changes_are_minimal(&self.world, &decision);
         let before = self.world.clone();
         self.world.apply(&decision.changes);
         if self.world.sessions.contains_key(&context.fresh_session) {

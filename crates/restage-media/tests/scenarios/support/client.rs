@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use restage_load::Srtp;
+use restage_load::peer::{Engine, Packet, Peer};
 use restage_media::PeerId;
-use restage_sim::Srtp;
-use restage_sim::peer::{Engine, Packet, Peer};
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind};
 use str0m::net::{Protocol, Receive};

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use restage_core::id::StageSessionId;
 use restage_core::{Census, Change, World};
 
-#[derive(Default)]
-pub(super) struct Counted(BTreeMap<StageSessionId, Census>);
+/// The counters.
+#[derive(Debug, Default)]
+pub struct Counted(BTreeMap<StageSessionId, Census>);
 
 impl Counted {
-    pub(super) fn take(&mut self, changes: &[Change]) {
+    /// Adds what these changes say.
+    pub fn take(&mut self, changes: &[Change]) {
         for change in changes {
             if let Change::Count { session, by, .. } = change {
                 let sum = self.0.entry(session.clone()).or_default();
@@ -22,14 +24,17 @@ impl Counted {
     }
 
     /// They are what the rows come to, and nothing is left of sessions that are gone.
+    ///
+    /// # Panics
+    /// They are not.
     #[track_caller]
-    pub(super) fn compare(&self, world: &World) {
+    pub fn compare(&self, world: &World) {
         let expected = Self::of(world);
         assert_eq!(self.0, expected.0, "the numbers kept, and those counted");
     }
 
     /// Counts the rows.
-    pub(super) fn of(world: &World) -> Self {
+    pub fn of(world: &World) -> Self {
         let sessions = world.sessions.keys();
         let counted = sessions.map(|session| (session.clone(), Census::of(world, session)));
         Self(

@@ -10,8 +10,8 @@ use restage_core::row::{
 use restage_core::{Command, Decision, Effect, PublicationKey, World};
 
 /// Open connections, what the media ones are attached to, and the starts of jobs that run.
-#[derive(Default)]
-pub(crate) struct Edge {
+#[derive(Debug, Default)]
+pub struct Edge {
     open: BTreeSet<ConnectionId>,
     feeds: BTreeMap<PublicationKey, ConnectionId>,
     receives: BTreeMap<ConnectionId, PublicationKey>,
@@ -27,8 +27,12 @@ pub(crate) struct Edge {
 type Shown = BTreeMap<ParticipantId, (String, Attributes)>;
 
 impl Edge {
+    /// Performs the effects of a command that was decided on `before` and whose changes gave `after`.
+    ///
+    /// # Panics
+    /// An effect cannot be performed, or what is open is not what the rows say.
     #[track_caller]
-    pub(crate) fn perform(
+    pub fn perform(
         &mut self,
         before: &World,
         after: &World,

@@ -10,11 +10,14 @@ use restage_core::row::{
 };
 use restage_core::{Census, Change, Decision, Limits, World};
 
-use super::compositions::audit_compositions;
+use crate::compositions::audit_compositions;
 
 /// Checks the whole world.
+///
+/// # Panics
+/// Something does not hold.
 #[track_caller]
-pub(crate) fn audit(world: &World, limits: &Limits) {
+pub fn audit(world: &World, limits: &Limits) {
     for session in world.sessions.values() {
         audit_session(world, session, limits);
     }
@@ -441,8 +444,11 @@ fn audit_history(world: &World) {
 }
 
 /// A row is written at most once, and only if it is another than before.
+///
+/// # Panics
+/// It is not so.
 #[track_caller]
-pub(crate) fn changes_are_minimal(world: &World, decision: &Decision) {
+pub fn changes_are_minimal(world: &World, decision: &Decision) {
     let mut seen = BTreeSet::new();
     for change in &decision.changes {
         let (name, is_news) = match change {

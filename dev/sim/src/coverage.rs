@@ -1,0 +1,68 @@
+//! What runs have come to. A simulation that does not get around proves nothing.
+
+use std::collections::BTreeMap;
+
+/// How often each state was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage(BTreeMap<&'static str, u64>);
+
+/// What a hundred seeds come to.
+const EXPECTED: &[&str] = &[
+    "crash",
+    "freeze",
+    "clock set",
+    "partition",
+    "address changed",
+    "client vanished",
+    "encoder jumped",
+    "stage deleted",
+    "participant disconnected",
+    "replica started or resumed",
+    "replica stopped",
+    "replica waits",
+    "replica watched",
+    "token expired",
+    "limit reached",
+    "connection replaced",
+    "peer silent",
+    "peer never connected",
+    "sound received",
+    "pictures received",
+    "pictures of another layer",
+    "packet sent again",
+    "packet relayed",
+    "segment kept",
+    "recording goes on after a crash",
+    "recording paused",
+    "recording finished",
+    "job lease renewed",
+    "job abandoned",
+    "pictures withheld",
+    "estimate known",
+    "pictures paused for the network",
+];
+
+impl Coverage {
+    /// It was reached once more.
+    pub(crate) fn reach(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// Adds another run's.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (what, count) in &other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+
+    /// What was expected and never reached.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let expected = EXPECTED.iter().copied();
+        expected.filter(|what| !self.0.contains_key(what)).collect()
+    }
+
+    /// Everything that was reached, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter().map(|(what, count)| (*what, *count))
+    }
+}

@@ -1,0 +1,573 @@
+//! The server: the real rules, the real media workers, and between them a thin model of the node.
+//!
+//! Nothing here waits. What takes time is an event that comes later ([`Later`]); what leaves the server is put into [`Server::out`].
+
+mod jobs;
+mod media;
+mod routes;
+pub(crate) mod spool;
+pub(crate) mod store;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use restage_core::command::Claims;
+use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
+use restage_core::row::{Client, ConnectionKind, Protocol};
+use restage_core::{Command, Effect, Error, Limits, PublicationKey, Reply};
+use restage_media::{Burst, Config, Control, Download, PeerId, PublicationId, Sfu, WorkerId};
+
+use crate::audit::Auditor;
+use crate::coverage::Coverage;
+use crate::plan::{Fault, Plan};
+use crate::random::{Dice, Purpose};
+use jobs::Captures;
+use media::News;
+use routes::Routes;
+use spool::Spool;
+use store::{Clocks, Store};
+
+pub(crate) const ACCOUNT: &str = "111122223333";
+/// When a run begins, in microseconds since 1970.
+const START_US: i64 = 1_800_000_000_000_000;
+/// How often windows, idle sessions and jobs are looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// Most commands that wait for the writer.
+const COMMITS_MAX: usize = 10_000;
+
+/// What happens in the server later.
+#[derive(Debug)]
+pub(crate) enum Later {
+    /// The writer commits the next command.
+    Commit,
+    /// The effects of the oldest commit are performed.
+    Perform,
+    /// It is time to look at what is due.
+    Tick,
+    /// Packets of another worker arrive.
+    Relayed(WorkerId, PublicationId, Burst),
+    /// A worker is asked for something by another one.
+    Order(WorkerId, Control),
+    /// A recording looks at its tap.
+    Beat,
+    /// Files of recordings are written.
+    Write,
+    /// Recordings are brought to their bucket.
+    Upload,
+}
+
+/// Who waits for a command.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// Nobody.
+    Nothing,
+    /// A client that joins.
+    Join {
+        client: usize,
+        feed: u64,
+        connection: ConnectionId,
+        answer: String,
+    },
+    /// Somebody who has called the API.
+    Call(u64),
+}
+
+/// What leaves the server.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// A datagram.
+    Datagram {
+        to: SocketAddr,
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// An event to come.
+    After(Duration, Later),
+    /// The answer to a join.
+    Joined {
+        client: usize,
+        feed: u64,
+        outcome: Result<(ConnectionId, String), String>,
+    },
+    /// The answer to a call.
+    Called(u64, Result<Reply, Error>),
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) stage: StageId,
+    pub(crate) participant: ParticipantId,
+    pub(crate) worker: WorkerId,
+    pub(crate) peer: PeerId,
+    pub(crate) publication: Option<PublicationId>,
+    pub(crate) is_connected: bool,
+    pub(crate) address: SocketAddr,
+}
+
+/// One machine with its database, its disk and its processes, one after the other.
+pub(crate) struct Server {
+    pub(crate) store: Store,
+    pub(crate) spool: Spool,
+    pub(crate) out: Vec<Out>,
+    pub(crate) auditor: Auditor,
+    pub(crate) coverage: Coverage,
+    /// Counts the processes.
+    pub(crate) run: u32,
+    pub(crate) is_up: bool,
+    /// What the wall clock is ahead of the time that has passed, in microseconds.
+    pub(crate) wall_offset_us: i64,
+    pub(crate) now: Duration,
+    pub(crate) workers: Vec<Sfu>,
+    pub(crate) live: BTreeMap<ConnectionId, Live>,
+    pub(crate) is_calm: bool,
+    base: Instant,
+    plan: Plan,
+    dice: Dice,
+    peers: BTreeMap<PeerId, ConnectionId>,
+    publications: BTreeMap<PublicationKey, PublicationId>,
+    downloads: BTreeMap<(StageId, ParticipantId), std::sync::Arc<Download>>,
+    routes: Routes,
+    captures: Captures,
+    commits: VecDeque<(String, Command, Then)>,
+    effects: VecDeque<Vec<Effect>>,
+    writer_free_at: Duration,
+    performed_at: Duration,
+    answers: BTreeMap<PeerId, Result<String, String>>,
+    made: u64,
+}
+
+impl Server {
+    pub(crate) fn new(plan: &Plan, base: Instant) -> Self {
+        let mut limits = Limits::OPEN;
+        limits.publishers_per_stage = 4;
+        limits.replications_per_participant = 3;
+        let mut server = Self {
+            store: Store::new(limits),
+            spool: Spool::default(),
+            out: Vec::new(),
+            auditor: Auditor::default(),
+            coverage: Coverage::default(),
+            run: 0,
+            is_up: false,
+            wall_offset_us: 0,
+            now: Duration::ZERO,
+            workers: Vec::new(),
+            live: BTreeMap::new(),
+            is_calm: false,
+            base,
+            plan: plan.clone(),
+            dice: Dice::new(plan.seed, Purpose::Server),
+            peers: BTreeMap::new(),
+            publications: BTreeMap::new(),
+            downloads: BTreeMap::new(),
+            routes: Routes::default(),
+            captures: Captures::default(),
+            commits: VecDeque::new(),
+            effects: VecDeque::new(),
+            writer_free_at: Duration::ZERO,
+            performed_at: Duration::ZERO,
+            answers: BTreeMap::new(),
+            made: 0,
+        };
+        server.start(Duration::ZERO);
+        server
+    }
+
+    /// The address of a worker.
+    pub(crate) fn address(worker: usize) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 4_081 + worker as u16))
+    }
+
+    /// A process begins: it closes what the last one left open.
+    pub(crate) fn start(&mut self, now: Duration) {
+        self.now = now;
+        self.run += 1;
+        self.is_up = true;
+        self.workers = (0..self.plan.workers)
+            .map(|worker| self.new_worker(worker))
+            .collect();
+        self.writer_free_at = now;
+        self.performed_at = now;
+        let decision = self.decide("", &Command::Recover);
+        // Media is gone with the process; what remains to be done is about files.
+        self.effects.push_back(decision.effects);
+        self.after(Duration::ZERO, Later::Perform);
+        self.after(TICK, Later::Tick);
+        self.after(Duration::from_millis(100), Later::Beat);
+        self.after(Duration::from_millis(100), Later::Upload);
+    }
+
+    /// The process is gone, whatever it was doing.
+    pub(crate) fn crash(&mut self, now: Duration) {
+        self.now = now;
+        self.is_up = false;
+        self.workers.clear();
+        for (connection, live) in std::mem::take(&mut self.live) {
+            self.auditor.process_gone(&connection, live.address);
+        }
+        self.peers.clear();
+        self.publications.clear();
+        self.downloads.clear();
+        self.routes = Routes::default();
+        self.captures = Captures::default();
+        self.spool.crash();
+        self.commits.clear();
+        self.effects.clear();
+        self.answers.clear();
+        self.out.clear();
+    }
+
+    fn new_worker(&self, worker: usize) -> Sfu {
+        let mut candidates = vec![Self::address(worker)];
+        candidates.truncate(1);
+        Sfu::new(Config {
+            candidates,
+            seed: self.plan.seed ^ u64::from(self.run) << 32 ^ worker as u64,
+            since_1970: Duration::from_micros(START_US as u64) + self.now,
+            worker: WorkerId(worker as u16),
+            generation: self.run as u16,
+            ..Config::default()
+        })
+    }
+
+    pub(crate) fn clocks(&self) -> Clocks {
+        let passed = self.now.as_micros() as i64;
+        Clocks {
+            wall: Time(START_US + passed + self.wall_offset_us),
+            // The steady clock of a machine goes on over a restart of the process.
+            steady: Time(1_000_000_000 + passed),
+        }
+    }
+
+    fn fresh(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn after(&mut self, delay: Duration, later: Later) {
+        self.out.push(Out::After(delay, later));
+    }
+
+    fn instant(&self) -> Instant {
+        self.base + self.now
+    }
+
+    fn decide(&mut self, account: &str, command: &Command) -> restage_core::Decision {
+        let clocks = self.clocks();
+        let decision =
+            self.store
+                .execute(account, command, clocks, self.run, self.plan.session_idle_s);
+        store::cover(&mut self.coverage, &decision);
+        decision
+    }
+
+    /// Gives the writer a command.
+    pub(crate) fn submit(&mut self, account: &str, command: Command, then: Then) {
+        assert!(
+            self.commits.len() < COMMITS_MAX,
+            "commands wait without end"
+        );
+        let latency = match self.plan.has(Fault::SlowStore) && !self.is_calm {
+            true if self.dice.one_in(20) => self.dice.ms(200, 3_000),
+            true => self.dice.ms(1, 60),
+            false => self.dice.ms(0, 3),
+        };
+        self.commits.push_back((account.to_owned(), command, then));
+        self.writer_free_at = self.writer_free_at.max(self.now) + latency;
+        self.after(self.writer_free_at - self.now, Later::Commit);
+    }
+
+    /// Something that was to come later.
+    pub(crate) fn later(&mut self, now: Duration, later: Later) {
+        self.now = now;
+        match later {
+            Later::Commit => self.commit(),
+            Later::Perform => {
+                for effect in self.effects.pop_front().unwrap_or_default() {
+                    self.perform(effect);
+                }
+            }
+            Later::Tick => {
+                self.submit("", Command::Tick, Then::Nothing);
+                self.shed();
+                self.after(TICK, Later::Tick);
+            }
+            Later::Relayed(worker, publication, burst) => {
+                self.relayed(worker, publication, &burst);
+            }
+            Later::Order(worker, control) => self.control(worker, control),
+            Later::Beat => self.beat(),
+            Later::Write => self.spool.write(),
+            Later::Upload => self.upload(),
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some((account, command, then)) = self.commits.pop_front() else {
+            return;
+        };
+        let decision = self.decide(&account, &command);
+        if !decision.effects.is_empty() {
+            let delay = self.dice.ms(0, 3);
+            self.performed_at = self.performed_at.max(self.now + delay);
+            self.effects.push_back(decision.effects);
+            self.after(self.performed_at - self.now, Later::Perform);
+        }
+        match then {
+            Then::Nothing => {}
+            Then::Call(call) => self.out.push(Out::Called(call, decision.reply)),
+            Then::Join {
+                client,
+                feed,
+                connection,
+                answer,
+            } => {
+                let outcome = match decision.reply {
+                    Ok(_) => Ok((connection, answer)),
+                    Err(error) => {
+                        self.let_go(&connection);
+                        Err(error.to_string())
+                    }
+                };
+                self.out.push(Out::Joined {
+                    client,
+                    feed,
+                    outcome,
+                });
+            }
+        }
+    }
+
+    /// A client joins with its offer.
+    pub(crate) fn join(
+        &mut self,
+        (client, feed): (usize, u64),
+        kind: ConnectionKind,
+        claims: Claims,
+        offer: String,
+        address: SocketAddr,
+    ) {
+        let worker = WorkerId(self.dice.below(self.workers.len()) as u16);
+        let peer = PeerId(self.fresh());
+        let types = offer.clone();
+        let control = match &kind {
+            ConnectionKind::Publish => Control::OpenPublisher { peer, offer },
+            _ => {
+                let receiver = (claims.stage.id.clone(), claims.participant.clone());
+                let download = self.downloads.entry(receiver);
+                let download = download.or_insert_with(|| Download::unlimited().into());
+                Control::OpenSubscriber {
+                    peer,
+                    offer,
+                    download: Some(download.clone()),
+                    wish: Default::default(),
+                }
+            }
+        };
+        self.control(worker, control);
+        let answer = match self.answers.remove(&peer) {
+            Some(Ok(answer)) => answer,
+            Some(Err(reason)) => {
+                let outcome = Err(reason);
+                self.out.push(Out::Joined {
+                    client,
+                    feed,
+                    outcome,
+                });
+                return;
+            }
+            None => panic!("an offer is neither answered nor refused"),
+        };
+        let connection = ConnectionId::new(format!("c{}", self.fresh()));
+        self.auditor.opened(&connection, address, &types);
+        let live = Live {
+            stage: claims.stage.id.clone(),
+            participant: claims.participant.clone(),
+            worker,
+            peer,
+            publication: None,
+            is_connected: false,
+            address,
+        };
+        self.live.insert(connection.clone(), live);
+        self.peers.insert(peer, connection.clone());
+        let command = Command::OpenConnection {
+            connection: connection.clone(),
+            kind,
+            claims,
+            resumes: None,
+            protocol: Protocol::Whip,
+            client: Client::default(),
+            connection_token: None,
+        };
+        let then = Then::Join {
+            client,
+            feed,
+            connection,
+            answer,
+        };
+        self.submit("", command, then);
+    }
+
+    /// A client has left.
+    pub(crate) fn leave(&mut self, connection: &ConnectionId) {
+        if let Some((stage, participant)) = self.let_go(connection) {
+            let command = Command::ConnectionClosed {
+                connection: connection.clone(),
+                stage,
+                participant,
+            };
+            self.submit("", command, Then::Nothing);
+        }
+    }
+
+    /// Ends the peer of a connection.
+    fn let_go(&mut self, connection: &ConnectionId) -> Option<(StageId, ParticipantId)> {
+        let live = self.live.remove(connection)?;
+        self.peers.remove(&live.peer);
+        self.control(live.worker, Control::Close { peer: live.peer });
+        self.auditor.closed(connection, live.address);
+        self.forget(live.peer);
+        Some((live.stage, live.participant))
+    }
+
+    fn forget(&mut self, peer: PeerId) {
+        if let Some(publication) = self.routes.leave(peer) {
+            self.settle(publication);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Publish {
+                connection,
+                publication,
+            } => self.attach(&connection, &publication, true),
+            Effect::Subscribe {
+                connection,
+                publication,
+            } => self.attach(&connection, &publication, false),
+            Effect::Close { connection, .. } => {
+                self.let_go(&connection);
+            }
+            Effect::RunJob { job } => self.run_job(*job),
+            Effect::TellJob { job } => self.tell_job(&job),
+            Effect::StopJob { job, generation } => self.stop_job(&job, generation),
+            Effect::AbandonJob { job, generation } => self.abandon_job(&job, generation),
+            Effect::FinishRecording { recording } => self.spool.want_upload(&recording),
+            Effect::FinishCompositionDestination { .. }
+            | Effect::Revoke { .. }
+            | Effect::RevokeConnectionToken { .. }
+            | Effect::StageChanged { .. } => {}
+        }
+    }
+
+    fn attach(&mut self, connection: &ConnectionId, key: &PublicationKey, publishes: bool) {
+        let fresh = PublicationId(self.made + 1);
+        let Some(live) = self.live.get_mut(connection) else {
+            return;
+        };
+        self.made += 1;
+        let publication = *self.publications.entry(key.clone()).or_insert(fresh);
+        live.publication = Some(publication);
+        let (peer, worker) = (live.peer, live.worker);
+        let row = self.store.world.connections.get(connection);
+        if row.is_some_and(|row| row.session != key.session) {
+            self.coverage.reach("replica watched");
+        }
+        self.auditor.attached(connection, key, publishes);
+        let control = match publishes {
+            true => {
+                self.routes.publish(worker, peer, publication);
+                Control::Publish { peer, publication }
+            }
+            false => {
+                self.routes.subscribe(worker, peer, publication);
+                Control::Subscribe { peer, publication }
+            }
+        };
+        self.control(worker, control);
+        self.settle(publication);
+        if publishes {
+            self.retap(publication);
+        }
+    }
+
+    /// Workers relay the publication to those that need it.
+    fn settle(&mut self, publication: PublicationId) {
+        for duty in self.routes.duties(publication) {
+            if duty.is_fed_elsewhere {
+                self.control(duty.worker, Control::Yield { publication });
+            }
+            let relay = Control::Relay {
+                publication,
+                to: duty.to,
+            };
+            self.control(duty.worker, relay);
+        }
+    }
+
+    /// What the media side reports becomes commands.
+    fn report(&mut self, news: News) {
+        let (peer, is_over) = match news {
+            News::Connected(peer) => (peer, false),
+            News::Gone(peer) => (peer, true),
+        };
+        let Some(connection) = self.peers.get(&peer).cloned() else {
+            return;
+        };
+        let command = if is_over {
+            self.peers.remove(&peer);
+            let Some(live) = self.live.remove(&connection) else {
+                return;
+            };
+            self.auditor.closed(&connection, live.address);
+            self.forget(peer);
+            Command::ConnectionClosed {
+                connection,
+                stage: live.stage,
+                participant: live.participant,
+            }
+        } else {
+            let Some(live) = self.live.get_mut(&connection) else {
+                return;
+            };
+            live.is_connected = true;
+            Command::ConnectionEstablished {
+                stage: live.stage.clone(),
+                participant: live.participant.clone(),
+                connection,
+            }
+        };
+        self.submit("", command, Then::Nothing);
+    }
+
+    /// An overloaded worker leaves pictures out.
+    fn shed(&mut self) {
+        if !self.plan.has(Fault::Overload) {
+            return;
+        }
+        let step = match self.is_calm {
+            true => 0,
+            false => self.dice.below(4) as u8,
+        };
+        let turn = self.dice.below(8) as u8;
+        let withheld = self
+            .workers
+            .iter()
+            .map(|worker| worker.stats().peers_withheld);
+        if withheld.sum::<u64>() > 0 {
+            self.coverage.reach("pictures withheld");
+        }
+        for worker in 0..self.workers.len() {
+            self.control(WorkerId(worker as u16), Control::Shed { step, turn });
+        }
+    }
+
+    /// Whether nothing is under way inside.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.commits.is_empty() && self.effects.is_empty()
+    }
+}
