@@ -48,15 +48,22 @@ ARROWS = {
         *("restage-node", "restage-picture", "restage-server", "restage-store"),
     ),
     # For developers only: nothing that ships depends on these.
-    "restage-sim": (),
+    "restage-audit": ("restage-core",),
+    "restage-load": (),
+    "restage-sim": (
+        *("restage-audit", "restage-codec", "restage-core", "restage-load", "restage-media"),
+        *("restage-record", "restage-rtmp"),
+    ),
     "restage-testkit": (),
-    "restage-bench": ("restage-client", "restage-sim", "restage-store", "restage-testkit"),
+    "restage-bench": ("restage-client", "restage-load", "restage-store", "restage-testkit"),
 }
 # Crate → the crates that its tests, examples and benches may depend on besides.
 DEV_ARROWS = {
     "restage": ("restage-testkit",),
-    "restage-bwe": ("restage-sim",),
-    "restage-media": ("restage-sim",),
+    "restage-bwe": ("restage-load",),
+    "restage-core": ("restage-audit",),
+    "restage-media": ("restage-load",),
+    "restage-sim": ("restage-store",),
 }
 
 # These know no socket, file, clock, random source or runtime: whatever they need comes in as an argument.
@@ -90,7 +97,7 @@ KEEPERS = {
     "rusqlite": (("restage-store",), "the database is reached through restage-store"),
     "sqlx": (("restage-store", "restage-bench"), "the database is reached through restage-store"),
     "str0m": (
-        ("restage-client", "restage-sim"),
+        ("restage-client", "restage-load", "restage-sim"),
         "clients may use a foreign WebRTC stack; what serves others has its own",
     ),
 }

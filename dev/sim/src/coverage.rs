@@ -21,6 +21,8 @@ const EXPECTED: &[&str] = &[
     "replica stopped",
     "replica waits",
     "replica watched",
+    "encoder publishes",
+    "encoder lost its connection",
     "token expired",
     "limit reached",
     "connection replaced",

@@ -23,4 +23,5 @@ mod world;
 pub use audit::Counts;
 pub use coverage::Coverage;
 pub use run::run;
+pub use server::store::Step;
 pub use world::Outcome;

@@ -24,7 +24,7 @@ pub fn run(plan: &Plan) -> Outcome {
     let base = base();
     let mut workload = Workload::new(plan);
     let mut world = World::new(plan, base);
-    world.run(plan.busy, &mut workload);
+    workload.run(&mut world, plan.busy);
     quieten(&mut world);
     story(&mut world, &mut workload);
     end(&mut world);
@@ -44,6 +44,11 @@ fn quieten(world: &mut World) {
     for number in (0..world.clients.len()).step_by(2) {
         if world.clients[number].state != State::Left {
             world.leave(number, true);
+        }
+    }
+    for number in 0..world.encoders.len() {
+        if number % 2 == 0 && !world.encoders[number].is_gone {
+            world.finish_encoder(number);
         }
     }
     let noticed = world.now.max(world.frozen_until) + NOTICED;
@@ -72,7 +77,7 @@ fn agree(world: &mut World) {
         .server
         .workers
         .iter()
-        .map(|worker| worker.stats().peers)
+        .map(|worker| worker.stats().peers + worker.stats().inlets)
         .sum();
     assert_eq!(
         peers,
@@ -171,6 +176,11 @@ fn wait(world: &mut World, what: &str, is_so: impl Fn(&World) -> bool) {
 
 /// Everybody leaves. Nothing may be left of anybody.
 fn end(world: &mut World) {
+    for number in 0..world.encoders.len() {
+        if !world.encoders[number].is_gone {
+            world.finish_encoder(number);
+        }
+    }
     for number in 0..world.clients.len() {
         if world.clients[number].state != State::Left {
             world.leave(number, true);
@@ -207,8 +217,14 @@ fn end(world: &mut World) {
     for worker in &world.server.workers {
         let stats = worker.stats();
         assert_eq!(
-            (stats.peers, stats.publications, stats.taps, stats.addresses),
-            (0, 0, 0, 0),
+            [
+                stats.peers,
+                stats.publications,
+                stats.taps,
+                stats.addresses,
+                stats.inlets
+            ],
+            [0; 5],
             "a worker keeps nothing: {stats:?}"
         );
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use restage_core::command::{NewStageRecording, NewToken};
 use restage_core::id::{ParticipantId, StageId, Time};
 use restage_core::row::{
-    Attributes, Capabilities, ConnectionKind, Participant, RecordingSettings, StorageConfiguration,
-    StorageConfigurationId,
+    Attributes, Capabilities, ConnectionKind, IngestConfiguration, IngestConfigurationId,
+    IngestCredential, IngestProtocol, Participant, RecordingSettings, StorageConfiguration,
+    StorageConfigurationId, StreamKey,
 };
 use restage_core::{Arn, Claims, Command, Signer, StageArn};
 use str0m::format::Codec;
 
+use crate::client::encoder::Encoder;
 use crate::client::{Habit, State};
 use crate::plan::{Fault, Plan};
 use crate::random::{Dice, Purpose};
@@ -21,6 +23,7 @@ use crate::world::World;
 const REGION: &str = "eu-west-1";
 const STORAGE: &str = "Storage00000";
 const STAGES_MAX: usize = 3;
+const ENCODERS_MAX: usize = 2;
 /// How long a token lasts, in seconds.
 const TOKEN_S: u32 = 3_600;
 
@@ -33,10 +36,21 @@ pub(crate) fn stage_arn(id: &StageId) -> StageArn {
     }
 }
 
+fn arn<I>(id: I) -> Arn<I> {
+    Arn {
+        region: REGION.to_owned(),
+        account: ACCOUNT.to_owned(),
+        id,
+    }
+}
+
 /// Something that may be done.
 #[derive(Debug, Clone, Copy)]
 enum Deed {
     Stage,
+    Encode,
+    StopEncoder,
+    DeleteIngest,
     Publish,
     Watch,
     Leave,
@@ -57,8 +71,11 @@ enum Deed {
 }
 
 /// How often each thing is done, compared with the others.
-const WEIGHTS: [(Deed, usize); 18] = [
+const WEIGHTS: [(Deed, usize); 21] = [
     (Deed::Stage, 4),
+    (Deed::Encode, 5),
+    (Deed::StopEncoder, 4),
+    (Deed::DeleteIngest, 1),
     (Deed::Publish, 14),
     (Deed::Watch, 26),
     (Deed::Leave, 9),
@@ -96,13 +113,17 @@ impl Workload {
         }
     }
 
-    /// When the next thing is done.
-    pub(crate) fn next_at(&self) -> Duration {
-        self.next_at
+    /// Does things until a time.
+    pub(crate) fn run(&mut self, world: &mut World, until: Duration) {
+        while world.now < until {
+            world.advance(self.next_at.min(until));
+            if self.next_at <= world.now && world.now < until {
+                self.act(world);
+            }
+        }
     }
 
-    /// Does it.
-    pub(crate) fn act(&mut self, world: &mut World) {
+    fn act(&mut self, world: &mut World) {
         self.next_at = world.now + self.dice.between(Duration::ZERO, 2 * self.pace);
         if self.made == 0 {
             self.begin(world);
@@ -154,6 +175,23 @@ impl Workload {
             Deed::Publish => {
                 if let Some(stage) = self.stage(world) {
                     self.publish(world, &stage);
+                }
+            }
+            Deed::Encode => self.encode(world),
+            Deed::StopEncoder => self.stop_encoder(world),
+            Deed::DeleteIngest => {
+                let known: Vec<_> = world
+                    .encoders
+                    .iter()
+                    .map(|encoder| encoder.configuration.clone())
+                    .collect();
+                if let Some(id) = self.dice.pick(&known) {
+                    let configuration = arn(id.clone());
+                    let force = self.dice.one_in(2);
+                    world.call(Command::DeleteIngestConfiguration {
+                        configuration,
+                        force,
+                    });
                 }
             }
             Deed::Watch => self.watch_somebody(world),
@@ -274,11 +312,7 @@ impl Workload {
     }
 
     fn recording(&mut self) -> NewStageRecording {
-        let storage = Arn {
-            region: REGION.to_owned(),
-            account: ACCOUNT.to_owned(),
-            id: StorageConfigurationId::new(STORAGE),
-        };
+        let storage = arn(StorageConfigurationId::new(STORAGE));
         NewStageRecording {
             storage: Some(storage),
             settings: RecordingSettings {
@@ -321,6 +355,58 @@ impl Workload {
     fn stage(&mut self, world: &World) -> Option<StageId> {
         let stages: Vec<StageId> = world.server.store.world.stages.keys().cloned().collect();
         self.dice.pick(&stages).cloned()
+    }
+
+    // Encoders.
+
+    fn encode(&mut self, world: &mut World) {
+        let running = world
+            .encoders
+            .iter()
+            .filter(|encoder| !encoder.is_gone)
+            .count();
+        let Some(stage) = self.stage(world).filter(|_| running < ENCODERS_MAX) else {
+            return;
+        };
+        let id = IngestConfigurationId::new(self.fresh("I"));
+        let key = StreamKey::new(ACCOUNT, REGION, &id, "secret");
+        let row = IngestConfiguration {
+            id: id.clone(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            name: String::new(),
+            tags: BTreeMap::new(),
+            stage: Some(stage),
+            user_id: String::new(),
+            attributes: Attributes::new(),
+            protocol: IngestProtocol::Rtmp,
+            insecure: true,
+            credential: IngestCredential {
+                participant: ParticipantId::new(self.fresh("e")),
+                key: key.clone(),
+            },
+            redundant: None,
+            created_at: Time::default(),
+        };
+        world.call(Command::CreateResource { row: row.into() });
+        world.encoders.push(Encoder::new(id, key, world.now));
+    }
+
+    fn stop_encoder(&mut self, world: &mut World) {
+        let running: Vec<usize> = (0..world.encoders.len())
+            .filter(|number| !world.encoders[*number].is_gone)
+            .collect();
+        let Some(number) = self.dice.pick(&running).copied() else {
+            return;
+        };
+        match self.dice.one_in(2) {
+            true => world.finish_encoder(number),
+            false => {
+                let feed = world.encoders[number].feed;
+                world.server.coverage.reach("encoder lost its connection");
+                world.break_encoder(feed);
+            }
+        }
     }
 
     // Participants.

@@ -10,13 +10,14 @@ use restage_core::{Claims, Command};
 
 use crate::audit::Counts;
 use crate::audit::quality::{self, Quality};
+use crate::client::encoder::Encoder;
 use crate::client::{CHECK_EVERY, Client, State};
 use crate::coverage::Coverage;
 use crate::network::{Line, Way};
 use crate::plan::{Fault, Plan};
 use crate::random::{Dice, Purpose};
+use crate::server::store::Step;
 use crate::server::{Later, Out, Server, Then};
-use crate::workload::Workload;
 
 /// Most events that wait at one time: more means that something goes round in a circle.
 const EVENTS_MAX: usize = 200_000;
@@ -24,6 +25,8 @@ const EVENTS_MAX: usize = 200_000;
 const EVENTS_AT_ONCE_MAX: u32 = 100_000;
 /// Datagrams that the kernel keeps while the process stands still.
 const SOCKET_BUFFER: usize = 300;
+/// How long bytes of a TCP connection take: nothing overtakes.
+const TCP_DELAY: Duration = Duration::from_millis(12);
 /// How long a client waits before it joins again.
 const RETRY: Duration = Duration::from_millis(400);
 /// How long it waits for an answer.
@@ -48,6 +51,15 @@ enum Event {
     Check(usize, ConnectionId),
     /// A call of the API arrives.
     Call(u64, Command),
+    /// An encoder opens a connection.
+    Connect(u64),
+    /// Bytes of an encoder arrive.
+    ToIngest(u64, Vec<u8>),
+    /// Bytes of the server arrive at an encoder.
+    ToEncoder(u64, Vec<u8>),
+    /// An encoder's connection is gone, as the server learns it, and as the encoder does.
+    EncoderGone(u64),
+    HungUp(u64),
     /// The server starts again.
     Start,
 }
@@ -61,6 +73,8 @@ pub struct Outcome {
     pub events: u64,
     /// Commands that were decided.
     pub commands: u64,
+    /// These commands, in order.
+    pub steps: Vec<Step>,
     /// What the auditor has counted.
     pub counts: Counts,
     /// What was reached.
@@ -76,6 +90,7 @@ pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) clients: Vec<Client>,
     pub(crate) lines: Vec<Line>,
+    pub(crate) encoders: Vec<Encoder>,
     pub(crate) is_calm: bool,
     /// Answers of the API, by the number of the call.
     pub(crate) answers: BTreeMap<u64, bool>,
@@ -104,6 +119,7 @@ impl World {
             server: Server::new(plan, base),
             clients: Vec::new(),
             lines: Vec::new(),
+            encoders: Vec::new(),
             is_calm: false,
             answers: BTreeMap::new(),
             base,
@@ -131,21 +147,11 @@ impl World {
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {
             time: self.now,
-            commands: self.server.store.log.len() as u64,
+            commands: self.server.store.steps.len() as u64,
+            steps: self.server.store.steps.clone(),
             counts: self.server.auditor.counts,
             coverage: self.server.coverage.clone(),
             ..self.outcome.clone()
-        }
-    }
-
-    /// Runs until a time; the workload is asked whenever it wants to be.
-    pub(crate) fn run(&mut self, until: Duration, workload: &mut Workload) {
-        while self.now < until {
-            let at = workload.next_at().min(until);
-            self.advance(at);
-            if workload.next_at() <= self.now && self.now < until {
-                workload.act(self);
-            }
         }
     }
 
@@ -167,6 +173,9 @@ impl World {
             next = next.min(at);
         }
         next = next.min(self.look_at);
+        for at in self.encoders.iter().filter_map(Encoder::wants_at) {
+            next = next.min(at);
+        }
         for client in &self.clients {
             if let Some(at) = client.wants_at() {
                 next = next.min(at);
@@ -191,6 +200,14 @@ impl World {
             let looks = self.server.look();
             let coverage = &mut self.server.coverage;
             self.quality.look(self.now, &looks, coverage);
+        }
+        for number in 0..self.encoders.len() {
+            if self.encoders[number]
+                .wants_at()
+                .is_some_and(|at| at <= self.now)
+            {
+                self.serve_encoder(number);
+            }
         }
         for number in 0..self.clients.len() {
             if self.clients[number]
@@ -242,6 +259,9 @@ impl World {
             | Event::Leave(..)
             | Event::Check(..)
             | Event::Call(..)
+            | Event::Connect(..)
+            | Event::ToIngest(..)
+            | Event::EncoderGone(..)
                 if is_frozen =>
             {
                 self.buffered += usize::from(matches!(event, Event::ToServer(..)));
@@ -285,6 +305,46 @@ impl World {
                     false => drop(self.answers.insert(call, false)),
                 }
             }
+            Event::Connect(feed) => match self.server.is_up {
+                true => {
+                    self.server.now = self.now;
+                    self.server.accept(feed);
+                }
+                false => self.later(TCP_DELAY, Event::HungUp(feed)),
+            },
+            Event::ToIngest(feed, bytes) => match self.server.is_up {
+                true => {
+                    let own = self.encoders.iter().find(|encoder| encoder.feed == feed);
+                    if let Some(configuration) = own.map(|encoder| encoder.configuration.clone()) {
+                        self.server.now = self.now;
+                        self.server.take_bytes(feed, &configuration, &bytes);
+                    }
+                }
+                false => self.later(TCP_DELAY, Event::HungUp(feed)),
+            },
+            Event::ToEncoder(feed, bytes) => {
+                let now = self.now;
+                let own = |encoder: &&mut Encoder| encoder.feed == feed;
+                let own = self.encoders.iter_mut().find(own);
+                match own.map(|encoder| encoder.receive(now, &bytes)) {
+                    Some(true) => self.drain_encoder(feed),
+                    Some(false) => self.break_encoder(feed),
+                    None => {}
+                }
+            }
+            Event::EncoderGone(feed) => {
+                self.server.now = self.now;
+                if self.server.is_up {
+                    self.server.encoder_gone(feed);
+                }
+            }
+            Event::HungUp(feed) => {
+                let own =
+                    |encoder: &&mut Encoder| encoder.feed == feed && encoder.retry_at.is_none();
+                if let Some(encoder) = self.encoders.iter_mut().find(own) {
+                    encoder.lose(self.now);
+                }
+            }
             Event::Start => {
                 self.server.forget_reports();
                 self.server.start(self.now);
@@ -309,6 +369,10 @@ impl World {
             Event::Check(client, _) => (103, *client),
             Event::Call(call, _) => (104, *call as usize),
             Event::Start => (105, 0),
+            Event::Connect(feed) | Event::EncoderGone(feed) | Event::HungUp(feed) => {
+                (106, *feed as usize)
+            }
+            Event::ToIngest(_, bytes) | Event::ToEncoder(_, bytes) => (107, bytes.len()),
         };
         for word in [self.now.as_micros() as u64, kind as u64, size as u64] {
             self.outcome.digest = (self.outcome.digest ^ word).wrapping_mul(0x0100_0000_01b3);
@@ -351,6 +415,8 @@ impl World {
                     let delay = self.lines[client].delay();
                     self.later(delay, Event::Joined(client, feed, Some(outcome)));
                 }
+                Out::Bytes(feed, bytes) => self.later(TCP_DELAY, Event::ToEncoder(feed, bytes)),
+                Out::Hangup(feed) => self.later(TCP_DELAY, Event::HungUp(feed)),
                 Out::Called(call, reply) => {
                     self.answers.insert(call, reply.is_ok());
                 }
@@ -378,6 +444,55 @@ impl World {
                 self.later(at - self.now, event);
             }
         }
+    }
+
+    // Encoders.
+
+    fn serve_encoder(&mut self, number: usize) {
+        let (now, base) = (self.now, self.base);
+        let Self {
+            encoders, habits, ..
+        } = self;
+        let encoder = &mut encoders[number];
+        if encoder.retry_at.is_some() {
+            self.feeds += 1;
+            let feed = self.feeds;
+            encoder.connect(now, base, feed, habits);
+            self.later(TCP_DELAY, Event::Connect(feed));
+            self.drain_encoder(feed);
+            return;
+        }
+        let (feed, goes_on) = (encoder.feed, encoder.on_time(now));
+        match goes_on {
+            true => self.drain_encoder(feed),
+            false => self.break_encoder(feed),
+        }
+    }
+
+    fn drain_encoder(&mut self, feed: u64) {
+        let own = |encoder: &&mut Encoder| encoder.feed == feed;
+        let own = self.encoders.iter_mut().find(own);
+        let bytes = own.map(|encoder| std::mem::take(&mut encoder.output));
+        if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+            self.later(TCP_DELAY, Event::ToIngest(feed, bytes));
+        }
+    }
+
+    /// An encoder's connection breaks, or the encoder closes it.
+    pub(crate) fn break_encoder(&mut self, feed: u64) {
+        let own = |encoder: &&mut Encoder| encoder.feed == feed;
+        if let Some(encoder) = self.encoders.iter_mut().find(own) {
+            encoder.lose(self.now);
+        }
+        self.later(TCP_DELAY, Event::EncoderGone(feed));
+    }
+
+    /// An encoder says that its stream is over.
+    pub(crate) fn finish_encoder(&mut self, number: usize) {
+        self.encoders[number].finish();
+        let feed = self.encoders[number].feed;
+        self.drain_encoder(feed);
+        self.later(2 * TCP_DELAY, Event::EncoderGone(feed));
     }
 
     // Joining and leaving.
@@ -541,6 +656,14 @@ impl World {
         if self.server.is_up {
             self.server.coverage.reach("crash");
             self.server.crash(self.now);
+            let connected = self
+                .encoders
+                .iter()
+                .filter(|encoder| encoder.retry_at.is_none());
+            let feeds: Vec<u64> = connected.map(|encoder| encoder.feed).collect();
+            for feed in feeds {
+                self.later(TCP_DELAY, Event::HungUp(feed));
+            }
             self.later(down, Event::Start);
         }
     }

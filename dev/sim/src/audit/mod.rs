@@ -78,16 +78,11 @@ impl Auditor {
     }
 
     /// The server has closed the connection: nothing may be sent there any more but its farewell, which is out already.
-    pub(crate) fn closed(&mut self, connection: &ConnectionId, address: SocketAddr) {
+    pub(crate) fn closed(&mut self, connection: &ConnectionId, address: Option<SocketAddr>) {
         if let Some(known) = self.connections.get_mut(connection) {
             known.is_closed = true;
         }
-        self.retired.insert(address);
-    }
-
-    /// The process is gone, and its keys with it.
-    pub(crate) fn process_gone(&mut self, connection: &ConnectionId, address: SocketAddr) {
-        self.closed(connection, address);
+        self.retired.extend(address);
     }
 
     /// A client is seen at another address from now on.

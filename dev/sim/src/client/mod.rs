@@ -1,5 +1,6 @@
 //! A virtual client: it publishes or watches with a WebRTC engine of its own, and comes back by itself.
 
+pub(crate) mod encoder;
 mod engine;
 pub(crate) mod source;
 

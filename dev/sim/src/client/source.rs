@@ -15,11 +15,11 @@ const PICTURE_TICKS: u32 = 9_000;
 /// An Opus packet of 40 ms (RFC 6716 §3.1: SILK, wideband).
 const OPUS_TOC: u8 = 0x50;
 /// Parameter sets of 640 × 360, constrained baseline.
-const SPS: [u8; 24] = [
+pub(crate) const SPS: [u8; 24] = [
     0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x61, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00,
     0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2e, 0x48,
 ];
-const PPS: [u8; 5] = [0x68, 0xcb, 0x83, 0xcb, 0x20];
+pub(crate) const PPS: [u8; 5] = [0x68, 0xcb, 0x83, 0xcb, 0x20];
 
 /// What a payload says about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,12 @@ const MARK_BYTES: usize = 16;
 const MAGIC: u16 = 0x5a17;
 
 impl Mark {
+    /// Puts it at the end of a payload.
+    pub(crate) fn behind(self, mut payload: Vec<u8>) -> Vec<u8> {
+        self.write(&mut payload);
+        payload
+    }
+
     fn write(self, payload: &mut Vec<u8>) {
         payload.extend(MAGIC.to_be_bytes());
         payload.extend(self.feed.to_be_bytes());

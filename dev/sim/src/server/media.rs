@@ -7,7 +7,7 @@ use restage_media::{
     Burst, Control, GoneReason, Input, Output, PeerId, Protocol, PublicationId, Role, WorkerId,
 };
 
-use super::{Later, Out, Server};
+use super::{Later, Out, Reach, Server};
 use crate::audit::quality::Look;
 
 /// How long packets and orders take from one worker to another.
@@ -89,7 +89,7 @@ impl Server {
         }
     }
 
-    fn drain(&mut self, worker: usize) {
+    pub(super) fn drain(&mut self, worker: usize) {
         while let Some(output) = self.workers[worker].poll_output() {
             self.take(worker, output);
         }
@@ -167,6 +167,7 @@ impl Server {
             Output::Tapped { tap, packets, .. } => self.tapped(tap, packets),
             Output::TapRefused { tap, error } => panic!("{tap:?} is refused: {error}"),
             Output::InletRefused { inlet, error } => panic!("{inlet:?} is refused: {error}"),
+            Output::InletEnded { inlet, .. } => self.inlet_ended(inlet),
             Output::Stream { .. }
             | Output::LayersWanted { .. }
             | Output::Loudness { .. }
@@ -175,7 +176,6 @@ impl Server {
             | Output::Offer { .. }
             | Output::Answered { .. }
             | Output::Patched { .. }
-            | Output::InletEnded { .. }
             | Output::InletKeyframeWanted { .. } => {}
         }
     }
@@ -185,7 +185,10 @@ impl Server {
         let connected = self.live.iter().filter(|(_, live)| live.is_connected);
         let looks = connected.filter_map(|(connection, live)| {
             let worker = self.workers.get(usize::from(live.worker.0))?;
-            let stats = worker.peer_stats(live.peer)?;
+            let Reach::Peer(peer) = live.reach else {
+                return None;
+            };
+            let stats = worker.peer_stats(peer)?;
             Some(Look {
                 connection: connection.clone(),
                 publication: live.publication?,

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits. What takes time is an event that comes later ([`Later`]); what leaves the server is put into [`Server::out`].
 
+mod ingest;
 mod jobs;
 mod media;
 mod routes;
@@ -16,12 +17,15 @@ use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
 use restage_core::row::{Client, ConnectionKind, Protocol};
 use restage_core::{Command, Effect, Error, Limits, PublicationKey, Reply};
-use restage_media::{Burst, Config, Control, Download, PeerId, PublicationId, Sfu, WorkerId};
+use restage_media::{
+    Burst, Config, Control, Download, InletId, PeerId, PublicationId, Sfu, WorkerId,
+};
 
 use crate::audit::Auditor;
 use crate::coverage::Coverage;
 use crate::plan::{Fault, Plan};
 use crate::random::{Dice, Purpose};
+use ingest::Ingests;
 use jobs::Captures;
 use media::News;
 use routes::Routes;
@@ -49,6 +53,8 @@ pub(crate) enum Later {
     Relayed(WorkerId, PublicationId, Burst),
     /// A worker is asked for something by another one.
     Order(WorkerId, Control),
+    /// Encoders' media that is due goes to the workers.
+    Pour,
     /// A recording looks at its tap.
     Beat,
     /// Files of recordings are written.
@@ -69,6 +75,8 @@ pub(crate) enum Then {
         connection: ConnectionId,
         answer: String,
     },
+    /// An encoder.
+    Ingest { feed: u64, connection: ConnectionId },
     /// Somebody who has called the API.
     Call(u64),
 }
@@ -90,8 +98,21 @@ pub(crate) enum Out {
         feed: u64,
         outcome: Result<(ConnectionId, String), String>,
     },
+    /// Bytes to an encoder, by the number of its connection.
+    Bytes(u64, Vec<u8>),
+    /// The connection of an encoder is closed.
+    Hangup(u64),
     /// The answer to a call.
     Called(u64, Result<Reply, Error>),
+}
+
+/// What a connection is on the media side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reach {
+    /// A peer.
+    Peer(PeerId),
+    /// An inlet that an encoder feeds, whose connection has this number.
+    Inlet(InletId, u64),
 }
 
 /// An open connection.
@@ -100,10 +121,11 @@ pub(crate) struct Live {
     pub(crate) stage: StageId,
     pub(crate) participant: ParticipantId,
     pub(crate) worker: WorkerId,
-    pub(crate) peer: PeerId,
+    pub(crate) reach: Reach,
     pub(crate) publication: Option<PublicationId>,
     pub(crate) is_connected: bool,
-    pub(crate) address: SocketAddr,
+    /// `None` for an encoder.
+    pub(crate) address: Option<SocketAddr>,
 }
 
 /// One machine with its database, its disk and its processes, one after the other.
@@ -130,6 +152,7 @@ pub(crate) struct Server {
     downloads: BTreeMap<(StageId, ParticipantId), std::sync::Arc<Download>>,
     routes: Routes,
     captures: Captures,
+    ingests: Ingests,
     commits: VecDeque<(String, Command, Then)>,
     effects: VecDeque<Vec<Effect>>,
     writer_free_at: Duration,
@@ -164,6 +187,7 @@ impl Server {
             downloads: BTreeMap::new(),
             routes: Routes::default(),
             captures: Captures::default(),
+            ingests: Ingests::default(),
             commits: VecDeque::new(),
             effects: VecDeque::new(),
             writer_free_at: Duration::ZERO,
@@ -205,13 +229,14 @@ impl Server {
         self.is_up = false;
         self.workers.clear();
         for (connection, live) in std::mem::take(&mut self.live) {
-            self.auditor.process_gone(&connection, live.address);
+            self.auditor.closed(&connection, live.address);
         }
         self.peers.clear();
         self.publications.clear();
         self.downloads.clear();
         self.routes = Routes::default();
         self.captures = Captures::default();
+        self.ingests = Ingests::default();
         self.spool.crash();
         self.commits.clear();
         self.effects.clear();
@@ -298,6 +323,7 @@ impl Server {
                 self.relayed(worker, publication, &burst);
             }
             Later::Order(worker, control) => self.control(worker, control),
+            Later::Pour => self.pour(),
             Later::Beat => self.beat(),
             Later::Write => self.spool.write(),
             Later::Upload => self.upload(),
@@ -317,6 +343,9 @@ impl Server {
         }
         match then {
             Then::Nothing => {}
+            Then::Ingest { feed, connection } => {
+                self.ingest_answered(feed, &connection, decision.reply.is_ok());
+            }
             Then::Call(call) => self.out.push(Out::Called(call, decision.reply)),
             Then::Join {
                 client,
@@ -386,10 +415,10 @@ impl Server {
             stage: claims.stage.id.clone(),
             participant: claims.participant.clone(),
             worker,
-            peer,
+            reach: Reach::Peer(peer),
             publication: None,
             is_connected: false,
-            address,
+            address: Some(address),
         };
         self.live.insert(connection.clone(), live);
         self.peers.insert(peer, connection.clone());
@@ -426,10 +455,18 @@ impl Server {
     /// Ends the peer of a connection.
     fn let_go(&mut self, connection: &ConnectionId) -> Option<(StageId, ParticipantId)> {
         let live = self.live.remove(connection)?;
-        self.peers.remove(&live.peer);
-        self.control(live.worker, Control::Close { peer: live.peer });
+        match live.reach {
+            Reach::Peer(peer) => {
+                self.peers.remove(&peer);
+                self.control(live.worker, Control::Close { peer });
+                self.forget(peer);
+            }
+            Reach::Inlet(inlet, feed) => {
+                self.close_inlet(inlet, live.worker, feed);
+                self.forget(feeder_of(inlet));
+            }
+        }
         self.auditor.closed(connection, live.address);
-        self.forget(live.peer);
         Some((live.stage, live.participant))
     }
 
@@ -472,23 +509,26 @@ impl Server {
         self.made += 1;
         let publication = *self.publications.entry(key.clone()).or_insert(fresh);
         live.publication = Some(publication);
-        let (peer, worker) = (live.peer, live.worker);
+        let (reach, worker) = (live.reach, live.worker);
         let row = self.store.world.connections.get(connection);
         if row.is_some_and(|row| row.session != key.session) {
             self.coverage.reach("replica watched");
         }
         self.auditor.attached(connection, key, publishes);
-        let control = match publishes {
-            true => {
+        match (reach, publishes) {
+            (Reach::Peer(peer), true) => {
                 self.routes.publish(worker, peer, publication);
-                Control::Publish { peer, publication }
+                self.control(worker, Control::Publish { peer, publication });
             }
-            false => {
+            (Reach::Peer(peer), false) => {
                 self.routes.subscribe(worker, peer, publication);
-                Control::Subscribe { peer, publication }
+                self.control(worker, Control::Subscribe { peer, publication });
             }
-        };
-        self.control(worker, control);
+            (Reach::Inlet(inlet, feed), _) => {
+                self.routes.publish(worker, feeder_of(inlet), publication);
+                self.open_inlet(feed, inlet, worker, publication);
+            }
+        }
         self.settle(publication);
         if publishes {
             self.retap(publication);
@@ -531,15 +571,22 @@ impl Server {
                 participant: live.participant,
             }
         } else {
-            let Some(live) = self.live.get_mut(&connection) else {
-                return;
-            };
-            live.is_connected = true;
-            Command::ConnectionEstablished {
-                stage: live.stage.clone(),
-                participant: live.participant.clone(),
-                connection,
-            }
+            self.established(connection);
+            return;
+        };
+        self.submit("", command, Then::Nothing);
+    }
+
+    /// Media of a connection is up.
+    fn established(&mut self, connection: ConnectionId) {
+        let Some(live) = self.live.get_mut(&connection) else {
+            return;
+        };
+        live.is_connected = true;
+        let command = Command::ConnectionEstablished {
+            stage: live.stage.clone(),
+            participant: live.participant.clone(),
+            connection,
         };
         self.submit("", command, Then::Nothing);
     }
@@ -570,4 +617,9 @@ impl Server {
     pub(crate) fn is_settled(&self) -> bool {
         self.commits.is_empty() && self.effects.is_empty()
     }
+}
+
+/// The peer that stands for an inlet in the table of routes: numbers are given out once.
+fn feeder_of(inlet: InletId) -> PeerId {
+    PeerId(inlet.0)
 }

@@ -16,12 +16,23 @@ pub(crate) struct Store {
     /// What sinks are still to be told, in order.
     pub(crate) outbox: Vec<Notice>,
     /// Every command that was decided, so that another store can be given the same.
-    pub(crate) log: Vec<(Context, Command)>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) limits: Limits,
     edge: Edge,
     counted: Counted,
     made: u64,
     last: Time,
+}
+
+/// A command, and what was decided.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What came from outside.
+    pub context: Context,
+    /// The command.
+    pub command: Command,
+    /// The decision.
+    pub decision: Decision,
 }
 
 /// The clocks of a machine.
@@ -36,7 +47,7 @@ impl Store {
         Self {
             world: World::default(),
             outbox: Vec::new(),
-            log: Vec::new(),
+            steps: Vec::new(),
             limits,
             edge: Edge::default(),
             counted: Counted::default(),
@@ -84,7 +95,11 @@ impl Store {
             self.last = now;
         }
         self.commit(command, &decision);
-        self.log.push((context, command.clone()));
+        self.steps.push(Step {
+            context,
+            command: command.clone(),
+            decision: decision.clone(),
+        });
         decision
     }
 
