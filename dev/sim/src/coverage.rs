@@ -27,7 +27,6 @@ const EXPECTED: &[&str] = &[
     "limit reached",
     "connection replaced",
     "peer silent",
-    "peer never connected",
     "sound received",
     "pictures received",
     "pictures of another layer",
@@ -41,7 +40,6 @@ const EXPECTED: &[&str] = &[
     "job abandoned",
     "pictures withheld",
     "estimate known",
-    "pictures paused for the network",
 ];
 
 impl Coverage {

@@ -1,6 +1,6 @@
 //! Many seeds at once, and the smallest plan that still fails.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -44,12 +44,17 @@ pub struct Report {
 const REASON_MAX: usize = 1_500;
 
 thread_local! {
+    static ATTEMPTS: Cell<bool> = const { Cell::new(false) };
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Panics of this process are kept for [`attempt`], instead of being printed.
+/// Panics within [`attempt`] are kept for it, instead of being printed.
 pub fn keep_panics() {
-    std::panic::set_hook(Box::new(|info| {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !ATTEMPTS.get() {
+            return others(info);
+        }
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let what = info
             .payload()
@@ -82,7 +87,10 @@ pub fn keep_panics() {
 /// It has failed, and why.
 pub fn attempt(plan: &Plan) -> Result<Outcome, String> {
     PANIC.with(|kept| kept.borrow_mut().take());
-    catch_unwind(AssertUnwindSafe(|| run(plan))).map_err(|_| {
+    ATTEMPTS.set(true);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(plan)));
+    ATTEMPTS.set(false);
+    outcome.map_err(|_| {
         let reason = PANIC.with(|kept| kept.borrow_mut().take());
         reason.unwrap_or_else(|| "a panic without a message".to_owned())
     })

@@ -43,6 +43,9 @@ struct Hunt {
     /// With --seed: how long the busy phase takes, in milliseconds of virtual time, instead of as long as the seed says.
     #[arg(long, requires = "seed")]
     busy_ms: Option<u64>,
+    /// With --seed: print every event to stderr.
+    #[arg(long, requires = "seed")]
+    trace: bool,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -92,6 +95,7 @@ fn one(seed: u64, args: &Hunt) -> Result<Report, String> {
         plan.busy = Duration::from_millis(ms);
     }
     eprintln!("{}", describe(&plan));
+    plan.is_traced = args.trace;
     let mut report = Report {
         seeds: 1,
         ..Report::default()

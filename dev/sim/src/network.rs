@@ -84,11 +84,6 @@ impl Line {
         self.cut_until = Duration::ZERO;
     }
 
-    /// Whether a datagram may be lost or changed here.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.tampers == 0.0 && self.up.config().loss == Loss::None
-    }
-
     /// How long a request or an answer takes, which nothing is lost of.
     pub(crate) fn delay(&self) -> Duration {
         self.delay

@@ -92,6 +92,8 @@ pub struct Plan {
     pub pace: Duration,
     /// How long a stage session without publishers lasts.
     pub session_idle_s: u32,
+    /// Every event is printed to stderr.
+    pub is_traced: bool,
 }
 
 impl Plan {
@@ -112,6 +114,7 @@ impl Plan {
             clients_max: 3 + dice.below(6),
             pace: dice.ms(150, 700),
             session_idle_s: 2 + dice.below(8) as u32,
+            is_traced: false,
         }
     }
 

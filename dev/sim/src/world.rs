@@ -374,6 +374,9 @@ impl World {
             }
             Event::ToIngest(_, bytes) | Event::ToEncoder(_, bytes) => (107, bytes.len()),
         };
+        if self.plan.is_traced {
+            eprintln!("{:>12.6} {}", self.now.as_secs_f64(), event.summary());
+        }
         for word in [self.now.as_micros() as u64, kind as u64, size as u64] {
             self.outcome.digest = (self.outcome.digest ^ word).wrapping_mul(0x0100_0000_01b3);
         }
@@ -697,6 +700,43 @@ impl World {
 
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.plan.has(fault) && !self.is_calm
+    }
+}
+
+impl Event {
+    /// The event in a line, without what is drawn by the system.
+    fn summary(&self) -> String {
+        let kind = |bytes: &[u8]| match bytes.first() {
+            Some(0..=3) => "STUN",
+            Some(20..=63) => "DTLS",
+            _ if bytes
+                .get(1)
+                .is_some_and(|second| (192..=223).contains(second)) =>
+            {
+                "RTCP"
+            }
+            _ => "RTP",
+        };
+        match self {
+            Self::ToClient(from, to, bytes) | Self::ToServer(from, to, bytes) => {
+                format!("{from} > {to} {} {}", kind(bytes), bytes.len())
+            }
+            Self::Inside(run, Later::Relayed(worker, publication, _)) => {
+                format!("run {run}: relayed to {worker:?} of {publication:?}")
+            }
+            Self::Join(client, feed, address, _) => {
+                format!("client {client} joins from {address}, feed {feed}")
+            }
+            Self::Joined(client, feed, outcome) => {
+                let outcome = outcome
+                    .as_ref()
+                    .map(|outcome| outcome.as_ref().map(|answer| &answer.0));
+                format!("client {client}, feed {feed}: {outcome:?}")
+            }
+            Self::ToIngest(feed, bytes) => format!("encoder {feed} sends {} bytes", bytes.len()),
+            Self::ToEncoder(feed, bytes) => format!("encoder {feed} gets {} bytes", bytes.len()),
+            other => format!("{other:?}"),
+        }
     }
 }
 

@@ -24,7 +24,6 @@ async fn the_database_decides_as_the_table_in_memory_does() {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig::sqlite(folder.path().join("restage.db"))
             .syncing(SqliteSync::Normal)
-            .with_sync(SqliteSync::Normal)
             .with_outbox(OutboxConfig {
                 sinks: vec![SINK],
                 extra: true,

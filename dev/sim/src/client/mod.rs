@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use restage_core::Claims;
-use restage_core::id::{ConnectionId, ParticipantId};
+use restage_core::id::ConnectionId;
 use restage_core::row::ConnectionKind;
 use restage_load::peer::{Packet, Peer};
 use str0m::format::Codec;
@@ -134,21 +134,6 @@ impl Client {
 
     pub(crate) fn publishes(&self) -> bool {
         self.kind == ConnectionKind::Publish
-    }
-
-    /// The publisher that it watches.
-    pub(crate) fn watched(&self) -> Option<&ParticipantId> {
-        match &self.kind {
-            ConnectionKind::Subscribe { publisher } => Some(publisher),
-            _ => None,
-        }
-    }
-
-    /// Whether media flows as far as the engine knows.
-    pub(crate) fn is_connected(&self) -> bool {
-        self.session
-            .as_ref()
-            .is_some_and(|session| session.is_connected)
     }
 
     /// Begins a connection: its offer. Every connection has an address and a number that no other has.
@@ -297,6 +282,9 @@ impl Client {
             }
             let is_layered = packet.layer != SOUND && self.habit.layers > 1;
             let rid = is_layered.then(|| RIDS[usize::from(packet.layer)].into());
+            let Some(session) = &mut self.session else {
+                return;
+            };
             session.peer.send(Packet {
                 codec: packet.codec,
                 rid,
@@ -307,6 +295,13 @@ impl Client {
                 extensions,
                 payload: packet.payload,
             });
+            // Of several streams that have packets, the engine sends those first that a table with random order has first.
+            session
+                .peer
+                .rtc
+                .handle_input(Input::Timeout(base + now))
+                .ok();
+            self.drain(now);
         }
     }
 
