@@ -59,7 +59,7 @@ fn quieten(world: &mut World) {
 /// Rows and media say the same.
 fn agree(world: &mut World) {
     // What is under way comes to its end.
-    for _ in 0..100 {
+    for _ in 0..1_500 {
         if world.server.is_settled() {
             break;
         }
@@ -67,6 +67,10 @@ fn agree(world: &mut World) {
         world.advance(at);
     }
     assert!(world.server.is_up, "the server is up again");
+    assert!(
+        world.server.is_settled(),
+        "commands and effects do not wait for ever"
+    );
     let rows: Vec<_> = world.server.store.world.connections.keys().collect();
     let live: Vec<_> = world.server.live.keys().collect();
     assert_eq!(
@@ -108,7 +112,7 @@ fn story(world: &mut World, workload: &mut Workload) {
         attributes: Attributes::new(),
     });
     wait(world, "the replication starts", |world| {
-        world.answers.get(&call) == Some(&true)
+        world.answers.get(&call) == Some(&Ok(()))
     });
     let mut viewers = Vec::new();
     for stage in [&source, &destination] {
@@ -162,12 +166,13 @@ fn wait(world: &mut World, what: &str, is_so: impl Fn(&World) -> bool) {
     while !is_so(world) {
         assert!(
             world.now < deadline,
-            "within {SHOWN:?}: {what}; the clients are {:?}",
+            "within {SHOWN:?}: {what}; the clients are {:?}; the last answer is {:?}",
             world
                 .clients
                 .iter()
                 .map(|client| (&client.state, &client.refusal))
-                .collect::<Vec<_>>()
+                .collect::<Vec<_>>(),
+            world.answers.last_key_value()
         );
         let at = world.now + Duration::from_millis(20);
         world.advance(at);

@@ -1,6 +1,6 @@
 //! One run: virtual time, the server, the clients, and the network between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -93,7 +93,7 @@ pub(crate) struct World {
     pub(crate) encoders: Vec<Encoder>,
     pub(crate) is_calm: bool,
     /// Answers of the API, by the number of the call.
-    pub(crate) answers: BTreeMap<u64, bool>,
+    pub(crate) answers: BTreeMap<u64, Result<(), String>>,
     base: Instant,
     network: Dice,
     habits: Dice,
@@ -103,6 +103,8 @@ pub(crate) struct World {
     calls: u64,
     addresses: u16,
     pub(crate) frozen_until: Duration,
+    /// What waits for the server to go on.
+    stalled: VecDeque<Event>,
     buffered: usize,
     at_once: (Duration, u32),
     look_at: Duration,
@@ -131,6 +133,7 @@ impl World {
             calls: 0,
             addresses: 0,
             frozen_until: Duration::ZERO,
+            stalled: VecDeque::new(),
             buffered: 0,
             at_once: (Duration::ZERO, 0),
             look_at: Duration::ZERO,
@@ -184,9 +187,13 @@ impl World {
                 next = next.min(client.check_at);
             }
         }
+        if !self.stalled.is_empty() {
+            next = next.min(self.frozen_until);
+        }
         self.now = self.now.max(next);
         self.outcome.events += 1;
         self.count_at_once();
+        self.thaw();
         self.deliver();
         if self.server.is_up
             && self.now >= self.frozen_until
@@ -194,6 +201,11 @@ impl World {
         {
             self.server.on_time(self.now);
             self.drain_server();
+        }
+        if self.look_at <= self.now && self.now < self.frozen_until {
+            // A process that stands still adapts to nothing.
+            self.look_at = self.frozen_until;
+            self.quality = Quality::default();
         }
         if self.look_at <= self.now {
             self.look_at = self.now + quality::EVERY;
@@ -220,6 +232,17 @@ impl World {
             if self.clients[number].check_at <= self.now {
                 self.look_after(number);
             }
+        }
+    }
+
+    /// The server goes on with what has come in the meantime.
+    fn thaw(&mut self) {
+        if self.now < self.frozen_until {
+            return;
+        }
+        self.buffered = 0;
+        while let Some(event) = self.stalled.pop_front() {
+            self.happen(event);
         }
     }
 
@@ -264,13 +287,12 @@ impl World {
             | Event::EncoderGone(..)
                 if is_frozen =>
             {
+                // They wait in the kernel, in order.
                 self.buffered += usize::from(matches!(event, Event::ToServer(..)));
-                let delay = self.frozen_until - self.now;
-                self.later(delay, event);
+                self.stalled.push_back(event);
                 return;
             }
             Event::ToServer(from, to, bytes) => {
-                self.buffered = 0;
                 if self.server.is_up {
                     self.server.receive(self.now, from, to, &bytes);
                 }
@@ -302,7 +324,10 @@ impl World {
                     true => self
                         .server
                         .submit(crate::server::ACCOUNT, command, Then::Call(call)),
-                    false => drop(self.answers.insert(call, false)),
+                    false => {
+                        let reason = "the server is down".to_owned();
+                        self.answers.insert(call, Err(reason));
+                    }
                 }
             }
             Event::Connect(feed) => match self.server.is_up {
@@ -421,7 +446,8 @@ impl World {
                 Out::Bytes(feed, bytes) => self.later(TCP_DELAY, Event::ToEncoder(feed, bytes)),
                 Out::Hangup(feed) => self.later(TCP_DELAY, Event::HungUp(feed)),
                 Out::Called(call, reply) => {
-                    self.answers.insert(call, reply.is_ok());
+                    let answer = reply.map(drop).map_err(|error| error.to_string());
+                    self.answers.insert(call, answer);
                 }
             }
         }

@@ -295,8 +295,8 @@ impl Server {
             "commands wait without end"
         );
         let latency = match self.plan.has(Fault::SlowStore) && !self.is_calm {
-            true if self.dice.one_in(20) => self.dice.ms(200, 3_000),
-            true => self.dice.ms(1, 60),
+            true if self.dice.one_in(30) => self.dice.ms(200, 2_000),
+            true => self.dice.ms(1, 30),
             false => self.dice.ms(0, 3),
         };
         self.commits.push_back((account.to_owned(), command, then));
