@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use restage_core::Command;
 use restage_core::row::Attributes;
 
+use crate::audit::Newest;
 use crate::client::State;
 use crate::plan::Plan;
 use crate::workload::{Workload, stage_arn};
@@ -131,30 +132,30 @@ fn follows(world: &mut World, publisher: usize, viewer: usize) {
         world.clients[publisher].habit.has_video && world.clients[viewer].habit.has_video;
     let newest = |world: &World| {
         let State::Joined(connection) = &world.clients[viewer].state else {
-            return (None, None);
+            return Newest::default();
         };
         world.server.auditor.newest(connection)
     };
     let feed = world.clients[publisher].feed;
     wait(world, "a viewer is sent sound and pictures", |world| {
-        let (audio, video) = newest(world);
+        let Newest { audio, video } = newest(world);
         let of_feed = |seen: Option<(u64, u32)>| seen.is_some_and(|(of, _)| of == feed);
         of_feed(audio) && (of_feed(video) || !has_video)
     });
-    let (audio, video) = newest(world);
+    let Newest { audio, video } = newest(world);
     let at = world.now + Duration::from_secs(2);
     world.advance(at);
-    let (later_audio, later_video) = newest(world);
+    let later = newest(world);
     let gained = |from: Option<(u64, u32)>, to: Option<(u64, u32)>| match (from, to) {
         (Some((_, from)), Some((_, to))) => to.saturating_sub(from),
         _ => 0,
     };
-    let sound = gained(audio, later_audio);
+    let sound = gained(audio, later.audio);
     assert!(
         sound >= 45,
         "{sound} of 50 packets of sound arrive where nothing goes wrong"
     );
-    let pictures = gained(video, later_video);
+    let pictures = gained(video, later.video);
     assert!(
         !has_video || pictures >= 17,
         "{pictures} of 20 pictures arrive where nothing goes wrong"

@@ -15,6 +15,7 @@ use restage_core::id::ConnectionId;
 
 use crate::client::Got;
 use crate::coverage::Coverage;
+pub(crate) use received::Newest;
 use received::Received;
 use wire::{Streams, Types};
 
@@ -137,14 +138,9 @@ impl Auditor {
         );
     }
 
-    /// The newest packet of sound and of pictures of a publishing connection that a client has got: number and feed.
-    pub(crate) fn newest(
-        &self,
-        connection: &ConnectionId,
-    ) -> (Option<(u64, u32)>, Option<(u64, u32)>) {
-        match self.connections.get(connection) {
-            Some(known) => known.received.newest(),
-            None => (None, None),
-        }
+    /// The newest packets that a connection has received.
+    pub(crate) fn newest(&self, connection: &ConnectionId) -> Newest {
+        let known = self.connections.get(connection);
+        known.map_or_else(Newest::default, |known| known.received.newest())
     }
 }

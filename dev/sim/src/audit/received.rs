@@ -19,6 +19,13 @@ struct Seen {
     picture_id: Option<u16>,
 }
 
+/// The newest packet of each kind: the feed, and the number.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Newest {
+    pub(crate) audio: Option<(u64, u32)>,
+    pub(crate) video: Option<(u64, u32)>,
+}
+
 /// Everything that a connection has received.
 #[derive(Debug, Default)]
 pub(super) struct Received {
@@ -83,8 +90,11 @@ impl Received {
         }
     }
 
-    pub(super) fn newest(&self) -> (Option<(u64, u32)>, Option<(u64, u32)>) {
-        (self.audio, self.video)
+    pub(super) fn newest(&self) -> Newest {
+        Newest {
+            audio: self.audio,
+            video: self.video,
+        }
     }
 }
 

@@ -161,7 +161,7 @@ impl Stream {
 
     /// The number without wrap-around (RFC 3711 §3.3.1: the nearest to the highest).
     fn number(&mut self, seq: u16) -> u64 {
-        let highest = *self.highest.get_or_insert(1 << 32 | u64::from(seq));
+        let highest = *self.highest.get_or_insert_with(|| 1 << 32 | u64::from(seq));
         let step = seq.wrapping_sub(highest as u16) as i16;
         let number = highest.saturating_add_signed(i64::from(step));
         self.highest = Some(highest.max(number));

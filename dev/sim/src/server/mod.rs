@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
 use restage_core::row::{Client, ConnectionKind, Protocol};
-use restage_core::{Command, Effect, Error, Limits, PublicationKey, Reply};
+use restage_core::{Command, Effect, Error, Limits, PublicationKey};
 use restage_media::{
     Burst, Config, Control, Download, InletId, PeerId, PublicationId, Sfu, WorkerId,
 };
@@ -103,7 +103,7 @@ pub(crate) enum Out {
     /// The connection of an encoder is closed.
     Hangup(u64),
     /// The answer to a call.
-    Called(u64, Result<Reply, Error>),
+    Called(u64, Result<(), Error>),
 }
 
 /// What a connection is on the media side.
@@ -346,7 +346,7 @@ impl Server {
             Then::Ingest { feed, connection } => {
                 self.ingest_answered(feed, &connection, decision.reply.is_ok());
             }
-            Then::Call(call) => self.out.push(Out::Called(call, decision.reply)),
+            Then::Call(call) => self.out.push(Out::Called(call, decision.reply.map(drop))),
             Then::Join {
                 client,
                 feed,
