@@ -103,6 +103,11 @@ forward_cost() {
     python3 scripts/check_estimation_cost.py target/debug/examples/estimation
 }
 
+# What threads share, in every order of their steps. A workspace of its own, in a folder of its own below target.
+models() {
+    scripts/models.sh
+}
+
 javascript_client() {
     npm --prefix js run --silent test
 }
@@ -202,6 +207,7 @@ interop_recorded() {
 
 beside rust "Unit and scenario tests: Rust" rust_tests
 beside small "Cost of a forwarded packet and of estimation, in instructions" forward_cost
+beside small "Models: what threads share, in every order of their steps" models
 beside small "Unit tests: JavaScript client" javascript_client
 beside small "Unit tests: Python, of what the tests are made with" python_suite
 beside small "Documentation: its site, and every link" site

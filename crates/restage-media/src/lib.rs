@@ -53,6 +53,7 @@ mod send;
 mod sfu;
 mod srtp;
 mod stats;
+mod sync;
 mod transport;
 mod util;
 

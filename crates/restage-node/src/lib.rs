@@ -2,6 +2,7 @@
 //! runs the media workers and jobs, and delivers events.
 #![deny(missing_docs)]
 
+mod budget;
 pub mod channels;
 pub mod composition;
 pub mod control;
@@ -15,6 +16,7 @@ pub mod retention;
 mod secret;
 pub mod seldom;
 pub mod supervise;
+mod sync;
 pub mod thumbnails;
 pub mod token;
 

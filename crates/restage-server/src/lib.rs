@@ -15,4 +15,5 @@ mod rtmp;
 pub mod run_file;
 pub mod secret_permissions;
 pub mod server;
+mod sync;
 pub mod tls;

@@ -13,6 +13,7 @@ mod gate;
 mod key;
 mod reader;
 pub mod spool;
+mod sync;
 #[cfg(test)]
 mod tests;
 pub mod upload;

@@ -22,6 +22,7 @@ mod outbox;
 mod read;
 mod sql;
 mod store;
+mod sync;
 pub mod system;
 mod tables;
 #[cfg(test)]

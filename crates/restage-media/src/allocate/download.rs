@@ -1,12 +1,12 @@
 //! What the peers of one receiver have in common, on whichever workers they are.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use restage_bwe::{Coupling, Estimator, FlowId, Usage};
 
 use super::shared::SharedFlow;
+use super::sum::Sum;
 use super::table::{Allotment, Estimate, News, Table};
 use super::wish::Priority;
 use crate::limits::JAM_QUEUE;
@@ -25,12 +25,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Download {
     limit: Option<u64>,
-    /// The sum of what its peers have reported.
-    bits_per_s: AtomicU64,
-    /// Peers so far. Numbers them from 1.
-    peers: AtomicU64,
-    /// Number of the newest peer whose part has grown while the sum exceeds the limit; 0 if there is none.
-    grown: AtomicU64,
+    sum: Sum,
     network: Mutex<Network>,
 }
 
@@ -61,49 +56,23 @@ impl Download {
     pub fn unlimited() -> Self {
         Self {
             limit: None,
-            bits_per_s: AtomicU64::new(0),
-            peers: AtomicU64::new(0),
-            grown: AtomicU64::new(0),
+            sum: Sum::default(),
             network: Mutex::default(),
         }
     }
 
     /// The present rate, in bits per second. 0 without a limit: then nothing is counted.
     pub fn bits_per_s(&self) -> u64 {
-        self.bits_per_s.load(Ordering::Relaxed)
+        self.sum.bits_per_s()
     }
 
     pub(super) fn limit(&self) -> Option<u64> {
         self.limit
     }
 
-    /// A number that no other peer has.
-    pub(super) fn next_number(&self) -> u64 {
-        self.peers.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// A part has changed from `before` to `after`. Returns the sum.
-    pub(super) fn change(&self, before: u64, after: u64) -> u64 {
-        // Additions wrap, so this also subtracts.
-        let by = after.wrapping_sub(before);
-        self.bits_per_s
-            .fetch_add(by, Ordering::Relaxed)
-            .wrapping_add(by)
-    }
-
-    /// Number of the newest peer whose part has grown; this peer counts if it `has_grown`.
-    pub(super) fn newest(&self, number: u64, has_grown: bool) -> u64 {
-        if has_grown {
-            self.grown.fetch_max(number, Ordering::Relaxed).max(number)
-        } else {
-            self.grown.load(Ordering::Relaxed)
-        }
-    }
-
-    /// This peer has given way, or need not any more.
-    pub(super) fn withdraw(&self, number: u64) {
-        let order = Ordering::Relaxed;
-        self.grown.compare_exchange(number, 0, order, order).ok();
+    /// What the hard limit counts.
+    pub(super) fn sum(&self) -> &Sum {
+        &self.sum
     }
 
     /// Held for a few microseconds, by a peer at its timer. A panic of another peer leaves a table that is whole enough.
@@ -162,7 +131,7 @@ impl Place {
     pub(crate) fn carried(of: &Arc<Download>) -> Self {
         Self {
             of: Arc::clone(of),
-            number: of.next_number(),
+            number: of.sum().next_number(),
             flow: None,
         }
     }

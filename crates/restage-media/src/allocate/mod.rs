@@ -12,7 +12,7 @@
 //! | `step` | when a flow goes to another layer: down at once, up after the rate has proven itself |
 //! | `table` | the flows of a receiver; calls the two above |
 //! | `download` | who reaches the table: the peers of a receiver, from several threads |
-//! | `share` | the hard limit on a receiver, which knows nothing of networks |
+//! | `share`, `sum` | the hard limit on a receiver, which knows nothing of networks |
 //! | `stream` | what a subscriber is told about what it is shown |
 
 pub(crate) mod download;
@@ -22,5 +22,6 @@ pub(crate) mod share;
 pub(crate) mod shared;
 mod step;
 pub(crate) mod stream;
+mod sum;
 pub(crate) mod table;
 pub(crate) mod wish;

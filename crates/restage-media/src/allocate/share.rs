@@ -49,7 +49,7 @@ impl Share {
         Some(Self {
             of: Arc::clone(of),
             limit: of.limit()?,
-            number: of.next_number(),
+            number: of.sum().next_number(),
             meter: Meter::new(now),
             reported: 0,
             over_since: None,
@@ -71,11 +71,12 @@ impl Share {
         let rate = expected.map_or_else(|| self.meter.bits_per_s(), |(rate, _)| rate);
         let sum = self
             .of
+            .sum()
             .change(std::mem::replace(&mut self.reported, rate), rate);
         let rest = self.limit.saturating_sub(sum.saturating_sub(rate));
         if rate == 0 || sum <= at_most(self.limit) {
             self.over_since = None;
-            self.of.withdraw(self.number);
+            self.of.sum().withdraw(self.number);
             return if may_climb {
                 Usage::Room { bits_per_s: rest }
             } else {
@@ -84,7 +85,7 @@ impl Share {
         }
         let waited = now.saturating_duration_since(*self.over_since.get_or_insert(now));
         let has_grown = expected.is_none() && self.meter.has_grown();
-        let newest = self.of.newest(self.number, has_grown);
+        let newest = self.of.sum().newest(self.number, has_grown);
         let is_this = newest == self.number && waited >= LASTS_MIN;
         let is_nobody = newest == 0 && waited >= 2 * BITRATE_WINDOW;
         if is_this || is_nobody || waited >= 3 * BITRATE_WINDOW {
@@ -98,9 +99,9 @@ impl Share {
     pub(crate) fn expect(&mut self, now: Instant, bits_per_s: u64) {
         self.meter = Meter::new(now);
         self.over_since = None;
-        self.of.withdraw(self.number);
+        self.of.sum().withdraw(self.number);
         self.expected = Some((bits_per_s, now));
-        self.of.change(
+        self.of.sum().change(
             std::mem::replace(&mut self.reported, bits_per_s),
             bits_per_s,
         );
@@ -109,8 +110,8 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.of.withdraw(self.number);
-        self.of.change(self.reported, 0);
+        self.of.sum().withdraw(self.number);
+        self.of.sum().change(self.reported, 0);
     }
 }
 

@@ -9,7 +9,6 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +21,7 @@ use tokio::process::{self, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::budget::Budget;
 use crate::thumbnails::Sandbox;
 
 /// Messages that wait for the child.
@@ -57,7 +57,7 @@ pub(super) async fn check(program: &Path) -> Result<(), String> {
 pub(super) struct Child {
     process: process::Child,
     messages: mpsc::Sender<Vec<u8>>,
-    waiting_bytes: Arc<AtomicUsize>,
+    waiting_bytes: Arc<Budget>,
     news: mpsc::Receiver<FromChild>,
 }
 
@@ -85,7 +85,7 @@ impl Child {
         let (from, to) = UnixStream::from_std(ours)?.into_split();
         let (messages, queue) = mpsc::channel(MESSAGES_MAX);
         let (said, news) = mpsc::channel(NEWS_MAX);
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let waiting_bytes = Arc::<Budget>::default();
         tokio::spawn(write(to, queue, Arc::clone(&waiting_bytes)));
         tokio::spawn(read(from, said));
         Ok(Self {
@@ -102,13 +102,12 @@ impl Child {
             return false;
         };
         let length = bytes.len();
-        if self.waiting_bytes.load(Ordering::Relaxed) + length > MESSAGES_BYTES_MAX {
+        if !self.waiting_bytes.take(length, MESSAGES_BYTES_MAX) {
             return false;
         }
-        self.waiting_bytes.fetch_add(length, Ordering::Relaxed);
         let is_taken = self.messages.try_send(bytes).is_ok();
         if !is_taken {
-            self.waiting_bytes.fetch_sub(length, Ordering::Relaxed);
+            self.waiting_bytes.give_back(length);
         }
         is_taken
     }
@@ -141,16 +140,12 @@ impl Child {
     }
 }
 
-async fn write(
-    mut to: OwnedWriteHalf,
-    mut queue: mpsc::Receiver<Vec<u8>>,
-    waiting: Arc<AtomicUsize>,
-) {
+async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>, waiting: Arc<Budget>) {
     while let Some(bytes) = queue.recv().await {
         if to.write_all(&bytes).await.is_err() {
             return;
         }
-        waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+        waiting.give_back(bytes.len());
     }
 }
 

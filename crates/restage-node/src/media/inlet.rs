@@ -5,13 +5,14 @@
 //! it feeds, which the rules say, and in which formats, which the encoder says.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use restage_media::limits::PUSH_PACKETS_MAX;
 use restage_media::{Format, InletId, InletPacket, PeerId, PublicationId};
 
 use super::worker::{Order, WorkerHandle};
 use super::{Media, MediaError};
+use crate::budget::Budget;
 
 /// Most bytes that wait in a worker's queue for one inlet, each packet with what the server keeps of it besides its payload: two seconds at
 /// 8 Mbit/s.
@@ -33,11 +34,25 @@ pub struct InletCounts {
 /// What both ends of an inlet know.
 #[derive(Debug, Default)]
 struct Shared {
-    queued_bytes: AtomicUsize,
-    all_queued_bytes: Arc<AtomicUsize>,
+    queued_bytes: Budget,
+    all_queued_bytes: Arc<Budget>,
     pushed: AtomicU64,
     dropped: AtomicU64,
     keyframes_wanted: AtomicU64,
+}
+
+impl Shared {
+    /// Takes room in the queue and in all queues together. `false`: there is none.
+    fn reserve(&self, bytes: usize) -> bool {
+        if !self.queued_bytes.take(bytes, INLET_QUEUE_BYTES_MAX) {
+            return false;
+        }
+        let has_room = self.all_queued_bytes.take(bytes, INLET_QUEUES_BYTES_MAX);
+        if !has_room {
+            self.queued_bytes.give_back(bytes);
+        }
+        has_room
+    }
 }
 
 /// Packets in a worker's queue. Their room is free again when this is dropped.
@@ -55,8 +70,8 @@ impl Drop for Push {
             all_queued_bytes,
             ..
         } = &*self.shared;
-        queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        all_queued_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        queued_bytes.give_back(self.bytes);
+        all_queued_bytes.give_back(self.bytes);
     }
 }
 
@@ -115,15 +130,10 @@ impl InletWriter {
         let payloads: usize = packets.iter().map(|packet| packet.payload.len()).sum();
         let bytes = payloads + packets.len() * size_of::<InletPacket>();
         let shared = &self.shared;
-        // Only this end adds to its own queue.
-        let has_room = shared.queued_bytes.load(Ordering::Relaxed) + bytes <= INLET_QUEUE_BYTES_MAX
-            && shared.all_queued_bytes.load(Ordering::Relaxed) + bytes <= INLET_QUEUES_BYTES_MAX;
-        if !has_room {
+        if !shared.reserve(bytes) {
             shared.dropped.fetch_add(count, Ordering::Relaxed);
             return false;
         }
-        shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-        shared.all_queued_bytes.fetch_add(bytes, Ordering::Relaxed);
         let push = Push {
             inlet: self.inlet,
             packets,
@@ -246,7 +256,7 @@ impl Media {
 
     /// Bytes that wait in the queues for all inlets.
     pub fn pushed_bytes(&self) -> usize {
-        self.inner.pushed_bytes.load(Ordering::Relaxed)
+        self.inner.pushed_bytes.taken()
     }
 
     /// The worker that has this inlet.

@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use mio::Waker;
@@ -13,6 +12,7 @@ use restage_media::{Burst, Control, Protocol, PublicationId, WorkerId};
 use tokio::sync::mpsc;
 
 use super::tcp::Queue;
+use super::woken::Woken;
 
 /// Most messages that wait for a worker.
 const LINK_QUEUE_LEN: usize = 1024;
@@ -77,8 +77,7 @@ pub(super) struct Link {
     sender: SyncSender<Message>,
     arrivals: mpsc::Sender<Arrival>,
     waker: Arc<Waker>,
-    /// Whether it has been woken and has not read the queues since.
-    is_woken: AtomicBool,
+    woken: Woken,
 }
 
 impl Link {
@@ -89,7 +88,7 @@ impl Link {
             sender,
             arrivals,
             waker,
-            is_woken: AtomicBool::new(false),
+            woken: Woken::default(),
         };
         (link, receiver, arriving)
     }
@@ -116,13 +115,13 @@ impl Link {
     }
 
     pub(super) fn wake(&self) {
-        if !self.is_woken.swap(true, Ordering::AcqRel) {
+        if self.woken.must_wake() {
             self.waker.wake().ok();
         }
     }
 
     /// Called before the worker reads the queues: whatever is sent from now on wakes it again.
     pub(super) fn looks(&self) {
-        self.is_woken.store(false, Ordering::Release);
+        self.woken.look();
     }
 }

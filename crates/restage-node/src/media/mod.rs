@@ -19,12 +19,13 @@ mod survey;
 mod tap;
 mod tcp;
 mod udp;
+mod woken;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use restage_media::{
@@ -33,6 +34,8 @@ use restage_media::{
 };
 use restage_turn::Peers;
 use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::budget::Budget;
 
 pub use counters::WorkerStats;
 pub(crate) use inlet::push_all;
@@ -184,9 +187,9 @@ struct Inner {
     connections: Connections,
     relay: Option<Arc<Relay>>,
     /// Bytes that wait in the queues of all taps.
-    tapped_bytes: Arc<AtomicUsize>,
+    tapped_bytes: Arc<Budget>,
     /// Bytes that wait in the queues for all external inlets.
-    pushed_bytes: Arc<AtomicUsize>,
+    pushed_bytes: Arc<Budget>,
     /// An instant and its time since 1970, by which the workers tell the time of what they tap.
     epoch: (Instant, Duration),
     /// The reason, once a worker has stopped for good.

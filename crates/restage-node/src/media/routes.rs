@@ -4,10 +4,11 @@
 //! packet passes through here.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use restage_media::{PeerId, PublicationId, WorkerId};
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A worker's part in a publication.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -135,10 +136,12 @@ impl Routes {
             .collect()
     }
 
+    /// Called while the table is locked. Both ends exchange the flag, and the reader does so before it takes the lock: so it never clears
+    /// the flag of changes that it does not find.
     fn announce(&self, table: &Table) {
         for (news, changed) in self.news.iter().zip(&table.changed) {
             if !changed.is_empty() {
-                news.store(true, Ordering::Release);
+                news.swap(true, Ordering::AcqRel);
             }
         }
     }

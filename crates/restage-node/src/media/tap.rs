@@ -3,24 +3,18 @@
 //! A worker puts packets where the reader takes them, within bounds, and neither waits for anybody nor wakes anybody. If the reader is too slow, packets for this tap are
 //! dropped and counted, and the reader learns with the next ones how much it has missed. Subscribers and other taps notice nothing.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+mod queue;
+
+use std::sync::Arc;
 
 use restage_media::{Control, Format, MediaPacket, PublicationId, TapError, TapId, TapLayers};
 use tokio::sync::{oneshot, watch};
 
 use super::worker::{Order, Reply};
 use super::{Media, MediaError};
-
-/// Most packets that wait in the queue of one tap: about four seconds of video at 8 Mbit/s.
-pub const TAP_QUEUE_PACKETS_MAX: usize = 4_096;
-/// Most bytes that wait in the queue of one tap, each packet with what the server keeps of it besides its payload.
-pub const TAP_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most bytes that wait in the queues of all taps together.
-pub const TAP_QUEUES_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Packets for which there is room at first: those of a picture or two, and of the sound beside it.
-const PART_PACKETS: usize = 16;
+pub(super) use queue::Passed;
+use queue::{Drain, Filler};
+pub use queue::{Missed, TAP_QUEUE_BYTES_MAX, TAP_QUEUE_PACKETS_MAX, TAP_QUEUES_BYTES_MAX, Tapped};
 
 /// Why a tap could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,142 +32,9 @@ pub enum OpenTapError {
 #[error("the tap has ended")]
 pub struct TapEnded;
 
-/// How much a tap has dropped because its queue was full.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Missed {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes of their payloads.
-    pub bytes: u64,
-}
-
-/// Packets of a tap, in the order of their arrival at the worker.
-#[derive(Debug, Default)]
-pub struct Tapped {
-    /// What was dropped before these.
-    pub missed: Missed,
-    /// What the publisher may send, as far as it is known.
-    pub formats: Arc<[Arc<Format>]>,
-    /// The packets.
-    pub packets: Vec<MediaPacket>,
-}
-
-/// Packets on their way from the worker to the reader of a tap.
-#[derive(Debug)]
-struct Bundle {
-    /// One for each change of what is said besides the packets.
-    parts: VecDeque<Tapped>,
-    packets: usize,
-    bytes: usize,
-    /// Bytes of all bundles of the media plane.
-    all_bytes: Arc<AtomicUsize>,
-}
-
-impl Bundle {
-    const fn new(all_bytes: Arc<AtomicUsize>) -> Self {
-        Self {
-            parts: VecDeque::new(),
-            packets: 0,
-            bytes: 0,
-            all_bytes,
-        }
-    }
-
-    fn has_room_for(&self, packets: usize, bytes: usize) -> bool {
-        self.packets + packets <= TAP_QUEUE_PACKETS_MAX
-            && self.bytes + bytes <= TAP_QUEUE_BYTES_MAX
-            && self.all_bytes.load(Ordering::Relaxed) + bytes <= TAP_QUEUES_BYTES_MAX
-    }
-
-    /// Takes all packets out of the list.
-    fn add(
-        &mut self,
-        missed: Missed,
-        formats: &Arc<[Arc<Format>]>,
-        packets: &mut Vec<MediaPacket>,
-        bytes: usize,
-    ) {
-        self.packets += packets.len();
-        self.bytes += bytes;
-        self.all_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if let Some(last) = self.parts.back_mut()
-            && missed == Missed::default()
-            && Arc::ptr_eq(&last.formats, formats)
-        {
-            last.packets.append(packets);
-            return;
-        }
-        let mut taken = Vec::with_capacity(packets.len().max(PART_PACKETS));
-        taken.append(packets);
-        self.parts.push_back(Tapped {
-            missed,
-            formats: Arc::clone(formats),
-            packets: taken,
-        });
-    }
-
-    /// Takes what is in another one, which came later.
-    fn append(&mut self, later: &mut Self) {
-        self.packets += std::mem::take(&mut later.packets);
-        self.bytes += std::mem::take(&mut later.bytes);
-        self.parts.append(&mut later.parts);
-    }
-
-    /// Takes everything out, which makes room. `spent` is an empty list for what comes next.
-    fn take(&mut self, spent: VecDeque<Tapped>) -> VecDeque<Tapped> {
-        self.packets = 0;
-        let bytes = std::mem::take(&mut self.bytes);
-        self.all_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        std::mem::replace(&mut self.parts, spent)
-    }
-}
-
-impl Drop for Bundle {
-    fn drop(&mut self) {
-        self.all_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// What both ends of a tap have. The worker only tries the lock, so that it never waits; the reader has it for as long as it takes to
-/// exchange two lists.
-#[derive(Debug)]
-struct Shared {
-    waiting: Mutex<Bundle>,
-    /// Nobody reads any more.
-    is_closed: AtomicBool,
-    /// Nothing more comes.
-    has_ended: AtomicBool,
-}
-
-impl Shared {
-    fn try_lock(&self) -> Option<MutexGuard<'_, Bundle>> {
-        match self.waiting.try_lock() {
-            Ok(waiting) => Some(waiting),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-}
-
-/// What became of packets for a tap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Passed {
-    /// The reader can take them.
-    Taken,
-    /// They are held back until [`TapEnd::hand_on`], as the reader takes what waited.
-    Held,
-    /// There was no room for so many packets.
-    Dropped(u64),
-    /// Nobody reads the tap any more.
-    Closed,
-}
-
 /// The worker's end of a tap.
 pub(super) struct TapEnd {
-    shared: Arc<Shared>,
-    /// What came while the reader took what waited.
-    held: Bundle,
-    missed: Missed,
+    queue: Filler,
     /// Gets the outcome of the opening.
     opening: Option<oneshot::Sender<Result<(), TapError>>>,
 }
@@ -185,51 +46,17 @@ impl TapEnd {
         formats: &Arc<[Arc<Format>]>,
         packets: &mut Vec<MediaPacket>,
     ) -> Passed {
-        if !self.is_open() {
-            return Passed::Closed;
-        }
-        let count = packets.len();
-        let payload: usize = packets.iter().map(|packet| packet.payload.len()).sum();
-        let bytes = payload + count * size_of::<MediaPacket>();
-        let Self {
-            shared,
-            held,
-            missed,
-            ..
-        } = self;
-        let mut waiting = shared.try_lock();
-        let into = match &mut waiting {
-            Some(waiting) => {
-                waiting.append(held);
-                waiting
-            }
-            None => held,
-        };
-        if !into.has_room_for(count, bytes) {
-            missed.packets += count as u64;
-            missed.bytes += payload as u64;
-            packets.clear();
-            return Passed::Dropped(count as u64);
-        }
-        into.add(std::mem::take(missed), formats, packets, bytes);
-        match waiting {
-            Some(_) => Passed::Taken,
-            None => Passed::Held,
-        }
+        self.queue.pass(formats, packets)
     }
 
     /// Hands on what is held back. False: the reader still takes what waited.
     pub(super) fn hand_on(&mut self) -> bool {
-        let Some(mut waiting) = self.shared.try_lock() else {
-            return false;
-        };
-        waiting.append(&mut self.held);
-        true
+        self.queue.hand_on()
     }
 
     /// Whether somebody reads it.
     pub(super) fn is_open(&self) -> bool {
-        !self.shared.is_closed.load(Ordering::Acquire)
+        self.queue.is_open()
     }
 
     /// Tells the caller how the opening went. The first call counts.
@@ -240,18 +67,9 @@ impl TapEnd {
     }
 }
 
-impl Drop for TapEnd {
-    fn drop(&mut self) {
-        self.hand_on();
-        self.shared.has_ended.store(true, Ordering::Release);
-    }
-}
-
 /// The packets of a publication, as they come. The tap is closed when this is dropped.
 pub struct TapStream {
-    shared: Arc<Shared>,
-    /// What was taken from the worker and not by the caller.
-    taken: VecDeque<Tapped>,
+    queue: Drain,
     tap: TapId,
     media: Media,
     /// Closed when the publication has ended.
@@ -265,19 +83,8 @@ impl TapStream {
     /// # Errors
     /// Nothing is there, and nothing will come: nobody feeds or receives the publication any more, or its worker has stopped.
     pub fn try_next(&mut self) -> Result<Option<Tapped>, TapEnded> {
-        if let Some(tapped) = self.taken.pop_front() {
-            return Ok(Some(tapped));
-        }
-        // Asked first: what came before the end is given first.
-        let has_ended =
-            self.shared.has_ended.load(Ordering::Acquire) || self.life.has_changed().is_err();
-        let spent = std::mem::take(&mut self.taken);
-        let waiting = self.shared.waiting.lock();
-        self.taken = waiting.unwrap_or_else(PoisonError::into_inner).take(spent);
-        match self.taken.pop_front() {
-            None if has_ended => Err(TapEnded),
-            tapped => Ok(tapped),
-        }
+        let is_over = self.life.has_changed().is_err();
+        self.queue.try_next(is_over)
     }
 
     /// Asks for other layers, which are given from a key frame on. `false`: the worker's queue is full, so it has to be asked again.
@@ -299,7 +106,7 @@ impl TapStream {
 
 impl Drop for TapStream {
     fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::Release);
+        self.queue.close();
         // If there is no room for the order, the worker finds the tap closed when it has packets for it.
         let order = Order::CloseTap { tap: self.tap };
         self.media.tapped(self.tap).try_send(order);
@@ -319,23 +126,15 @@ impl Media {
         life: watch::Receiver<()>,
     ) -> Result<TapStream, OpenTapError> {
         let tap = self.fresh_tap(publication);
-        let bundle = || Bundle::new(Arc::clone(&self.inner.tapped_bytes));
-        let shared = Arc::new(Shared {
-            waiting: Mutex::new(bundle()),
-            is_closed: AtomicBool::new(false),
-            has_ended: AtomicBool::new(false),
-        });
+        let (filler, drain) = queue::queue(&self.inner.tapped_bytes);
         let (opening, opened) = oneshot::channel();
         let end = TapEnd {
-            shared: Arc::clone(&shared),
-            held: bundle(),
-            missed: Missed::default(),
+            queue: filler,
             opening: Some(opening),
         };
         // Made before the order is sent, so that the tap is closed if this future is dropped.
         let stream = TapStream {
-            shared,
-            taken: VecDeque::new(),
+            queue: drain,
             tap,
             media: self.clone(),
             life,
@@ -353,7 +152,7 @@ impl Media {
 
     /// Bytes that wait in the queues of all taps.
     pub fn tapped_bytes(&self) -> usize {
-        self.inner.tapped_bytes.load(Ordering::Relaxed)
+        self.inner.tapped_bytes.taken()
     }
 }
 

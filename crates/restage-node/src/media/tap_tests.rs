@@ -199,11 +199,9 @@ async fn the_worker_does_not_wait_for_a_reader_that_takes_what_waits() {
     plane
         .until("the first", |media| media.stats().packets_tapped == 10)
         .await;
-    let shared = Arc::clone(&tap.shared);
     let (locked, is_locked) = oneshot::channel();
     let (unlock, is_unlocked) = std::sync::mpsc::channel::<()>();
-    let holder = std::thread::spawn(move || {
-        let _waiting = shared.waiting.lock().unwrap();
+    let holder = tap.queue.hold_while(move || {
         locked.send(()).unwrap();
         is_unlocked.recv().ok();
     });

@@ -6,7 +6,7 @@
 mod open;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use super::Recordings;
 use super::capture::{Capture, Work};
 use super::files::Files;
 use super::thumbnails::Thumbnails;
+use crate::budget::Budget;
 use crate::control::Control;
 
 /// How often media becomes segments, and what is due is done.
@@ -103,7 +104,7 @@ impl Input {
 #[derive(Debug)]
 pub(crate) struct CompositeRecording {
     inputs: mpsc::Sender<Input>,
-    waiting_bytes: Arc<AtomicUsize>,
+    waiting_bytes: Arc<Budget>,
     /// Something did not fit: nothing more is taken until the next key frame.
     awaits_key_frame: bool,
     /// The spool is missing: nothing is taken.
@@ -119,7 +120,7 @@ impl Recordings {
         let (inputs, received) = mpsc::channel(WAITING_MAX);
         let (said, news) = mpsc::unbounded_channel();
         let (ending, order) = watch::channel(None);
-        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let waiting_bytes = Arc::<Budget>::default();
         let is_away = Arc::new(AtomicBool::new(false));
         let parts = Parts {
             inputs: received,
@@ -184,13 +185,12 @@ impl CompositeRecording {
     }
 
     fn put(&self, input: Input, bytes: usize) -> bool {
-        if self.waiting_bytes.load(Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+        if !self.waiting_bytes.take(bytes, WAITING_BYTES_MAX) {
             return false;
         }
-        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         let is_taken = self.inputs.try_send(input).is_ok();
         if !is_taken {
-            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.waiting_bytes.give_back(bytes);
         }
         is_taken
     }
@@ -218,7 +218,7 @@ impl CompositeRecording {
 
 struct Parts {
     inputs: mpsc::Receiver<Input>,
-    waiting_bytes: Arc<AtomicUsize>,
+    waiting_bytes: Arc<Budget>,
     is_away: Arc<AtomicBool>,
     said: mpsc::UnboundedSender<CompositeNews>,
     order: watch::Receiver<Option<Ending>>,
@@ -391,7 +391,7 @@ impl Run {
                 self.pictures = EncodingId(self.pictures.0 + 1);
             }
         }
-        self.parts.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.parts.waiting_bytes.give_back(size);
     }
 
     /// Each NAL unit is a payload (RFC 6184 §5.6), of whatever size: no network is in between.

@@ -1,9 +1,10 @@
 //! How much is in the spool, and how much may be.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::folder::Folder;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::SpoolError;
 
@@ -69,14 +70,48 @@ pub struct Usage {
 pub(crate) struct Room {
     bounds: SpoolBounds,
     folder: Folder,
-    bytes: AtomicU64,
+    fill: Mutex<Fill>,
     jobs: AtomicUsize,
-    /// The last file found no room.
-    is_refusing: AtomicBool,
-    /// The level that was last logged.
-    logged: AtomicU64,
     /// Files that were found missing or without a line when recordings were opened.
     lost: AtomicU64,
+}
+
+/// How full it is. One lock, because a file that finds no room and one that gives room back come from different threads.
+#[derive(Debug)]
+struct Fill {
+    bytes: u64,
+    /// The last file found no room.
+    is_refusing: bool,
+    /// The level that was last logged.
+    logged: Level,
+}
+
+impl Fill {
+    fn level(&self, bounds: &SpoolBounds) -> Level {
+        let bytes = u128::from(self.bytes) * 100;
+        let alarm = u128::from(bounds.bytes_max) * u128::from(ALARM_PERCENT);
+        match self.is_refusing {
+            true => Level::Full,
+            false if bytes >= alarm => Level::Alarm,
+            false => Level::Ok,
+        }
+    }
+
+    /// Warns when the level rises, and says so when it is well again.
+    fn log(&mut self, bounds: &SpoolBounds) {
+        let level = self.level(bounds);
+        let logged = std::mem::replace(&mut self.logged, level);
+        let (bytes, max) = (self.bytes, bounds.bytes_max);
+        if level > logged {
+            tracing::warn!(
+                bytes,
+                max,
+                "the spool fills up: recordings wait for their buckets"
+            );
+        } else if level == Level::Ok && logged > Level::Ok {
+            tracing::info!(bytes, max, "the spool has room again");
+        }
+    }
 }
 
 impl Room {
@@ -84,10 +119,12 @@ impl Room {
         Self {
             bounds,
             folder,
-            bytes: AtomicU64::new(0),
+            fill: Mutex::new(Fill {
+                bytes: 0,
+                is_refusing: false,
+                logged: Level::Ok,
+            }),
             jobs: AtomicUsize::new(0),
-            is_refusing: AtomicBool::new(false),
-            logged: AtomicU64::new(0),
             lost: AtomicU64::new(0),
         }
     }
@@ -127,14 +164,15 @@ impl Room {
                 "the disk with the spool has {free} bytes left: free some of it, or set data-dir to a larger one"
             )));
         }
-        let relaxed = Ordering::Relaxed;
-        let sum = |bytes: u64| bytes.checked_add(more).filter(|sum| *sum <= bytes_max);
-        let reserved = self.bytes.fetch_update(relaxed, relaxed, sum);
-        self.is_refusing.store(reserved.is_err(), relaxed);
-        self.log();
-        match reserved {
-            Ok(_) => Ok(()),
-            Err(bytes) => Err(SpoolError::Full(format!(
+        let mut fill = self.fill();
+        let bytes = fill.bytes;
+        let sum = bytes.checked_add(more).filter(|sum| *sum <= bytes_max);
+        fill.is_refusing = sum.is_none();
+        fill.bytes = sum.unwrap_or(bytes);
+        fill.log(&self.bounds);
+        match sum {
+            Some(_) => Ok(()),
+            None => Err(SpoolError::Full(format!(
                 "{bytes} bytes in the spool wait for their buckets, and {bytes_max} are allowed: {see_to} spool-mb"
             ))),
         }
@@ -150,7 +188,7 @@ impl Room {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
+        self.fill().bytes
     }
 
     pub(super) fn add_job(&self) {
@@ -163,42 +201,26 @@ impl Room {
 
     /// Counts bytes that are there whether there is room for them or not.
     pub(super) fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.log();
+        let mut fill = self.fill();
+        fill.bytes += bytes;
+        fill.log(&self.bounds);
     }
 
     /// Gives room back.
     pub(super) fn release(&self, bytes: u64) {
+        let mut fill = self.fill();
         // What is released was reserved or added before, so this never goes below zero.
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        self.is_refusing.fetch_and(bytes == 0, Ordering::Relaxed);
-        self.log();
+        fill.bytes = fill.bytes.saturating_sub(bytes);
+        fill.is_refusing &= bytes == 0;
+        fill.log(&self.bounds);
     }
 
     fn level(&self) -> Level {
-        let bytes = u128::from(self.bytes()) * 100;
-        let alarm = u128::from(self.bounds.bytes_max) * u128::from(ALARM_PERCENT);
-        match self.is_refusing.load(Ordering::Relaxed) {
-            true => Level::Full,
-            false if bytes >= alarm => Level::Alarm,
-            false => Level::Ok,
-        }
+        self.fill().level(&self.bounds)
     }
 
-    /// Warns when the level rises, and says so when it is well again.
-    fn log(&self) {
-        let level = self.level();
-        let logged = self.logged.swap(level as u64, Ordering::Relaxed);
-        let (bytes, max) = (self.bytes(), self.bounds.bytes_max);
-        if level as u64 > logged {
-            tracing::warn!(
-                bytes,
-                max,
-                "the spool fills up: recordings wait for their buckets"
-            );
-        } else if level == Level::Ok && logged > Level::Ok as u64 {
-            tracing::info!(bytes, max, "the spool has room again");
-        }
+    fn fill(&self) -> MutexGuard<'_, Fill> {
+        self.fill.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn usage(&self, recordings: usize, oldest_s: Option<u64>) -> Usage {

@@ -1,7 +1,6 @@
 //! Whether changes can be made durable now.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -30,13 +29,11 @@ impl Store {
         }
         self.probe();
         let answered = async {
-            while verdicts.changed().await.is_ok() {
-                let verdict = verdicts.borrow_and_update().clone();
-                if verdict.at >= asked_at {
-                    return verdict.outcome;
-                }
+            // Any verdict that was not there before answers the question.
+            match verdicts.changed().await {
+                Ok(()) => verdicts.borrow_and_update().outcome.clone(),
+                Err(_) => Err(StoreError::Closed),
             }
-            Err(StoreError::Closed)
         };
         match tokio::time::timeout(PROBE_TIMEOUT, answered).await {
             Ok(outcome) => outcome,
@@ -60,7 +57,7 @@ impl Store {
     /// Starts a probe unless one is under way.
     fn probe(&self) {
         let health = Arc::clone(&self.shared.health);
-        if health.is_probing.swap(true, Ordering::AcqRel) {
+        if !health.begins_probe() {
             return;
         }
         let requests = self.shared.requests.clone();
@@ -70,7 +67,7 @@ impl Store {
             if !sent || answered.await.is_err() {
                 health.found(Err(StoreError::Closed));
             }
-            health.is_probing.store(false, Ordering::Release);
+            health.ends_probe();
         });
     }
 }

@@ -4,10 +4,11 @@
 //! since a read, the data is still current; checking this costs two loads.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use restage_core::Change;
 use restage_core::id::StageId;
+
+use super::counts::Counts;
 
 /// Number of counters. Subjects that share one only seem to change more often than they do.
 const SLOTS: usize = 4_096;
@@ -38,17 +39,11 @@ impl Watch {
 
 /// The change counters.
 #[derive(Debug)]
-pub(crate) struct ChangeCounts {
-    of_all: AtomicU64,
-    of_slots: Box<[AtomicU64]>,
-}
+pub(crate) struct ChangeCounts(Counts);
 
 impl Default for ChangeCounts {
     fn default() -> Self {
-        Self {
-            of_all: AtomicU64::default(),
-            of_slots: (0..SLOTS).map(|_| AtomicU64::default()).collect(),
-        }
+        Self(Counts::new(SLOTS))
     }
 }
 
@@ -84,18 +79,16 @@ impl ChangeCounts {
 
     /// Counts a change of everything, because it is not known what has changed.
     pub(crate) fn committed_unknown(&self) {
-        self.of_all.fetch_add(1, Ordering::Release);
+        self.0.add_to_all();
     }
 
     fn add(&self, subject: Subject<'_>) {
-        self.of_slots[slot(subject)].fetch_add(1, Ordering::Release);
+        self.0.add(slot(subject));
     }
 
     /// The sum of the subjects' counters; it grows with every change of any of them.
     pub(crate) fn sum(&self, slots: [usize; 2]) -> u64 {
-        let of_slots = slots.map(|slot| self.of_slots[slot].load(Ordering::Acquire));
-        let of_all = self.of_all.load(Ordering::Acquire);
-        of_slots.into_iter().fold(of_all, u64::wrapping_add)
+        self.0.sum(slots)
     }
 }
 

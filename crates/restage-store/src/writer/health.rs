@@ -1,12 +1,12 @@
 //! Whether the database can be written, as shown by the writer's commits or, when there are none, by a probe.
 
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::StoreError;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A commit or failure within this time answers the question. So there is at most one probe in this time, however many
 /// callers ask.
@@ -27,7 +27,7 @@ pub(crate) struct Verdict {
 #[derive(Debug)]
 pub(crate) struct Health {
     pub(crate) verdict: watch::Sender<Verdict>,
-    pub(crate) is_probing: AtomicBool,
+    is_probing: AtomicBool,
 }
 
 impl Default for Health {
@@ -38,14 +38,26 @@ impl Default for Health {
         };
         Self {
             verdict: watch::Sender::new(verdict),
-            is_probing: AtomicBool::default(),
+            is_probing: AtomicBool::new(false),
         }
     }
 }
 
 impl Health {
-    /// Records a successful or failed commit.
+    /// Whether the caller has to probe: `false` while a probe is under way, whose verdict is still to come.
+    pub(crate) fn begins_probe(&self) -> bool {
+        !self.is_probing.swap(true, Ordering::AcqRel)
+    }
+
+    /// A probe has ended without a verdict.
+    pub(crate) fn ends_probe(&self) {
+        self.is_probing.swap(false, Ordering::AcqRel);
+    }
+
+    /// Records a successful or failed commit. It ends a probe first: who sees this verdict and needs a newer one does not wait for a probe
+    /// that has had its verdict.
     pub(crate) fn found(&self, outcome: Result<(), StoreError>) {
+        self.ends_probe();
         self.verdict.send_replace(Verdict {
             at: Instant::now(),
             outcome,

@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod changes;
+mod counts;
 pub(crate) mod health;
 pub(crate) mod newest;
 mod request;

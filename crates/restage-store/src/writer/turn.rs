@@ -1,7 +1,7 @@
 //! The turn of a command: either the writer begins with it, or the caller withdraws it after waiting too long, never
 //! both.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU8, Ordering};
 
 const WAITING: u8 = 0;
 const BEGUN: u8 = 1;

@@ -184,9 +184,10 @@ impl Receiving {
     async fn configure(
         self: &Arc<Self>,
         link: &mut ReceiveLink,
+        reader: u64,
         viewers: Vec<Configured>,
     ) -> Option<Vec<ViewerState>> {
-        *link = ReceiveLink(Some(Arc::clone(self)));
+        *link = ReceiveLink(Some((Arc::clone(self), reader)));
         self.ask(|reply| Order::Configure { viewers, reply }).await
     }
 
@@ -205,14 +206,14 @@ impl std::fmt::Debug for Receiving {
     }
 }
 
-/// A socket's end of its receiving connection, if it has one.
+/// A socket's end of its receiving connection, if it has one, and the number with which it asks what its client has to be told.
 #[derive(Debug, Default)]
-pub struct ReceiveLink(Option<Arc<Receiving>>);
+pub struct ReceiveLink(Option<(Arc<Receiving>, u64)>);
 
 impl ReceiveLink {
     /// A socket has ended.
     pub(super) fn left(&self, socket: &ConnectionId, ending: Option<Ending>) {
-        if let Some(receiving) = &self.0 {
+        if let Some((receiving, _)) = &self.0 {
             receiving.left(socket, ending);
         }
     }
@@ -220,14 +221,24 @@ impl ReceiveLink {
     /// Waits for something that the client has to be told, and returns it with the connection's id. Cancel-safe.
     pub async fn next(&self) -> (ConnectionId, ReceiveNews) {
         match &self.0 {
-            Some(receiving) => (receiving.id.clone(), receiving.outbox.next().await),
+            Some((receiving, reader)) => {
+                let news = receiving.outbox.next(*reader).await;
+                (receiving.id.clone(), news)
+            }
             None => std::future::pending().await,
         }
     }
 
     fn of(&self, id: &ConnectionId) -> Result<&Arc<Receiving>, ReceiveError> {
-        let own = self.0.as_ref().filter(|receiving| receiving.id == *id);
+        let own = self.0.as_ref().map(|(receiving, _)| receiving);
+        let own = own.filter(|receiving| receiving.id == *id);
         own.ok_or_else(ReceiveError::unknown)
+    }
+
+    /// The number with which it asks, unless another socket has taken over.
+    fn reader(&self) -> Option<u64> {
+        let (receiving, reader) = self.0.as_ref()?;
+        receiving.outbox.is_told_to(*reader).then_some(*reader)
     }
 }
 
@@ -295,15 +306,15 @@ impl Control {
         download: impl FnOnce() -> Arc<Download>,
         configured: Vec<Configured>,
     ) -> Result<(ConnectionId, Vec<ViewerState>), ReceiveError> {
-        if let Some(known) = self.known(&holder, &socket, link, id) {
-            let states = known.configure(link, configured.clone()).await;
+        if let Some((known, reader)) = self.known(&holder, &socket, link, id) {
+            let states = known.configure(link, reader, configured.clone()).await;
             // It may have ended in this moment.
             if let Some(states) = states {
                 return Ok((known.id.clone(), states));
             }
         }
         let opened = self.open_receiving(holder, socket, download()).await?;
-        let states = opened.configure(link, configured).await;
+        let states = opened.configure(link, 0, configured).await;
         let states = states.ok_or_else(ReceiveError::unknown)?;
         Ok((opened.id.clone(), states))
     }
@@ -314,18 +325,17 @@ impl Control {
         socket: &ConnectionId,
         link: &ReceiveLink,
         id: Option<&ConnectionId>,
-    ) -> Option<Arc<Receiving>> {
+    ) -> Option<(Arc<Receiving>, u64)> {
         let living = self.receivings().of_holder(holder).cloned()?;
         let is_own = link.of(&living.id).is_ok();
         let is_named = id.is_some_and(|id| living.id == *id);
         if !is_named && (id.is_some() || !is_own) {
             return None;
         }
-        if !is_own {
-            living.outbox.adopt();
-        }
+        let reader = link.reader().filter(|_| is_own);
+        let reader = reader.unwrap_or_else(|| living.outbox.adopt());
         living.tell(Happened::Held(socket.clone()));
-        Some(living)
+        Some((living, reader))
     }
 
     /// Opens a connection in place of the one that its holder had.
@@ -443,7 +453,8 @@ impl Control {
             let receivings = self.receivings();
             receivings.of_holder(&Holder::Token(token.key())).cloned()
         });
-        let own = socket.receiving.0.clone();
+        let own = socket.receiving.0.as_ref();
+        let own = own.map(|(receiving, _)| Arc::clone(receiving));
         own.into_iter().chain(shared)
     }
 

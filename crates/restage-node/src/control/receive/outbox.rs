@@ -88,6 +88,8 @@ struct Contents {
     offer: Option<ReceiveOffer>,
     is_offer_told: bool,
     closed: Option<ReceiveClosed>,
+    /// The number of the socket that is told.
+    reader: u64,
 }
 
 #[derive(Debug, Default)]
@@ -124,23 +126,41 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Another socket takes over: it is told the offer that is open again, because the answer may be lost.
-    pub(super) fn adopt(&self) {
-        self.contents().is_offer_told = false;
+    /// Another socket takes over: it is told the offer that is open again, because the answer may be lost. From now on nothing is told to
+    /// the one before, which may be waiting although its client is gone. Returns the number with which the new one asks.
+    pub(super) fn adopt(&self) -> u64 {
+        let mut contents = self.contents();
+        contents.is_offer_told = false;
+        contents.reader += 1;
         self.wake.notify_one();
+        contents.reader
     }
 
-    pub(super) async fn next(&self) -> ReceiveNews {
+    /// Whether this socket is told.
+    pub(super) fn is_told_to(&self, reader: u64) -> bool {
+        self.contents().reader == reader
+    }
+
+    /// What the socket with this number is told next; nothing, if another one has taken over.
+    pub(super) async fn next(&self, reader: u64) -> ReceiveNews {
         loop {
-            if let Some(news) = self.take() {
+            if !self.is_told_to(reader) {
+                // It may have been woken in place of the other one.
+                self.wake.notify_one();
+                return std::future::pending().await;
+            }
+            if let Some(news) = self.take(reader) {
                 return news;
             }
             self.wake.notified().await;
         }
     }
 
-    fn take(&self) -> Option<ReceiveNews> {
+    fn take(&self, reader: u64) -> Option<ReceiveNews> {
         let mut contents = self.contents();
+        if contents.reader != reader {
+            return None;
+        }
         if let Some(closed) = contents.closed.take() {
             contents.offer = None;
             contents.state = None;
@@ -160,6 +180,9 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
 
     fn offer(revision: u64) -> ReceiveOffer {
@@ -173,18 +196,20 @@ mod tests {
     #[test]
     fn only_the_newest_is_told_and_an_open_offer_again_to_another_socket() {
         let outbox = Outbox::default();
-        assert_eq!(outbox.take(), None);
+        assert_eq!(outbox.take(0), None);
         outbox.set_offer(offer(1));
         outbox.set_offer(offer(2));
         outbox.set_state(Vec::new());
-        assert_eq!(outbox.take(), Some(ReceiveNews::State(Vec::new())));
-        assert_eq!(outbox.take(), Some(ReceiveNews::Offer(offer(2))));
-        assert_eq!(outbox.take(), None);
-        outbox.adopt();
-        assert_eq!(outbox.take(), Some(ReceiveNews::Offer(offer(2))));
+        assert_eq!(outbox.take(0), Some(ReceiveNews::State(Vec::new())));
+        assert_eq!(outbox.take(0), Some(ReceiveNews::Offer(offer(2))));
+        assert_eq!(outbox.take(0), None);
+        let second = outbox.adopt();
+        assert_eq!(outbox.take(0), None, "it is told to the other socket");
+        let told = outbox.take(second);
+        assert_eq!(told, Some(ReceiveNews::Offer(offer(2))));
         outbox.close_offer();
-        outbox.adopt();
-        assert_eq!(outbox.take(), None);
+        let third = outbox.adopt();
+        assert_eq!(outbox.take(third), None);
     }
 
     #[test]
@@ -197,7 +222,27 @@ mod tests {
             message: String::new(),
         };
         outbox.close(closed.clone());
-        assert_eq!(outbox.take(), Some(ReceiveNews::Closed(closed)));
-        assert_eq!(outbox.take(), None);
+        assert_eq!(outbox.take(0), Some(ReceiveNews::Closed(closed)));
+        assert_eq!(outbox.take(0), None);
+    }
+
+    /// The first socket still waits, because nobody has noticed that its client is gone.
+    #[tokio::test]
+    async fn a_socket_that_was_replaced_takes_nothing_and_wakes_the_other_one() {
+        let outbox = Arc::new(Outbox::default());
+        let waiting = |reader| {
+            let outbox = Arc::clone(&outbox);
+            tokio::spawn(async move { outbox.next(reader).await })
+        };
+        let first = waiting(0);
+        // On this runtime of one thread, the tasks run until they wait.
+        tokio::task::yield_now().await;
+        let second = waiting(outbox.adopt());
+        tokio::task::yield_now().await;
+        outbox.set_offer(offer(1));
+        let told = tokio::time::timeout(Duration::from_secs(30), second).await;
+        assert_eq!(told.unwrap().unwrap(), ReceiveNews::Offer(offer(1)));
+        assert!(!first.is_finished());
+        first.abort();
     }
 }

@@ -6,9 +6,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
+
+use crate::budget::Budget;
 
 /// No picture is begun while more bytes than this wait.
 pub(super) const PICTURE_BYTES_MAX: usize = 256 * 1024;
@@ -58,7 +60,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 struct Counts {
     /// Bytes that wait.
-    waiting: AtomicUsize,
+    waiting: Budget,
     /// Parcels that were ever queued.
     queued: AtomicU64,
 }
@@ -91,7 +93,7 @@ pub(super) fn queue() -> (Queue, Waiting) {
 impl Queue {
     /// Bytes that wait.
     pub(in crate::media) fn waiting(&self) -> usize {
-        self.counts.waiting.load(Ordering::Relaxed)
+        self.counts.waiting.taken()
     }
 
     /// Whether anything was ever queued.
@@ -105,10 +107,10 @@ impl Queue {
 
     pub(in crate::media) fn push(&self, parcel: Parcel) -> Fate {
         let bytes = parcel.bytes();
-        if self.waiting() + bytes > QUEUE_BYTES_MAX {
+        // A worker and the connection's own task may push at the same time.
+        if !self.counts.waiting.take(bytes, QUEUE_BYTES_MAX) {
             return Fate::Dropped;
         }
-        self.counts.waiting.fetch_add(bytes, Ordering::Relaxed);
         self.counts.queued.fetch_add(1, Ordering::Relaxed);
         match self.parcels.send(parcel) {
             Ok(()) => Fate::Queued,
@@ -138,7 +140,7 @@ impl Waiting {
     /// These were sent.
     pub(super) fn sent(&self, parcels: &mut Vec<Parcel>) {
         let bytes: usize = parcels.iter().map(Parcel::bytes).sum();
-        self.counts.waiting.fetch_sub(bytes, Ordering::Relaxed);
+        self.counts.waiting.give_back(bytes);
         parcels.clear();
     }
 }

@@ -78,9 +78,7 @@ async fn await_spool(
     }
     // What came before it was known.
     while let Ok(input) = parts.inputs.try_recv() {
-        parts
-            .waiting_bytes
-            .fetch_sub(input.bytes(), Ordering::Relaxed);
+        parts.waiting_bytes.give_back(input.bytes());
     }
     parts.is_away.store(false, Ordering::Relaxed);
     Ok(true)

@@ -1,7 +1,9 @@
 //! The files of the console's page, which `make console` has built and the binary contains.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 
 use crate::http::App;
 
@@ -54,7 +56,8 @@ fn kind(name: &str) -> &'static str {
 }
 
 /// A file of the page, as an answer. Its Content-Security-Policy allows connections only to this server and to the URLs in tokens,
-/// whose host name may differ from the one by which the console was opened.
+/// whose host name may differ from the one by which the console was opened. A browser takes no file for anything but what it is, and
+/// tells no other site from where somebody came.
 pub(super) fn page(app: &App, file: File) -> Response {
     let policy = format!(
         "default-src 'self'; connect-src 'self' {whip} {whip}/ {events}/; \
@@ -70,6 +73,8 @@ pub(super) fn page(app: &App, file: File) -> Response {
         (CONTENT_TYPE, file.kind.to_owned()),
         (CONTENT_SECURITY_POLICY, policy),
         (CACHE_CONTROL, caching.to_owned()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, file.contents).into_response()
 }

@@ -3,6 +3,7 @@
 
 mod address;
 mod host;
+mod phase;
 mod room;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::super::listener::Stream;
+use super::phase::{BUSY, HANDSHAKE, HEAD, IDLE, Progress};
 
 /// Most open connections, without events sockets. Further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 20_000;
@@ -34,17 +35,6 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 const NEWCOMER_MIN: Duration = Duration::from_secs(1);
 /// Longest wait for a free place before trying again to close idle connections.
 const FREED_MAX: Duration = Duration::from_millis(100);
-
-/// The place is taken, and the connection has not arrived yet.
-const EXPECTED: u8 = 3;
-/// The connection waits for the first byte of a request, or its head is arriving.
-const HEAD: u8 = 0;
-/// A request was answered, and nothing of the next has arrived.
-const IDLE: u8 = 1;
-/// A request is under way.
-const BUSY: u8 = 2;
-/// A TLS handshake has begun.
-const HANDSHAKE: u8 = 4;
 
 /// The places for connections.
 #[derive(Debug)]
@@ -127,9 +117,7 @@ impl Room {
         open.next += 1;
         let number = open.next;
         let seat = Arc::new(Seat {
-            phase: AtomicU8::new(EXPECTED),
-            since_ms: AtomicU64::new(0),
-            asked: AtomicBool::new(false),
+            progress: Progress::new(),
             leave: Notify::new(),
             has_more: AtomicBool::new(false),
             left: Mutex::default(),
@@ -165,22 +153,22 @@ impl Room {
     /// Asks up to `wanted` connections that are idle longest, and at least for `spared`, to close. Returns how many are
     /// closing.
     pub(crate) fn close_idle(&self, wanted: usize, spared: Duration) -> usize {
-        self.close_oldest(wanted, spared, Seat::waits)
+        self.close_oldest(wanted, spared, waits)
     }
 
     /// Asks up to `wanted` connections of those that `may_go`, those that wait longest and at least for `spared`, to
     /// close. Returns how many are closing.
-    fn close_oldest(&self, wanted: usize, spared: Duration, may_go: fn(&Seat) -> bool) -> usize {
+    fn close_oldest(&self, wanted: usize, spared: Duration, may_go: fn(u8) -> bool) -> usize {
         let now_ms = self.now_ms();
         let spared_ms = spared.as_millis() as u64;
         let open = self.open();
         let mut going = 0;
         let mut waiting = Vec::new();
         for seat in open.seats.values() {
-            if seat.asked.load(Ordering::Relaxed) {
+            let (phase, since) = seat.progress.read();
+            if seat.progress.is_asked() {
                 going += 1;
-            } else if may_go(seat) {
-                let since = seat.since_ms.load(Ordering::Relaxed);
+            } else if may_go(phase) {
                 if now_ms.saturating_sub(since) >= spared_ms {
                     waiting.push((since, seat));
                 }
@@ -212,9 +200,9 @@ impl Room {
     fn sweep_at(&self, now_ms: u64) {
         let open = self.open();
         for seat in open.seats.values() {
-            let since = seat.since_ms.load(Ordering::Relaxed);
+            let (phase, since) = seat.progress.read();
             let waited = Duration::from_millis(now_ms.saturating_sub(since));
-            let is_over = match seat.phase.load(Ordering::Relaxed) {
+            let is_over = match phase {
                 HEAD => waited > HEAD_MAX,
                 HANDSHAKE => waited > HANDSHAKE_MAX,
                 IDLE => waited > IDLE_MAX,
@@ -247,10 +235,7 @@ impl Room {
 
 /// The state of an open connection.
 pub(crate) struct Seat {
-    phase: AtomicU8,
-    /// When it entered its present phase.
-    since_ms: AtomicU64,
-    asked: AtomicBool,
+    progress: Progress,
     leave: Notify,
     /// Whether something of the last request's body was left unread.
     has_more: AtomicBool,
@@ -261,33 +246,30 @@ pub(crate) struct Seat {
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seat")
-            .field("phase", &self.phase)
-            .field("since_ms", &self.since_ms)
-            .field("asked", &self.asked)
+            .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
 }
 
 impl Seat {
     fn is_busy(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == BUSY
-    }
-
-    /// Whether the connection has arrived and has no request under way.
-    fn waits(&self) -> bool {
-        let phase = self.phase.load(Ordering::Relaxed);
-        matches!(phase, HEAD | IDLE | HANDSHAKE)
-    }
-
-    fn is_shaking(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == HANDSHAKE
+        self.progress.phase() == BUSY
     }
 
     fn ask(&self) {
-        if !self.asked.swap(true, Ordering::Relaxed) {
+        if self.progress.ask() {
             self.leave.notify_one();
         }
     }
+}
+
+/// Whether a connection has arrived and has no request under way.
+fn waits(phase: u8) -> bool {
+    matches!(phase, HEAD | IDLE | HANDSHAKE)
+}
+
+fn is_shaking(phase: u8) -> bool {
+    phase == HANDSHAKE
 }
 
 /// A taken place, which becomes free when this is dropped.
@@ -325,7 +307,7 @@ impl Seated {
             if !self.is_busy() {
                 return;
             }
-            self.seat.asked.store(false, Ordering::Relaxed);
+            self.seat.progress.stay();
         }
     }
 
@@ -376,22 +358,21 @@ impl Notes {
         let count = self.room.handshakes.fetch_add(1, Ordering::Relaxed) + 1;
         if count > self.room.handshakes_max {
             let wanted = (self.room.handshakes_max / HANDSHAKES_ENDED).max(1);
-            self.room
-                .close_oldest(wanted, Duration::ZERO, Seat::is_shaking);
+            self.room.close_oldest(wanted, Duration::ZERO, is_shaking);
         }
         Shaking(Arc::clone(&self.room))
     }
 
     /// Bytes have arrived.
     pub(crate) fn bytes_arrived(&self) {
-        if self.seat.phase.load(Ordering::Relaxed) == IDLE {
+        if self.seat.progress.phase() == IDLE {
             self.since(HEAD);
         }
     }
 
     /// A request has begun.
     pub(crate) fn begins(&self) {
-        self.seat.phase.store(BUSY, Ordering::Relaxed);
+        self.seat.progress.begin();
     }
 
     /// A request was answered; `is_at_end` says whether its body was read to the end.
@@ -402,8 +383,7 @@ impl Notes {
 
     fn since(&self, phase: u8) {
         let now_ms = self.room.now_ms();
-        self.seat.since_ms.store(now_ms, Ordering::Relaxed);
-        self.seat.phase.store(phase, Ordering::Relaxed);
+        self.seat.progress.enter(phase, now_ms);
     }
 
     /// HTTP has finished with the stream.
@@ -424,7 +404,7 @@ mod tests {
     use super::*;
 
     fn asked(seated: &Seated) -> bool {
-        seated.seat.asked.load(Ordering::Relaxed)
+        seated.seat.progress.is_asked()
     }
 
     #[test]
@@ -450,7 +430,7 @@ mod tests {
         let mut seated: Vec<_> = (0..12).map(|_| room.seat().unwrap()).collect();
         for (number, seated) in seated.iter().enumerate() {
             seated.notes().arrives();
-            seated.seat.since_ms.store(number as u64, Ordering::Relaxed);
+            seated.seat.progress.set_since(number as u64);
         }
         seated[0].notes().begins();
         assert!(room.seat().is_none());
@@ -506,7 +486,7 @@ mod tests {
         half.notes().bytes_arrived();
         let all = [&silent, &half, &idle, &busy];
         for (seated, since) in all.into_iter().zip([0, head / 2, 0, 0]) {
-            seated.seat.since_ms.store(since, Ordering::Relaxed);
+            seated.seat.progress.set_since(since);
         }
         // More bytes of the same head do not extend the time limit.
         half.notes().bytes_arrived();
@@ -538,7 +518,7 @@ mod tests {
         let mut shaking = Vec::new();
         for (number, seated) in seated[..max].iter().enumerate() {
             shaking.push(seated.notes().shakes());
-            seated.seat.since_ms.store(number as u64, Ordering::Relaxed);
+            seated.seat.progress.set_since(number as u64);
         }
         let limit = u64::try_from(HANDSHAKE_MAX.as_millis()).unwrap();
         room.sweep_at(limit);
@@ -556,7 +536,7 @@ mod tests {
         // The head's time begins after the handshake.
         let (finished, slow) = (&seated[max], &seated[max - 1]);
         finished.notes().arrives();
-        finished.seat.since_ms.store(limit, Ordering::Relaxed);
+        finished.seat.progress.set_since(limit);
         room.sweep_at(limit + max as u64 + 1);
         assert!(asked(slow) && !asked(finished));
     }

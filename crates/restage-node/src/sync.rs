@@ -1,0 +1,7 @@
+//! The types with which threads share state, for the files that `dev/models` checks: there this module has those of loom.
+
+pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+pub(crate) mod atomic {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+}
