@@ -168,10 +168,8 @@ impl Room {
             let (phase, since) = seat.progress.read();
             if seat.progress.is_asked() {
                 going += 1;
-            } else if may_go(phase) {
-                if now_ms.saturating_sub(since) >= spared_ms {
-                    waiting.push((since, seat));
-                }
+            } else if may_go(phase) && now_ms.saturating_sub(since) >= spared_ms {
+                waiting.push((since, seat));
             }
         }
         let count = wanted.saturating_sub(going).min(waiting.len());
