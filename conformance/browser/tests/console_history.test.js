@@ -43,7 +43,7 @@ test("a session has its participants, its filters and its time line", async () =
   await page.getByRole("heading", { level: 1, name: "Sessions of Main-stage" }).waitFor();
   const row = page.locator("tbody tr");
   await row.getByText("in progress").waitFor();
-  assert.equal(await row.count(), 1);
+  await eventually(async () => (await row.count()) === 1, "there is one session");
   await row.getByRole("link").click();
   await page.getByRole("heading", { level: 1, name: /^Session / }).waitFor();
 
@@ -73,7 +73,9 @@ test("a session has its participants, its filters and its time line", async () =
   const line = page.locator("#time-line");
   const drawing = line.getByRole("img", { name: /^ann: connected \d+ times, published \d+ times/ });
   await drawing.waitFor({ timeout: PLAY_MS });
-  assert.equal(await drawing.locator('[data-kind="replicated"]').count(), 2, "two replications");
+  // The events come page by page.
+  const bars = drawing.locator('[data-kind="replicated"]');
+  await eventually(async () => (await bars.count()) === 2, "two replications");
   const words = await eventuallySeen(
     () => wordsOf(line),
     all => all.length >= 5,
@@ -129,7 +131,8 @@ test("an error is marked in the time line, and its code is said", async () => {
   await line.getByText("could not publish: BITRATE_EXCEEDED").first().waitFor({ timeout: PLAY_MS });
   const drawing = line.getByRole("img", { name: /^ann: .* 1 errors$/ });
   await drawing.waitFor();
-  assert.equal(await drawing.locator('circle[data-kind="error"]').count(), 1);
+  const errors = drawing.locator('circle[data-kind="error"]');
+  await eventually(async () => (await errors.count()) === 1, "one error");
   assert.match(await drawing.locator('circle[data-kind="error"] title').textContent(), /BITRATE_EXCEEDED/);
   await close();
 });
