@@ -76,16 +76,12 @@ test("a session has its participants, its filters and its time line", async () =
   // The events come page by page.
   const bars = drawing.locator('[data-kind="replicated"]');
   await eventually(async () => (await bars.count()) === 2, "two replications");
-  const words = await eventuallySeen(
+  const wanted = [/^joins$/, /^begins to publish$/, /^is replicated to Viewers$/, /^begins to watch ann/];
+  await eventuallySeen(
     () => wordsOf(line),
-    all => all.length >= 5,
-    "the events are listed",
+    words => wanted.every(pattern => words.some(text => pattern.test(text))),
+    `the events are listed: ${wanted.join(", ")}`,
   );
-  for (const wanted of ["joins", "begins to publish", "is replicated to Viewers", /^begins to watch ann/])
-    assert.ok(
-      words.some(text => (wanted instanceof RegExp ? wanted.test(text) : text === wanted)),
-      `${wanted} is not in ${words.join("; ")}`,
-    );
   await page.screenshot({ path: join(OUTPUT, "history-session.png"), fullPage: true });
   await page.setViewportSize(PHONE);
   await assertFits(page);
