@@ -26,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 from support import curves
 from support.commands import commands, publish
-from support.crashes import HIGH, NAMES, history
+from support.crashes import HIGH, NAMES, history, sessions
 from support.place import Place
 from support.receiver import Receiver
 from support.recording import check, recorded
@@ -112,8 +112,8 @@ class Outage:
                 )
                 came[key] += 1
         for arn in (self.source, *self.destinations):
-            for session in self.stages.ivs.list_stage_sessions(stageArn=arn)["stageSessions"]:
-                for name, destination in history(self.stages.ivs, arn, session["sessionId"], participant):
+            for session in sessions(self.stages.ivs, arn):
+                for name, destination in history(self.stages.ivs, arn, session, participant):
                     wanted[arn, name, destination] += 1
         return wanted - came, sum(wanted.values())
 

@@ -219,8 +219,8 @@ class Crashes:
             (self.stage, self.encoded),
         ):
             wanted = []
-            for session in reversed(self.stages.ivs.list_stage_sessions(stageArn=arn, maxResults=100)["stageSessions"]):
-                wanted += history(self.stages.ivs, arn, session["sessionId"], participant)
+            for session in reversed(sessions(self.stages.ivs, arn)):
+                wanted += history(self.stages.ivs, arn, session, participant)
             mine = [
                 (event["detail"]["event_name"], event["detail"].get("destination_stage_arn"))
                 for event in self.receiver.events()
@@ -265,6 +265,17 @@ class Crashes:
 def prefix_of(job):
     """The prefix in a job's file."""
     return job["prefix"] if "prefix" in job else job["destination"]["prefix"]
+
+
+def sessions(ivs, arn):
+    """The ids of all sessions of a stage, newest first."""
+    found, token = [], {}
+    while True:
+        page = ivs.list_stage_sessions(stageArn=arn, maxResults=100, **token)
+        found += [row["sessionId"] for row in page["stageSessions"]]
+        if not page.get("nextToken"):
+            return found
+        token = {"nextToken": page["nextToken"]}
 
 
 def history(ivs, arn, session, participant):
