@@ -39,7 +39,13 @@ METRICS = (
     "restage_store_queue",
 )
 # By how much the last tenth may be above the second: a share, or this much.
-BOUNDS = {"memory MB": (0.10, 4), "threads": (0.10, 3), "descriptors": (0.10, 8), "restage_tasks": (0.15, 15)}
+BOUNDS = {
+    "memory MB": (0.10, 4),
+    "anonymous MB": (0.10, 4),
+    "threads": (0.10, 3),
+    "descriptors": (0.10, 8),
+    "restage_tasks": (0.15, 15),
+}
 OTHERS = (0.25, 8)
 # Rows of these remain when their stage is deleted, until `retention-days` is over: one for each recording.
 KEPT = ("recordings",)

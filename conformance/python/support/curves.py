@@ -13,12 +13,13 @@ WIDTH, HEIGHT, GAP, LEFT = 620, 70, 34, 8
 
 
 def of_process(pid):
-    """Memory in MB, descriptors and threads of a process."""
+    """Memory in MB, descriptors and threads of a process. What is anonymous is its own; the rest is the program's file."""
     status = dict(
         line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
     return {
         "memory MB": int(status["VmRSS"].split()[0]) / 1024,
+        "anonymous MB": int(status["RssAnon"].split()[0]) / 1024,
         "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
         "threads": int(status["Threads"]),
     }
