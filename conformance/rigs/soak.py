@@ -124,7 +124,9 @@ def report(samples, arguments):
 
 
 def soak(arguments, directory):
-    place = Place(pathlib.Path(directory), *listening(), "--session-idle-seconds", "5", name="rig_soak").start()
+    # The cache of answers is to be full soon: answers about deleted stages stay in it until it is.
+    settings = ("--session-idle-seconds", "5", "--answers-mb", "1")
+    place = Place(pathlib.Path(directory), *listening(), *settings, name="rig_soak").start()
     churn = Churn(place, arguments.seed)
     samples = Samples(place, churn)
     # SIGTERM and Ctrl-C end the run, and the server with it.

@@ -13,7 +13,7 @@ WIDTH, HEIGHT, GAP, LEFT = 620, 70, 34, 8
 
 
 def of_process(pid):
-    """Memory in MB, descriptors and threads of a process. What is anonymous is its own; the rest is the program's file."""
+    """Memory in MB, descriptors and threads of a process. What is not anonymous is the program's file."""
     status = dict(
         line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
