@@ -125,6 +125,7 @@ def test_a_process_that_stood_still_goes_on(place):
         again = time.monotonic()
         scene.flows()
         print(f"pictures {time.monotonic() - again:.1f} s after a process that stood still for {STOPPED_S} s went on")
+        server.logged("this process stood still for", "SIGSTOP")
         eventually(server.is_ready, 15, "ready")
         eventually(lambda: scene.assert_single() is None, 30, "everybody is there once")
         scene.is_recorded()

@@ -1,7 +1,9 @@
 """PostgreSQL is restarted, or its processes are killed, while calls are under way: the server goes on by itself."""
 
 import os
+import pathlib
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -26,14 +28,14 @@ def postgres(*words):
 
 
 @pytest.fixture
-def cluster(tmp_path_factory):
+def cluster():
     """(directory, URL) of a PostgreSQL of its own, which a test may restart."""
-    directory = tmp_path_factory.mktemp("cluster") / "postgres"
     # PostgreSQL does not run as root, and must reach its directory.
-    for parent in list(directory.parents)[:3]:
-        parent.chmod(0o711)
-    yield directory, postgres("start", str(directory))
-    postgres("stop", str(directory))
+    with tempfile.TemporaryDirectory(prefix="restage-postgres-") as folder:
+        pathlib.Path(folder).chmod(0o711)
+        directory = pathlib.Path(folder) / "cluster"
+        yield directory, postgres("start", str(directory))
+        postgres("stop", str(directory))
 
 
 class Caller(threading.Thread):

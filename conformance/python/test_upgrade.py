@@ -76,6 +76,8 @@ def test_a_backup_of_an_earlier_version_is_restored(tmp_path, fixture):
         *("db", "restore", str(fixture / "backup.jsonl"), "--data-dir", str(server.data_dir)), *server.database
     )
     assert restored.returncode == 0, restored.stderr
+    # PostgreSQL's rows are elsewhere.
+    server.data_dir.mkdir(mode=0o700, exist_ok=True)
     for secret in ("credentials", "tokens.key"):
         (server.data_dir / secret).write_bytes((fixture / "data" / secret).read_bytes())
         (server.data_dir / secret).chmod(0o600)
