@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A private PostgreSQL for tests: `postgres.sh start DIR` makes a cluster in DIR on a free port of loopback and
-# prints its URL; `postgres.sh stop DIR` stops it and removes DIR. `postgres.sh bindir` prints the directory of its
-# programs.
+# prints its URL; `postgres.sh stop DIR` stops it and removes DIR. `postgres.sh restart DIR fast` ends all connections and
+# starts it again at the same port, `immediate` kills its processes. `postgres.sh bindir` prints the directory of its programs.
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -64,9 +64,19 @@ stop() {
     rm -rf "$directory" "$directory.log"
 }
 
+restart() {
+    local directory="$1" mode="$2" bin
+    bin="$(bindir)" || die "PostgreSQL is not installed." "scripts/setup.sh test installs it."
+    # The port and the other options are those of the start.
+    as_owner "$bin/pg_ctl" --pgdata="$directory/data" --log="$directory/postgres.log" --mode="$mode" --wait \
+        --timeout="$START_S" restart >>"$directory.log" 2>&1 </dev/null ||
+        die "PostgreSQL does not start again:" "$(tail -n 5 "$directory.log")"
+}
+
 case "${1:-}" in
 bindir) bindir ;;
 start) start "$2" ;;
 stop) stop "$2" ;;
-*) die "postgres.sh takes 'start DIR', 'stop DIR' or 'bindir'" ;;
+restart) restart "$2" "$3" ;;
+*) die "postgres.sh takes 'start DIR', 'stop DIR', 'restart DIR fast|immediate' or 'bindir'" ;;
 esac

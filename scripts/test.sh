@@ -153,8 +153,8 @@ conformance_python() {
 
 conformance_on_postgres() {
     local name tests=()
-    for name in story paginator durable outbox db bad_days clock encoder_configurations storage_configurations \
-        ingest_configurations; do
+    for name in story paginator durable outbox db bad_days clock upgrade postgres_restart encoder_configurations \
+        storage_configurations ingest_configurations; do
         tests+=("conformance/python/test_$name.py")
     done
     RESTAGE_TEST_POSTGRES="$POSTGRES_URL" RESTAGE_TEST_PSQL="$(scripts/postgres.sh bindir)/psql" \

@@ -3,7 +3,6 @@
 The server says what is wrong, loses nothing it acknowledged, goes on when it can, and ends non-zero when it cannot.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ import pytest
 
 from support import api
 from support.api import Stages
+from support.faults import ended, fill, injected, metric, mounted, names, ready, refused_start, skip_unless
 from support.receiver import Receiver
 from support.server import Server, database_arguments
 from support.silent import SilentProxy
@@ -31,107 +31,16 @@ from test_whip import make_offer
 
 POSTGRES = os.environ.get("RESTAGE_TEST_POSTGRES")
 SECRET = "a secret only these tests know"
-# What the server may take for a stop, its own bound and a busy machine included.
-STOP_S = 20
 TMPFS = "16m"
 
 on_sqlite = pytest.mark.skipif(bool(POSTGRES), reason="it is about SQLite's file")
 on_postgres = pytest.mark.skipif(not POSTGRES, reason="it is about PostgreSQL: RESTAGE_TEST_POSTGRES is not set")
 
 
-def skip_unless(there, lacking):
-    """What a machine lacks skips a test there, but not in CI."""
-    if there:
-        return
-    assert not os.environ.get("CI"), lacking
-    print(f"skipped: {lacking}")
-    pytest.skip(lacking)
-
-
-def ready(server):
-    """(status, sentence) of /readyz; (0, "") when there is no answer."""
-    try:
-        with urllib.request.urlopen(server.url + "/readyz", timeout=10) as answer:
-            return answer.status, answer.read().decode().strip()
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)["message"]
-    except OSError:
-        return 0, ""
-
-
-def store_up(server):
-    with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return next(line.split()[1] for line in lines if line.startswith("restage_store_up "))
-
-
-def ended(server, within_s=STOP_S):
-    """The exit code of a server that ends by itself."""
-    process, server.process = server.process, None
-    try:
-        return process.wait(within_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise AssertionError(f"serve did not end within {within_s} s:\n{server.tail()}") from None
-
-
-def refused_start(server):
-    """What a server says that does not start."""
-    with pytest.raises(AssertionError, match="ended with 1"):
-        server.start()
-    server.process = None
-    eventually(lambda: "the server does not start" in server.tail(), what="a last word")
-    return server.tail()
-
-
-def names(stages):
-    """The names of all stages."""
-    found, token = set(), {}
-    while True:
-        page = stages.ivs.list_stages(maxResults=100, **token)
-        found |= {item["name"] for item in page["stages"]}
-        if not page.get("nextToken"):
-            return found
-        token = {"nextToken": page["nextToken"]}
-
-
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of a few megabytes."""
-    skip_unless(os.geteuid() == 0 and shutil.which("mount"), "a small file system cannot be mounted here: not root")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={TMPFS}", "restage-test", str(place)], capture_output=True, text=True
-    )
-    skip_unless(mounted.returncode == 0, f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-@contextlib.contextmanager
-def injected(server, calls, fault="error=EIO"):
-    """These system calls of the server have a fault meanwhile."""
-    inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:{fault}")
-    command = ["strace", "-f", "-o", os.devnull, *inject, "-p", str(server.process.pid)]
-    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        # Before that line the calls have no fault, which takes long on a busy machine.
-        assert "attached" in tracer.stderr.readline()
-        yield
-    finally:
-        tracer.kill()
-        tracer.wait()
-
-
-def fill(place):
-    """Takes all the room there is; the file that does."""
-    filler = place / "filler"
-    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
-    return filler
+    with mounted(tmp_path / "disk", TMPFS) as place:
+        yield place
 
 
 @on_sqlite
@@ -142,7 +51,7 @@ def test_a_full_disk_is_said_and_passes(small_disk):
     kept = {f"before-{n}" for n in range(5)}
     for name in kept:
         stages.create(name)
-    assert store_up(server) == "1"
+    assert metric(server, "restage_store_up") == 1
     filler = fill(small_disk)
 
     def is_refused():
@@ -158,7 +67,7 @@ def test_a_full_disk_is_said_and_passes(small_disk):
     eventually(is_refused, 30, "a call is refused")
     found = eventually(lambda: (seen := ready(server))[0] == 503 and seen, 15, "not ready")
     assert found[1] == "the disk of the database is full"
-    assert store_up(server) == "0"
+    assert metric(server, "restage_store_up") == 0
     assert names(stages) == kept, "reading goes on"
     assert server.logged("the disk is full: free some space")
     filler.unlink()
@@ -178,11 +87,11 @@ def test_a_lock_of_another_program_is_said_and_passes(tmp_path):
     other.execute("BEGIN IMMEDIATE")
     wanted = (503, "the database is locked by another program")
     eventually(lambda: ready(server) == wanted, 30, "not ready")
-    assert store_up(server) == "0"
+    assert metric(server, "restage_store_up") == 0
     other.execute("ROLLBACK")
     other.close()
     eventually(lambda: ready(server)[0] == 200, 15, "ready again")
-    assert store_up(server) == "1"
+    assert metric(server, "restage_store_up") == 1
     server.stop()
 
 
@@ -280,19 +189,12 @@ def test_a_join_that_nobody_waits_for_is_ended(tmp_path, media):
     with injected(server, "fsync,fdatasync", "delay_enter=2000000"):
         with socket.create_connection(("127.0.0.1", server.http_port)) as client:
             client.sendall(head.encode() + offer)
-            eventually(lambda: peers(server) == 1, what="the join has begun")
+            eventually(lambda: metric(server, "restage_media_peers") == 1, what="the join has begun")
         eventually(lambda: participant in stages.participants(arn), what="the join is written")
         # A client that never connects is given 15 seconds: this one is gone before.
-        eventually(lambda: peers(server) == 0, 12, "the peer is gone")
+        eventually(lambda: metric(server, "restage_media_peers") == 0, 12, "the peer is gone")
         eventually(lambda: stages.participants(arn)[participant]["state"] == "DISCONNECTED", what="nobody is there")
     server.stop()
-
-
-def peers(server):
-    """How many WebRTC peers there are."""
-    with urllib.request.urlopen(server.url + "/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("restage_media_peers ")))
 
 
 @on_sqlite

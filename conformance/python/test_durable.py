@@ -5,11 +5,11 @@ import os
 import random
 import threading
 
-import botocore.exceptions
 import pytest
 
 from support import api
 from support.api import Stages
+from support.ledger import Caller, Ledger, check, check_tokens, everything
 from support.server import Server
 from support.wait import eventually
 
@@ -19,144 +19,6 @@ CALLERS = 3
 # A crash comes this long after the first acknowledged call of a round, at random.
 LIFE_S = (0.2, 1.0)
 SEED = 20260714
-
-# What a client sees when the server dies under its request.
-DEATH = (
-    botocore.exceptions.EndpointConnectionError,
-    botocore.exceptions.ConnectionClosedError,
-    botocore.exceptions.ConnectionError,
-    botocore.exceptions.ReadTimeoutError,
-    botocore.exceptions.HTTPClientError,
-)
-
-
-class Ledger:
-    """The acknowledged calls, and the calls without an answer."""
-
-    def __init__(self):
-        self.names = {}
-        self.maybe_names = {}
-        self.deleted = set()
-        self.maybe_deleted = set()
-        self.tokens = {}
-        self.replications = set()
-
-
-class Caller(threading.Thread):
-    """Calls the API without pause and keeps a ledger of its own stages, until the server dies."""
-
-    def __init__(self, server, seed, ledger, source, participant):
-        super().__init__(daemon=True)
-        self.stages = Stages(api.client(server))
-        self.ivs = self.stages.ivs
-        self.chance = random.Random(seed)
-        self.ledger = ledger
-        self.source = source
-        self.participant = participant
-        self.acknowledged = 0
-        self.error = None
-
-    def run(self):
-        try:
-            while True:
-                self.chance.choice([self.create, self.create, self.update, self.delete, self.token, self.replicate])()
-                self.acknowledged += 1
-        except DEATH:
-            return
-        except Exception as error:
-            self.error = error
-
-    def pick(self):
-        mine = [arn for arn in self.ledger.names if arn not in self.ledger.deleted | self.ledger.maybe_deleted]
-        return self.chance.choice(mine) if mine else None
-
-    def create(self):
-        name = f"n{self.chance.randrange(10**9)}"
-        self.ledger.names[self.stages.create(name)] = name
-
-    def update(self):
-        arn, name = self.pick(), f"u{self.chance.randrange(10**9)}"
-        if arn is None:
-            return
-        self.ledger.maybe_names[arn] = name
-        self.ivs.update_stage(arn=arn, name=name)
-        self.ledger.names[arn] = name
-        del self.ledger.maybe_names[arn]
-
-    def delete(self):
-        arn = self.pick()
-        if arn is None:
-            return
-        self.ledger.maybe_deleted.add(arn)
-        self.ivs.delete_stage(arn=arn)
-        self.ledger.deleted.add(arn)
-
-    def token(self):
-        arn = self.pick()
-        if arn is not None:
-            participant, _ = self.stages.token(arn)
-            self.ledger.tokens[participant] = arn
-
-    def replicate(self):
-        arn = self.pick()
-        if arn is None or any(arn == destination for _, _, destination in self.ledger.replications):
-            return
-        self.stages.replicate(self.source, arn, self.participant)
-        self.ledger.replications.add((self.source, self.participant, arn))
-
-
-def everything(ivs):
-    """All stages by ARN."""
-    found, token = {}, {}
-    while True:
-        page = ivs.list_stages(maxResults=100, **token)
-        found |= {item["arn"]: item for item in page["stages"]}
-        if not page.get("nextToken"):
-            return found
-        token = {"nextToken": page["nextToken"]}
-
-
-def check(stages, ledger, sources):
-    """The server after a restart, held against the ledger."""
-    found = everything(stages.ivs)
-    for arn, name in ledger.names.items():
-        if arn in ledger.deleted:
-            assert arn not in found, f"{arn} was deleted and is back"
-        elif arn in ledger.maybe_deleted and arn not in found:
-            ledger.deleted.add(arn)
-        else:
-            assert arn in found, f"{arn} was created and is lost"
-            assert found[arn]["name"] in (name, ledger.maybe_names.get(arn)), f"{arn} has an old name"
-            ledger.names[arn] = found[arn]["name"]
-    ledger.maybe_names.clear()
-    ledger.maybe_deleted.clear()
-    for arn, item in found.items():
-        assert not item.get("activeSessionId"), f"{arn} has a session in which nobody is"
-    check_replications(stages, ledger, found)
-    for arn in sources:
-        for session in stages.ivs.list_stage_sessions(stageArn=arn)["stageSessions"]:
-            assert session["endTime"] >= session["startTime"]
-            for item in stages.participants(arn, session["sessionId"]).values():
-                assert item["state"] == "DISCONNECTED"
-                assert item.get("replicationState") != "ACTIVE"
-
-
-def check_replications(stages, ledger, found):
-    by_source = {}
-    for source, participant, destination in ledger.replications:
-        by_source.setdefault((source, participant), set()).add(destination)
-    for (source, participant), destinations in by_source.items():
-        rows = {row["destinationStageArn"]: row["replicationState"] for row in stages.replicas(source, participant)}
-        assert set(rows.values()) <= {"STOPPED"}, "a replication is ACTIVE and nobody publishes"
-        lost = {arn for arn in destinations if arn in found and arn not in rows}
-        assert not lost, f"replications were acknowledged and are lost: {lost}"
-
-
-def check_tokens(stages, ledger, chance):
-    """An issued token is known: disconnecting its participant is not refused as unknown."""
-    living = [item for item in ledger.tokens.items() if item[1] not in ledger.deleted]
-    for participant, arn in chance.sample(living, min(10, len(living))):
-        stages.ivs.disconnect_participant(stageArn=arn, participantId=participant)
 
 
 @pytest.mark.timeout(900 + 40 * CRASHES)
@@ -169,9 +31,7 @@ def test_kills_under_load(tmp_path, media_loop):
     for crash in range(CRASHES):
         server.start()
         stages = Stages(api.client(server))
-        for ledger in ledgers:
-            check(stages, ledger, sources)
-            check_tokens(stages, ledger, chance)
+        check_all(stages, ledgers, sources, chance)
         acknowledged += one_life(server, stages, media_loop, ledgers, sources, crash, chance)
         server.kill()
         # The peers of the dead server get no goodbye.
@@ -179,13 +39,27 @@ def test_kills_under_load(tmp_path, media_loop):
             media_loop.close_peers()
     server.start()
     stages = Stages(api.client(server))
-    for ledger in ledgers:
-        check(stages, ledger, sources)
-        check_tokens(stages, ledger, chance)
+    check_all(stages, ledgers, sources, chance)
     server.stop()
     print(f"\n{acknowledged} acknowledged calls over {CRASHES} kills, none lost")
     assert acknowledged >= CRASHES * CALLERS, "there was no load worth the name"
     assert any(ledger.replications for ledger in ledgers)
+
+
+def check_all(stages, ledgers, sources, chance):
+    """The server after a restart, with which nobody is connected."""
+    found = everything(stages.ivs)
+    for arn, item in found.items():
+        assert not item.get("activeSessionId"), f"{arn} has a session in which nobody is"
+    for ledger in ledgers:
+        check(stages, ledger, found)
+        check_tokens(stages, ledger, chance)
+    for arn in sources:
+        for session in stages.ivs.list_stage_sessions(stageArn=arn)["stageSessions"]:
+            assert session["endTime"] >= session["startTime"]
+            for item in stages.participants(arn, session["sessionId"]).values():
+                assert item["state"] == "DISCONNECTED"
+                assert item.get("replicationState") != "ACTIVE"
 
 
 def one_life(server, stages, media, ledgers, sources, crash, chance):
@@ -242,21 +116,35 @@ def test_a_token_issued_before_the_crash_still_joins(tmp_path, media_loop):
     server.stop()
 
 
-def test_sigterm_ends_everything_properly(tmp_path, media_loop):
+def test_sigterm_ends_what_has_no_window_and_what_has_one_waits(tmp_path, media_loop):
     server = Server(tmp_path / "data", name="test_durable_term").start()
     stages = Stages(api.client(server))
-    source, destination = stages.create(), stages.create()
+    source, destination, other = stages.create(), stages.create(), stages.create()
     participant, token = stages.token(source)
-    media_loop.publish(token)
+    ended, ended_token = stages.token(other)
+    for one in (token, ended_token):
+        media_loop.publish(one)
     eventually(lambda: stages.participants(source).get(participant, {}).get("published"), what="published")
+    eventually(lambda: stages.participants(other).get(ended, {}).get("published"), what="published")
     stages.replicate(source, destination, participant, reconnectWindowSeconds=300)
-    session = stages.session(source)
+    stages.replicate(other, destination, ended)
+    session, other_session = stages.session(source), stages.session(other)
     server.stop()
     media_loop.close_peers()
     server.start()
-    assert stages.session(source) is None
-    assert stages.participants(source, session)[participant]["state"] == "DISCONNECTED"
-    assert [row["replicationState"] for row in stages.replicas(source, participant)] == ["STOPPED"]
+    assert stages.session(other) is None
+    assert stages.participants(other, other_session)[ended]["state"] == "DISCONNECTED"
+    assert [row["replicationState"] for row in stages.replicas(other, ended)] == ["STOPPED"]
+    # The publisher may come back: session and replication are the same.
+    assert stages.session(source) == session
+    assert stages.participants(source)[participant]["state"] == "DISCONNECTED"
+    assert [row["replicationState"] for row in stages.replicas(source, participant)] == ["ACTIVE"]
+    # Whoever comes first: the viewer waits for the publisher.
+    viewer = media_loop.watch(stages.token(destination)[1], participant)
+    media_loop.publish(token, identity=41)
+    viewer.wait_for(41)
+    assert stages.session(source) == session
+    media_loop.close_peers()
     server.stop()
 
 

@@ -1,25 +1,19 @@
 """The server restarts, planned or not: its clients reconnect by themselves, and none takes it for a removal."""
 
-import contextlib
-import json
 import signal
-import subprocess
-import threading
 import time
 
 import pytest
 
 from support import api
 from support.api import Stages
-from support.server import Server, binary, clean_environment
+from support.commands import TRIES_S, commands, publish, watch
+from support.server import Server
 from support.wait import eventually
 
 # A client that is notified is back within one or two seconds, and after a crash within three or four. Without
 # a notice it takes 40 s, or it never comes back. Busy machines get some additional time.
 BACK_S = 20
-# How long the command line tries.
-TRIES_S = "120"
-COMMAND_S = 60
 REFUSED = 3
 
 
@@ -35,77 +29,6 @@ def server(request, tmp_path):
 @pytest.fixture
 def stages(server):
     return Stages(api.client(server))
-
-
-class Command:
-    """A client command that runs meanwhile: its lines as they come, its end."""
-
-    def __init__(self, *arguments):
-        self.process = subprocess.Popen(
-            [str(binary()), *arguments],
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines = []
-        self.said = []
-        self._readers = [
-            threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True),
-            threading.Thread(target=self._read, args=(self.process.stderr, self.said), daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _read(self, stream, into):
-        for line in stream:
-            into.append((time.monotonic(), line.rstrip("\n")))
-
-    def pictures_since(self, moment):
-        """Whether a second's figures that came after it show a picture that moves."""
-        figures = [json.loads(line) for at, line in self.lines if at > moment]
-        return any(
-            track["kind"] == "video" and track["framesPerSecond"] > 5
-            for one in figures
-            for track in one.get("tracks", [])
-        )
-
-    def end(self):
-        """(exit code, standard error) of a process that ends by itself."""
-        code = self.process.wait(COMMAND_S)
-        for reader in self._readers:
-            reader.join()
-        return code, "\n".join(line for _, line in self.said)
-
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(COMMAND_S)
-        finally:
-            self.process.kill()
-
-
-@contextlib.contextmanager
-def commands():
-    """Starts client commands, and ends those that still run."""
-    running = []
-
-    def start(*arguments):
-        running.append(Command(*arguments))
-        return running[-1]
-
-    yield start
-    for command in running:
-        command.close()
-
-
-def publish(start, token):
-    return start("publish", "--token", token, "--reconnect", TRIES_S, "--fps", "15")
-
-
-def watch(start, token, participant):
-    return start("watch", "--token", token, participant, "--reconnect", TRIES_S, "--output", "json")
 
 
 def is_published(stages, arn, participant):

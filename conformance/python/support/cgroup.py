@@ -1,4 +1,4 @@
-"""A control group of Linux that limits the processor time of a server."""
+"""Control groups of Linux, which limit the processor time or the memory of a server."""
 
 import os
 import pathlib
@@ -12,9 +12,11 @@ MOUNT = pathlib.Path("/sys/fs/cgroup")
 class Cgroup:
     """Named after the test's process; remove it after the server has ended."""
 
+    CONTROLLER = "cpu"
+
     def __init__(self):
         self.is_second = (MOUNT / "cgroup.controllers").exists()
-        parent = MOUNT if self.is_second else MOUNT / "cpu"
+        parent = MOUNT if self.is_second else MOUNT / self.CONTROLLER
         self.path = parent / f"restage-test-{os.getpid()}"
         try:
             self.path.mkdir()
@@ -42,3 +44,18 @@ class Cgroup:
 
     def remove(self):
         self.path.rmdir()
+
+
+class MemoryGroup(Cgroup):
+    """Its limit is of memory, in bytes. A process that was in another group keeps what it has used there."""
+
+    CONTROLLER = "memory"
+
+    def limit(self, size):
+        """The kernel gives back what it can, and ends a process of the group that needs more than that."""
+        name = "memory.max" if self.is_second else "memory.limit_in_bytes"
+        (self.path / name).write_text(("max" if self.is_second else "-1") if size is None else str(size))
+
+    def used(self):
+        """In bytes."""
+        return int((self.path / ("memory.current" if self.is_second else "memory.usage_in_bytes")).read_text())

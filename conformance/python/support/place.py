@@ -90,11 +90,14 @@ class Place:
         """The recordings that are not in their bucket yet, by the names of their folders."""
         return sorted(folder.name for folder in self.spool.glob("*/"))
 
-    def finished(self):
-        """What counts as recorded and waits in the spool: the files that the journals name, with their contents."""
+    def finished(self, known=()):
+        """What counts as recorded and waits in the spool: the files that the journals name, with their contents.
+
+        Those whose names are known are left out.
+        """
         return {
             (folder.name, name): path.read_bytes()
             for folder in self.spool.glob("*/")
             for name in journalled(folder / "journal")
-            if (path := folder / name).is_file()
+            if name not in known and (path := folder / name).is_file()
         }

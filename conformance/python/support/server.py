@@ -69,6 +69,8 @@ class Server:
         self.address = f"{host}:{self.http_port}"
         self.url = f"http://{self.address}"
         self.process = None
+        # What the command stands behind: a program that starts the server.
+        self.prefix = ()
         self.database = database_arguments(self.data_dir)
         self.log = collections.deque(maxlen=LOG_LINES_MAX)
         self._is_announced = threading.Event()
@@ -85,6 +87,7 @@ class Server:
         assert self.process is None
         self._is_announced.clear()
         command = [
+            *self.prefix,
             *(str(binary()), "serve", "--data-dir", str(self.data_dir)),
             *("--http", self.address, "--media-port", str(self.media_port)),
             *self.database,

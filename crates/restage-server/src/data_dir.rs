@@ -173,16 +173,15 @@ impl DataDir {
         Ok(key)
     }
 
-    /// The secret that signs and verifies participant tokens, created at first use.
+    /// The secret that signs and verifies participant tokens; a new one if there is none. A new one is not kept before
+    /// [`Self::keep_token_secret`]: its file is a sign of a database with rows, so the database comes first.
     ///
     /// # Errors
-    /// [`DataDirError`] if the file cannot be read or created, or has unexpected contents.
+    /// [`DataDirError`] if the file cannot be read, or has unexpected contents.
     pub fn token_secret(&self) -> Result<[u8; SECRET_LEN], DataDirError> {
         let path = self.token_secret_file();
         if !path.exists() {
-            let fresh: [u8; SECRET_LEN] = rand::random();
-            write_secret(&path, hex::encode(fresh).as_bytes())?;
-            return Ok(fresh);
+            return Ok(rand::random());
         }
         let text = std::fs::read_to_string(&path).map_err(|source| DataDirError::Io {
             path: path.clone(),
@@ -192,6 +191,18 @@ impl DataDir {
         bytes
             .and_then(|bytes| bytes.try_into().ok())
             .ok_or(DataDirError::TokenSecret { path })
+    }
+
+    /// Writes a new secret of [`Self::token_secret`] to its file.
+    ///
+    /// # Errors
+    /// [`DataDirError`] if the file cannot be created.
+    pub fn keep_token_secret(&self, secret: &[u8; SECRET_LEN]) -> Result<(), DataDirError> {
+        let path = self.token_secret_file();
+        if path.exists() {
+            return Ok(());
+        }
+        write_secret(&path, hex::encode(secret).as_bytes())
     }
 }
 
@@ -351,7 +362,12 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let data = DataDir::open(dir.path()).unwrap();
+        // A new one is kept when the caller says so, and not before.
         let secret = data.token_secret().unwrap();
+        assert!(!data.token_secret_file().exists() && !data.is_used());
+        data.keep_token_secret(&secret).unwrap();
+        data.keep_token_secret(&[0; SECRET_LEN]).unwrap();
+        assert!(data.is_used());
         assert_eq!(secret, data.token_secret().unwrap());
         let file = data.token_secret_file();
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();

@@ -246,6 +246,7 @@ impl Server {
         };
         // Before any key is created, so that an interrupted start leaves nothing that looks like a lost database.
         let pages = page_tokens(&store, &mark, &data, &database).await?;
+        data.keep_token_secret(&token_secret)?;
         let tokens = Tokens::new(&token_secret, endpoints.clone());
         let rules = Rules {
             limits: config.limits.clone(),

@@ -22,7 +22,7 @@ use crate::kernel::command::NewJob;
 use crate::kernel::draft::Draft;
 use crate::kernel::need::Need;
 use crate::limits::JOBS_PER_STAGE_MAX;
-use crate::live::publication;
+use crate::live::{publication, replica};
 use crate::row::{
     Participant, RECORDING_JOB, Recorded, Recording, RecordingFailure, RecordingFailureCode,
     RecordingState, RecordingStorage, Replication, Stage,
@@ -137,11 +137,21 @@ pub(crate) fn recover(draft: &mut Draft<'_>) {
             continue;
         };
         if row.is_open() {
-            leave(draft, row, 0);
+            let window_s = replica_window(draft, &row);
+            leave(draft, row, window_s);
         } else if row.state == RecordingState::Stopping {
             job::finish_unless_live(draft, &row);
         }
     }
+}
+
+/// The reconnect window of the replica that is recorded, if it is one that waits for its publisher; else 0.
+fn replica_window(draft: &Draft<'_>, row: &Recording) -> u32 {
+    draft
+        .active_session(&row.stage)
+        .and_then(|session| replica::shown_by(draft, &session, &row.participant))
+        .and_then(|key| draft.replica(&key))
+        .map_or(0, |row| row.reconnect_window_s)
 }
 
 /// The open recordings of a participant in a stage; there is at most one.

@@ -149,6 +149,20 @@ pub(crate) fn hold(draft: &mut Draft<'_>, key: &ReplicaKey) {
     unpublish(draft, session, id);
 }
 
+/// The reconnect window that runs is measured from now on, because the steady clock of another process means nothing here;
+/// so is the idleness of both sessions, which begins when it is over.
+pub(crate) fn wait_anew(draft: &mut Draft<'_>, key: &ReplicaKey) {
+    let now = draft.context.steady;
+    if let Some(row) = draft.edit_replica(key) {
+        row.window_ends_at = Some(now.plus_seconds(row.reconnect_window_s));
+    }
+    for session in [&key.0, &key.2] {
+        if let Some(row) = draft.edit_session(session) {
+            row.idle_since = row.idle_since.map(|_| now);
+        }
+    }
+}
+
 /// The publisher is back inside the window.
 pub(crate) fn resume(draft: &mut Draft<'_>, key: &ReplicaKey) {
     let (source_session, id, session) = key;

@@ -45,6 +45,20 @@ pub(crate) fn is_idle(draft: &Draft<'_>, session: &StageSessionId) -> bool {
         && !draft.connections_in(session).iter().any(publishes)
 }
 
+/// Everybody in a session is gone at once. Replicas of its participants elsewhere wait if they have a reconnect window, and
+/// end if not; those that it is shown follow their own sources. The session itself stays.
+pub(crate) fn desert(draft: &mut Draft<'_>, session: &StageSessionId, reason: CloseReason) {
+    let connections = draft.connections_in(session);
+    presence::close_all(draft, connections, reason);
+    // Participants that are still connected here have rows without any connection.
+    for id in draft.participants_of(session) {
+        if replica::shown_by(draft, session, &id).is_none() {
+            publication::stop(draft, session, &id);
+            presence::leave(draft, session, &id);
+        }
+    }
+}
+
 /// Ends everything live in a session. Subscribers of its replicas elsewhere are closed with `ReplicationStopped`, its own
 /// connections with `reason`.
 pub(crate) fn shut(draft: &mut Draft<'_>, session: &StageSessionId, reason: CloseReason) {

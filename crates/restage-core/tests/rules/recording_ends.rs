@@ -126,19 +126,46 @@ fn a_crash_lets_recordings_wait_and_the_publisher_goes_on_in_them() {
             .unwrap()
             .session
             .as_str(),
-        "s3"
+        "s1"
     );
-    assert!(
-        scene
-            .job("r10000")
-            .spec
-            .contains(r#""publication":{"session":"s3""#)
-    );
+    // Both go on, because the replication waited as well.
     for id in ["r10000", "r20000"] {
+        let spec = &scene.job(id).spec;
+        assert!(spec.contains(r#""publication":{"session":"s1""#), "{spec}");
         scene.renew_job(id, 2).ok();
     }
-    // The replication is not started by itself.
-    scene.tick_after(40).gives(&["stop r20000 2"]);
+    scene.tick_after(40).gives(&[]);
+    assert_eq!(states(&scene), [ACTIVE, ACTIVE]);
+}
+
+#[test]
+fn a_replica_without_a_window_is_not_back_and_its_recording_waits_for_its_own() {
+    let mut scene = Scene::new(&["A"]);
+    scene.create_recorded("C", 60);
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "C", 0).ok();
+    scene.recording_started("r10000", 1).ok();
+    scene.restart().ok();
+    scene.join("A/ann", "publish", "c9");
+    assert_eq!(states(&scene), [ACTIVE]);
+    scene.tick_after(59).gives(&["run r10000 2"]);
+    scene.tick_after(1).gives(&["stop r10000 2"]);
+}
+
+#[test]
+fn a_recorded_replica_that_waits_is_recorded_for_as_long_as_it_waits() {
+    let mut scene = Scene::new(&["A"]);
+    scene.create_recorded("C", 0);
+    scene.join("A/ann", "publish", "c1");
+    scene.replicate("A/ann", "C", 60).ok();
+    scene.recording_started("r10000", 1).ok();
+    scene.restart().ok();
+    scene.tick_after(59).gives(&["run r10000 2"]);
+    assert_eq!(states(&scene), [ACTIVE]);
+    scene.join("A/ann", "publish", "c9");
+    scene.renew_job("r10000", 2).ok();
+    scene.tick_after(2).gives(&[]);
+    assert_eq!(states(&scene), [ACTIVE]);
 }
 
 #[test]
@@ -151,9 +178,12 @@ fn a_stop_of_the_server_and_a_start_measure_the_window_anew() {
     scene.restart().ok();
     scene.tick_after(59).ok();
     assert_eq!(states(&scene), [ACTIVE, ACTIVE]);
-    scene
-        .tick_after(1)
-        .gives(&["stop r10000 2", "stop r20000 2"]);
+    scene.tick_after(1).gives(&[
+        "s2/ann LEFT (replica)",
+        "s1/ann REPLICATION_STOPPED to C/s2",
+        "stop r10000 2",
+        "stop r20000 2",
+    ]);
 }
 
 #[test]

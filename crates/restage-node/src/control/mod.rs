@@ -617,7 +617,9 @@ impl Control {
         let mut clocks = StepWatch::new(clock::now(), clock::steady());
         let mut logged: Option<Instant> = None;
         loop {
+            let before = Instant::now();
             tick.tick().await;
+            clock::log_standstill(before.elapsed(), TICK);
             if let Some(step) = clocks.look(clock::now(), clock::steady()) {
                 clock::log_step(step);
             }

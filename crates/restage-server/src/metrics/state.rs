@@ -36,6 +36,7 @@ pub(super) struct State {
     replicas: Gauge,
     connections: Family<KindLabel, Gauge>,
     peers: Gauge,
+    tasks: Gauge,
     datagrams_received: Counter,
     datagrams_sent: Counter,
     datagrams_dropped: Counter,
@@ -100,6 +101,7 @@ impl State {
         );
         gauge("replicas", "Replicas that are ACTIVE", &state.replicas);
         gauge("media_peers", "WebRTC peers", &state.peers);
+        gauge("tasks", "Tasks of the runtime", &state.tasks);
         gauge("media_workers", "Media workers", &state.workers);
         gauge(
             "media_tcp_connections",
@@ -283,6 +285,8 @@ impl State {
         raise(&self.line_datagrams_sent, media.line_datagrams_sent);
         raise(&self.line_datagrams_dropped, media.line_datagrams_dropped);
         let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let runtime = tokio::runtime::Handle::current().metrics();
+        self.tasks.set(count(runtime.num_alive_tasks()));
         self.tcp_connections
             .set(count(control.media().connections()));
         self.turn_allocations

@@ -16,7 +16,17 @@ const ACCESS_UNITS_MAX: usize = 64;
 const RESULTS_MAX: usize = 64;
 
 /// What becomes of an access unit.
-pub(super) type Result = std::result::Result<Vec<OpusPacket>, AudioError>;
+pub(super) type Result = std::result::Result<Vec<OpusPacket>, SoundError>;
+
+/// Why there is no more sound.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SoundError {
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// A program error ended the thread.
+    #[error("the thread that converts the sound has ended")]
+    Ended,
+}
 
 /// A thread, and the queues to and from it. It ends when this is dropped.
 pub(super) struct Sound {
@@ -40,13 +50,23 @@ pub(super) enum StartError {
 impl Sound {
     pub(super) fn start(format: AacFormat) -> std::result::Result<Self, StartError> {
         let transcoder = Transcoder::new(format, BITS_PER_S_DEFAULT)?;
-        let (access_units, inbox) = sync_channel(ACCESS_UNITS_MAX);
-        let (told, results) = mpsc::channel(RESULTS_MAX);
         let damaged = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&damaged);
+        let work = move |inbox: &Receiver<AudioFrame>, told: &mpsc::Sender<Result>| {
+            run(transcoder, inbox, told, &counted);
+        };
+        Ok(Self::spawn(damaged, work)?)
+    }
+
+    fn spawn(
+        damaged: Arc<AtomicU64>,
+        work: impl FnOnce(&Receiver<AudioFrame>, &mpsc::Sender<Result>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (access_units, inbox) = sync_channel(ACCESS_UNITS_MAX);
+        let (told, results) = mpsc::channel(RESULTS_MAX);
         std::thread::Builder::new()
             .name("ingest-sound".to_owned())
-            .spawn(move || run(transcoder, &inbox, &told, &counted))?;
+            .spawn(move || work(&inbox, &told))?;
         Ok(Self {
             access_units,
             results,
@@ -79,9 +99,10 @@ impl Sound {
         (self.left_out, self.damaged.load(Ordering::Relaxed))
     }
 
-    /// The next result; `None` once the thread has ended. It can be cancelled without loss.
-    pub(super) async fn next(&mut self) -> Option<Result> {
-        self.results.recv().await
+    /// The next result. The thread ends before this only by a program error. It can be cancelled without loss.
+    pub(super) async fn next(&mut self) -> Result {
+        let result = self.results.recv().await;
+        result.unwrap_or(Err(SoundError::Ended))
     }
 }
 
@@ -99,8 +120,32 @@ fn run(
             return;
         }
         if let Err(error) = outcome {
-            told.blocking_send(Err(error)).ok();
+            told.blocking_send(Err(error.into())).ok();
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_noticed() {
+        let work = |_: &Receiver<AudioFrame>, told: &mpsc::Sender<Result>| {
+            told.blocking_send(Ok(Vec::new())).unwrap();
+            std::panic::panic_any("a defect");
+        };
+        let mut sound = Sound::spawn(Arc::default(), work).unwrap();
+        assert!(sound.next().await.is_ok());
+        assert!(matches!(sound.next().await, Err(SoundError::Ended)));
+        // What still comes is not queued for ever.
+        let access_unit = || AudioFrame {
+            timestamp_us: 0,
+            data: vec![0; 8],
+        };
+        for _ in 0..=ACCESS_UNITS_MAX {
+            sound.push(access_unit()).unwrap();
         }
     }
 }

@@ -13,7 +13,7 @@ use restage_rtmp::{
     VideoCodec, VideoFrame,
 };
 
-use super::sound::{self, Sound};
+use super::sound::{self, Sound, SoundError};
 
 /// Bytes of an RTP payload of pictures: with all headers it fits what every network carries.
 const PAYLOAD_BYTES: usize = 1_160;
@@ -155,10 +155,7 @@ impl Stream {
     /// Waits for the next sound. For ever, while there is none to come. It can be cancelled without loss.
     pub(super) async fn next_sound(&mut self) -> sound::Result {
         match &mut self.sound {
-            Some(sound) => match sound.next().await {
-                Some(result) => result,
-                None => std::future::pending().await,
-            },
+            Some(sound) => sound.next().await,
             None => std::future::pending().await,
         }
     }
@@ -168,7 +165,7 @@ impl Stream {
     /// # Errors
     /// It cannot be used.
     pub(super) fn take_opus(&mut self, now: Instant, result: sound::Result) -> Result<(), Refusal> {
-        for packet in result.map_err(unusable)? {
+        for packet in result.map_err(without_sound)? {
             let item = Item {
                 kind: MediaKind::Audio,
                 layer: 0,
@@ -323,6 +320,18 @@ fn profile(config: &AvcConfig) -> String {
         .and_then(|set| set.get(1..4))
         .unwrap_or(&[0x42, 0xe0, 0x1f]);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn without_sound(error: SoundError) -> Refusal {
+    match error {
+        SoundError::Audio(error) => unusable(error),
+        SoundError::Ended => {
+            tracing::error!(
+                "a program error ended the thread that converts an encoder's sound; the stream ends, and the encoder may start it again"
+            );
+            Refusal::InternalServerException
+        }
+    }
 }
 
 fn unusable(error: restage_audio::AudioError) -> Refusal {

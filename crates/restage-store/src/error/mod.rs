@@ -45,7 +45,7 @@ pub enum StoreError {
     /// A newer restage has migrated the database.
     #[error(
         "the database {database} was written by a newer restage (it has schema {found} or a later one, this one knows {known}); \
-         run that version or a later one"
+         run that version or a later one, or restore a backup that this one made into an empty database"
     )]
     NewerSchema {
         /// The database's name, without secrets.

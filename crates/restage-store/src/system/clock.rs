@@ -2,7 +2,7 @@
 //! The rules get the time only from here.
 
 use std::sync::LazyLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use restage_api::Timestamp;
 use restage_core::id::Time;
@@ -80,6 +80,24 @@ pub fn log_step(step: i64) {
     }
 }
 
+/// A process that waits so much longer than it wanted to has stood still.
+const STANDSTILL: Duration = Duration::from_secs(3);
+
+/// Logs one line if a wait took much longer than was wanted, because the process, or the machine, stood still.
+pub fn log_standstill(waited: Duration, wanted: Duration) -> bool {
+    let late = waited.saturating_sub(wanted);
+    if late < STANDSTILL {
+        return false;
+    }
+    tracing::warn!(
+        "this process stood still for {:.1} s: it was stopped (SIGSTOP, a debugger), the machine was paused, or there was no \
+         processor time for it. Clients that gave up meanwhile come back by themselves. If it happens again, look at what \
+         else runs, and at the limits of the control group",
+        late.as_secs_f64()
+    );
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +123,15 @@ mod tests {
         assert_eq!(after(7 * day, 0), None);
         // A time service that corrects half a second each minute.
         assert!((0..60).all(|_| after(60 * SECOND, SECOND / 2).is_none()));
+    }
+
+    #[test]
+    fn a_wait_that_is_a_little_late_is_no_standstill() {
+        let tick = Duration::from_millis(250);
+        for (waited_ms, is_one) in [(250, false), (3_249, false), (3_250, true), (20_000, true)] {
+            let waited = Duration::from_millis(waited_ms);
+            assert_eq!(log_standstill(waited, tick), is_one, "{waited_ms}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ const LEFT_BEHIND: &[(i64, &str)] = &[
     (8, include_str!("../../tests/schemas/0008.sql")),
     (9, include_str!("../../tests/schemas/0009.sql")),
     (10, include_str!("../../tests/schemas/0010.sql")),
+    (11, include_str!("../../tests/schemas/0011.sql")),
 ];
 
 #[test]

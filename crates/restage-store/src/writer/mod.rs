@@ -2,6 +2,7 @@
 
 mod batch;
 pub(crate) mod changes;
+mod complaint;
 mod counts;
 pub(crate) mod health;
 pub(crate) mod newest;
@@ -27,6 +28,7 @@ use crate::sql::{self, Readers};
 use crate::tables::purge;
 use batch::{Entry, Means, Progress};
 use changes::ChangeCounts;
+use complaint::Complaint;
 use health::Health;
 use newest::AHEAD_MAX_S;
 use request::Done;
@@ -129,6 +131,8 @@ pub(crate) struct Trouble {
     unsettled: Option<Unsettled>,
     /// Until when no new connection is attempted, and why.
     down: Option<(Instant, StoreError)>,
+    /// What was logged of batches that were not committed.
+    said: Complaint,
     /// Set when the database is lost.
     lost: Option<StoreError>,
     /// When the database's file was last checked.
@@ -271,7 +275,10 @@ impl Writer {
                 // Whether it is still inside the transaction is unknown; closing it rolls back.
                 drop(connection);
                 let error = self.engine.explain(error);
-                tracing::error!(%error, requests = entries.len(), "a batch was not committed");
+                let complaint = &mut self.trouble.said;
+                if let Some(kept_back) = complaint.admit(error.to_string(), Instant::now()) {
+                    tracing::error!(%error, requests = entries.len(), kept_back, "a batch was not committed");
+                }
                 match progress {
                     Progress::Committing(Some(transaction)) => {
                         self.settle_later(transaction, entries, &error).await;

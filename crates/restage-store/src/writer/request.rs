@@ -181,3 +181,17 @@ async fn put_meta(
         .only(connection, decode::meta_value)
         .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_rules_is_an_error_of_the_command() {
+        assert_eq!(contained(|| 7).unwrap(), 7);
+        let defect = contained(|| panic!("a defect of a rule")).map(|(): ()| ());
+        assert!(matches!(defect, Err(StoreError::Defect)), "{defect:?}");
+        let said = StoreError::Defect.to_string();
+        assert!(!said.is_empty(), "callers are told something");
+    }
+}

@@ -1,12 +1,14 @@
 //! What waits to be sent on a connection. A worker puts it in and never waits; the connection's task takes it out.
 //!
 //! A connection that is slower than its media fills the queue. Then whole pictures are left out, because a picture of
-//! which a part is missing is worth nothing: a picture that was begun is queued to its end. Sound, checks and reports
-//! are always queued. Beyond [`QUEUE_BYTES_MAX`] nothing is.
+//! which a part is missing is worth nothing: a picture that was begun is queued to its end. That begins when too many bytes
+//! wait, or when the first of them has waited for too long, so that a slow connection has gaps and not a growing delay.
+//! Sound, checks and reports are always queued. Beyond [`QUEUE_BYTES_MAX`] nothing is.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -14,6 +16,8 @@ use crate::budget::Budget;
 
 /// No picture is begun while more bytes than this wait.
 pub(super) const PICTURE_BYTES_MAX: usize = 256 * 1024;
+/// No picture is begun while something has waited for longer.
+pub(super) const PICTURE_AGE_MAX: Duration = Duration::from_secs(1);
 /// Most bytes that wait: what is allowed before a picture, and its end, and sound.
 pub(super) const QUEUE_BYTES_MAX: usize = 2 * PICTURE_BYTES_MAX;
 /// Streams of video to one client: the packets themselves, and retransmissions.
@@ -45,24 +49,35 @@ impl Parcel {
 /// The end of a queue where parcels are put in.
 #[derive(Debug)]
 pub(in crate::media) struct Queue {
-    /// Bounded by the bytes that wait.
-    parcels: mpsc::UnboundedSender<Parcel>,
+    /// Bounded by the bytes that wait. Each with the time at which it was queued, as [`Counts::since`] has it.
+    parcels: mpsc::UnboundedSender<(u64, Parcel)>,
     counts: Arc<Counts>,
 }
 
 /// The other end.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    parcels: mpsc::UnboundedReceiver<Parcel>,
+    parcels: mpsc::UnboundedReceiver<(u64, Parcel)>,
     counts: Arc<Counts>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
+    made: Instant,
     /// Bytes that wait.
     waiting: Budget,
+    /// When the first of them was queued.
+    first_at: AtomicU64,
     /// Parcels that were ever queued.
     queued: AtomicU64,
+}
+
+impl Counts {
+    /// Milliseconds from the making of the queue.
+    fn since(&self, now: Instant) -> u64 {
+        let passed = now.saturating_duration_since(self.made);
+        u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// What became of a parcel.
@@ -78,7 +93,12 @@ pub(in crate::media) enum Fate {
 /// A queue and its end.
 pub(super) fn queue() -> (Queue, Waiting) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let counts = Arc::new(Counts::default());
+    let counts = Arc::new(Counts {
+        made: Instant::now(),
+        waiting: Budget::default(),
+        first_at: AtomicU64::new(0),
+        queued: AtomicU64::new(0),
+    });
     let queue = Queue {
         parcels: sender,
         counts: Arc::clone(&counts),
@@ -92,8 +112,20 @@ pub(super) fn queue() -> (Queue, Waiting) {
 
 impl Queue {
     /// Bytes that wait.
-    pub(in crate::media) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.counts.waiting.taken()
+    }
+
+    /// Bytes that wait, for a [`Thinner`]: too many for a picture, however few they are, if they have waited for too long.
+    pub(in crate::media) fn backlog(&self, now: Instant) -> usize {
+        let waiting = self.waiting();
+        let first_at = self.counts.first_at.load(Ordering::Relaxed);
+        let age = self.counts.since(now).saturating_sub(first_at);
+        let is_old = waiting > 0 && u128::from(age) > PICTURE_AGE_MAX.as_millis();
+        match is_old {
+            true => waiting.max(PICTURE_BYTES_MAX + 1),
+            false => waiting,
+        }
     }
 
     /// Whether anything was ever queued.
@@ -107,12 +139,17 @@ impl Queue {
 
     pub(in crate::media) fn push(&self, parcel: Parcel) -> Fate {
         let bytes = parcel.bytes();
+        let is_first = self.waiting() == 0;
+        let at = self.counts.since(Instant::now());
         // A worker and the connection's own task may push at the same time.
         if !self.counts.waiting.take(bytes, QUEUE_BYTES_MAX) {
             return Fate::Dropped;
         }
+        if is_first {
+            self.counts.first_at.store(at, Ordering::Relaxed);
+        }
         self.counts.queued.fetch_add(1, Ordering::Relaxed);
-        match self.parcels.send(parcel) {
+        match self.parcels.send((at, parcel)) {
             Ok(()) => Fate::Queued,
             Err(_) => Fate::Ended,
         }
@@ -123,13 +160,14 @@ impl Waiting {
     /// Takes parcels until they have this many bytes or nothing waits; at least one. `false`: nothing will come any
     /// more. They count as waiting until [`sent`](Self::sent) is called.
     pub(super) async fn take(&mut self, parcels: &mut Vec<Parcel>, enough: usize) -> bool {
-        let Some(first) = self.parcels.recv().await else {
+        let Some((at, first)) = self.parcels.recv().await else {
             return false;
         };
+        self.counts.first_at.store(at, Ordering::Relaxed);
         let mut bytes = first.bytes();
         parcels.push(first);
         while bytes < enough
-            && let Ok(next) = self.parcels.try_recv()
+            && let Ok((_, next)) = self.parcels.try_recv()
         {
             bytes += next.bytes();
             parcels.push(next);
@@ -295,6 +333,29 @@ mod tests {
         assert_eq!(queue.push(parcel(1)), Fate::Dropped);
         drop(waiting);
         assert!(queue.is_ended());
+    }
+
+    #[tokio::test]
+    async fn no_picture_is_begun_behind_what_has_waited_for_long() {
+        let (queue, mut waiting) = queue();
+        let made = Instant::now();
+        queue.push(parcel(100));
+        queue.push(parcel(100));
+        let soon = made + PICTURE_AGE_MAX / 2;
+        let late = made + PICTURE_AGE_MAX + Duration::from_secs(60);
+        assert_eq!(queue.backlog(soon), 200);
+        assert!(queue.backlog(late) > PICTURE_BYTES_MAX);
+        let mut taken = Vec::new();
+        assert!(waiting.take(&mut taken, 100).await);
+        assert!(
+            queue.backlog(late) > PICTURE_BYTES_MAX,
+            "it is not sent yet"
+        );
+        waiting.sent(&mut taken);
+        assert!(waiting.take(&mut taken, 100).await);
+        waiting.sent(&mut taken);
+        // What comes after a time without anything is not old.
+        assert_eq!(queue.backlog(late), 0);
     }
 
     #[tokio::test]

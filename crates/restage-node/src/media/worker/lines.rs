@@ -207,7 +207,7 @@ impl Worker {
             Line::Connection(queue) => {
                 let segment = leaving.segment;
                 let (contents, left_out) = if leaving.is_video {
-                    let waiting = queue.waiting();
+                    let waiting = queue.backlog(Instant::now());
                     known.thinner.thin(leaving.contents, segment, waiting)
                 } else {
                     (leaving.contents, 0)

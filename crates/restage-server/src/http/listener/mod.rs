@@ -139,12 +139,19 @@ pub(crate) async fn serve<S, B>(
 /// Handles a failed accept.
 async fn refused(door: &Door, error: &io::Error) {
     static REFUSED: Seldom = Seldom::new();
-    if let Some(kept_back) = REFUSED.admit() {
-        tracing::warn!(%error, "a connection could not be accepted{kept_back}");
-    }
     let errno = error.raw_os_error().map(Errno::from_raw);
-    match errno {
-        Some(Errno::EMFILE | Errno::ENFILE) => door.room().starved().await,
-        _ => tokio::time::sleep(ACCEPT_PAUSE).await,
+    let is_starved = matches!(errno, Some(Errno::EMFILE | Errno::ENFILE));
+    if let Some(kept_back) = REFUSED.admit() {
+        let what_to_do = match is_starved {
+            true => {
+                "; no file descriptors are left: who is connected stays, newcomers wait; raise LimitNOFILE of the unit, or `ulimit -n`"
+            }
+            false => "",
+        };
+        tracing::warn!(%error, "a connection could not be accepted{what_to_do}{kept_back}");
+    }
+    match is_starved {
+        true => door.room().starved().await,
+        false => tokio::time::sleep(ACCEPT_PAUSE).await,
     }
 }
