@@ -50,6 +50,10 @@ ARROWS = {
     # For developers only: nothing that ships depends on these.
     "restage-sim": (),
     "restage-testkit": (),
+    "restage-fuzz": (
+        *("restage-api", "restage-bwe", "restage-codec", "restage-core", "restage-media"),
+        *("restage-record", "restage-rtmp", "restage-stun", "restage-turn"),
+    ),
     "restage-bench": ("restage-client", "restage-sim", "restage-store", "restage-testkit"),
 }
 # Crate → the crates that its tests, examples and benches may depend on besides.
@@ -90,7 +94,7 @@ KEEPERS = {
     "rusqlite": (("restage-store",), "the database is reached through restage-store"),
     "sqlx": (("restage-store", "restage-bench"), "the database is reached through restage-store"),
     "str0m": (
-        ("restage-client", "restage-sim"),
+        ("restage-client", "restage-fuzz", "restage-sim"),
         "clients may use a foreign WebRTC stack; what serves others has its own",
     ),
 }
