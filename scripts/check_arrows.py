@@ -51,8 +51,9 @@ ARROWS = {
     "restage-sim": (),
     "restage-testkit": (),
     "restage-fuzz": (
-        *("restage-api", "restage-bwe", "restage-codec", "restage-core", "restage-media"),
-        *("restage-record", "restage-rtmp", "restage-stun", "restage-turn"),
+        *("restage-api", "restage-audio", "restage-bwe", "restage-codec", "restage-core"),
+        *("restage-media", "restage-node", "restage-record", "restage-rtmp", "restage-server"),
+        *("restage-stun", "restage-turn"),
     ),
     "restage-bench": ("restage-client", "restage-sim", "restage-store", "restage-testkit"),
 }

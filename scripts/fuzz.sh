@@ -22,6 +22,7 @@ libFuzzer. The first build takes some minutes and goes to target/fuzz.
   --replay FILE       Run a target on one input and show what it does: the way to look at a crash.
   --keep TARGET FILE  Shrink an input that fails, and put it among the regression inputs, which `make test` runs from then on.
                       Commit it with the repair.
+  --without-server    Leave out the targets of restage-server and restage-node: a build of a third of the time.
   --build             Only build.
 
 What a run finds stays in target/fuzz/found/TARGET; the next run goes on with it. --minimise takes the best of it into
@@ -40,10 +41,11 @@ FOLDER="$ROOT/dev/fuzz"
 MINUTES=1
 JOBS=1
 ACTION=run
+FEATURES=()
 TARGETS=()
 FILE=""
 # Inputs longer than this are not made up, and none that is in the repository is longer.
-INPUT_BYTES_MAX=4096
+INPUT_BYTES_MAX=8192
 # Most inputs of a corpus in the repository.
 CORPUS_INPUTS_MAX=120
 # An input that takes longer is a fault.
@@ -58,6 +60,7 @@ while [ $# -gt 0 ]; do
         ;;
     --list) ACTION=list ;;
     --build) ACTION=build ;;
+    --without-server) FEATURES=(--no-default-features) ;;
     --minimise) ACTION=minimise ;;
     --minutes) MINUTES="${2:?--minutes needs a number}" && shift ;;
     --jobs) JOBS="${2:?--jobs needs a number}" && shift ;;
@@ -75,7 +78,7 @@ build() {
     [ "$FOLDER/runner/Cargo.lock" -nt Cargo.lock ] || cp Cargo.lock "$FOLDER/runner/Cargo.lock"
     say "Building the targets"
     RUSTC_WRAPPER="$ROOT/scripts/fuzz_rustc.sh" CARGO_TARGET_DIR="$OUT/build" \
-        cargo build --release --quiet --manifest-path "$FOLDER/runner/Cargo.toml"
+        cargo build --release --quiet --manifest-path "$FOLDER/runner/Cargo.toml" "${FEATURES[@]}"
 }
 
 list() {

@@ -146,7 +146,7 @@ fn h264_picture(bytes: &[u8]) {
             (&picture.units, picture.is_idr, picture.has_slice)
         );
     }
-    #[cfg(feature = "differential")]
+    #[cfg(feature = "runner")]
     crate::differential::h264(&all, &picture);
 }
 

@@ -6,6 +6,9 @@ use str0m::unversioned::{Depacketizer, H264Depacketizer};
 
 /// What we take str0m takes too, with the same units in the same order.
 pub(crate) fn h264(payloads: &[&[u8]], ours: &AccessUnit) {
+    if fragments_disagree(payloads) {
+        return;
+    }
     let mut theirs = H264Depacketizer::default();
     theirs.is_avc = true;
     let (mut stream, mut extra) = (Vec::new(), CodecExtra::None);
@@ -38,6 +41,19 @@ pub(crate) fn h264(payloads: &[&[u8]], ours: &AccessUnit) {
     assert_eq!((our_units, our_sets), (units, sets));
     let is_key = matches!(extra, CodecExtra::H264(extra) if extra.is_keyframe);
     assert_eq!(ours.is_idr, is_key);
+}
+
+/// Whether fragments of one unit give it different headers. We believe the first, str0m the last; nothing says who is right.
+fn fragments_disagree(payloads: &[&[u8]]) -> bool {
+    let fragments = payloads.iter().filter_map(|payload| match payload {
+        [indicator, header, ..] if indicator & 0x1f == 28 => {
+            Some((indicator & 0x60, header & 0x1f, header & 0x80 != 0))
+        }
+        _ => None,
+    });
+    let fragments: Vec<(u8, u8, bool)> = fragments.collect();
+    let mut pairs = fragments.windows(2);
+    pairs.any(|pair| !pair[1].2 && (pair[0].0, pair[0].1) != (pair[1].0, pair[1].1))
 }
 
 /// A unit without its bit for damage, which str0m does not keep of a unit in fragments.

@@ -5,25 +5,43 @@
 //! runs each on its corpus and on some thousand changes of it. CONTRIBUTING.md says how a target is added.
 
 mod api;
+mod audio;
 mod codec;
-#[cfg(feature = "differential")]
+mod control;
+#[cfg(feature = "runner")]
 mod differential;
 mod input;
 pub mod mutate;
 mod network;
 mod record;
 mod rtmp;
+mod sdp;
+#[cfg(feature = "server")]
+mod server;
 mod sfu;
 mod target;
+
+// The walk of restage-core's tests, with the audit of its scenes: the target `core` is that walk, and an input decides where it goes.
+#[allow(dead_code, unused_imports)]
+#[path = "../../../crates/restage-core/tests/rules/support/mod.rs"]
+mod support;
+#[allow(dead_code)]
+#[path = "../../../crates/restage-core/tests/rules/walk.rs"]
+mod walk;
 
 pub use target::Target;
 
 const ROOMS: &[&[Target]] = &[
     api::TARGETS,
+    audio::TARGETS,
     codec::TARGETS,
+    control::TARGETS,
     network::TARGETS,
     record::TARGETS,
     rtmp::TARGETS,
+    sdp::TARGETS,
+    #[cfg(feature = "server")]
+    server::TARGETS,
     sfu::TARGETS,
 ];
 

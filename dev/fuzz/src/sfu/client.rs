@@ -34,6 +34,18 @@ fn certificate() -> &'static (DtlsCertificate, String) {
     })
 }
 
+/// The quickest way to keys.
+fn settings() -> &'static Arc<dimpl::Config> {
+    static SETTINGS: OnceLock<Arc<dimpl::Config>> = OnceLock::new();
+    SETTINGS.get_or_init(|| {
+        let settings = dimpl::Config::builder()
+            .use_server_cookie(false)
+            .kx_groups(&[dimpl::NamedGroup::Secp256r1])
+            .build();
+        Arc::new(settings.expect("settings of DTLS"))
+    })
+}
+
 /// One end of a connection.
 pub(crate) struct Client {
     pub(crate) key: PeerId,
@@ -56,11 +68,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(now: Instant, key: u64, publishes: bool, is_simulcast: bool) -> Self {
-        let config = dimpl::Config::builder()
-            .use_server_cookie(false)
-            .dangerously_set_rng_seed(key);
-        let config = config.build().expect("settings of DTLS");
-        let mut dtls = Dtls::new_12(Arc::new(config), certificate().0.clone(), now);
+        let mut dtls = Dtls::new_12(Arc::clone(settings()), certificate().0.clone(), now);
         dtls.set_active(true);
         Self {
             key: PeerId(key),
