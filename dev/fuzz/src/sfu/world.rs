@@ -380,7 +380,8 @@ impl World {
             keys.open_rtp(bytes, body, index)
                 .map(|payload| (place, index, payload))
         });
-        let (place, index, payload) = opened.expect("RTP verifies under the keys of a client");
+        let (place, index, payload) =
+            opened.unwrap_or_else(|| panic!("{}", self.unopened(bytes, body)));
         let client = &self.clients[place];
         assert!(!client.publishes, "media for a publisher");
         assert!(
@@ -405,6 +406,27 @@ impl World {
         }
         got.newest.retain(|(known, _)| *known != ssrc);
         got.newest.push((ssrc, seq));
+    }
+
+    /// Why a packet does not verify: whether it does with another rollover.
+    fn unopened(&self, bytes: &[u8], body: usize) -> String {
+        let (ssrc, seq) = (word(&bytes[8..]), u16::from_be_bytes([bytes[2], bytes[3]]));
+        let rollovers = (0..1 << 16).map(|rollover| rollover << 16 | u64::from(seq));
+        let found = self.clients.iter().find_map(|client| {
+            let keys = client.keys.as_ref()?;
+            let index = rollovers
+                .clone()
+                .find(|index| keys.open_rtp(bytes, body, *index).is_some())?;
+            let sent = self.streams.get(&(client.key.0, ssrc));
+            Some((
+                client.key,
+                index,
+                sent.map(|sent| (sent.packets.len(), sent.highest)),
+            ))
+        });
+        format!(
+            "RTP of {ssrc:x} with number {seq} does not verify where it should: {found:?} (client, index, and what came before)"
+        )
     }
 
     /// Packets into an inlet.
