@@ -56,6 +56,11 @@ ARROWS = {
     ),
     "restage-testkit": (),
     "restage-bench": ("restage-client", "restage-load", "restage-store", "restage-testkit"),
+    "restage-fuzz": (
+        *("restage-api", "restage-audio", "restage-audit", "restage-bwe", "restage-codec", "restage-core"),
+        *("restage-media", "restage-node", "restage-record", "restage-rtmp", "restage-server"),
+        *("restage-stun", "restage-turn"),
+    ),
 }
 # Crate → the crates that its tests, examples and benches may depend on besides.
 DEV_ARROWS = {
@@ -97,7 +102,7 @@ KEEPERS = {
     "rusqlite": (("restage-store",), "the database is reached through restage-store"),
     "sqlx": (("restage-store", "restage-bench"), "the database is reached through restage-store"),
     "str0m": (
-        ("restage-client", "restage-load", "restage-sim"),
+        ("restage-client", "restage-fuzz", "restage-load", "restage-sim"),
         "clients may use a foreign WebRTC stack; what serves others has its own",
     ),
 }

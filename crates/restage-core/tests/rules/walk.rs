@@ -28,13 +28,22 @@ use crate::support::{
 const SEEDS: u64 = 16;
 const STEPS: u32 = 1200;
 
-/// SplitMix64: small, and good enough to wander about.
-struct Random(u64);
+/// What decides where a walk goes.
+enum Random {
+    /// SplitMix64: small, and good enough to wander about.
+    Seed(u64),
+    /// The bytes of an input, then zeros.
+    Bytes(std::vec::IntoIter<u8>),
+}
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
+        let seed = match self {
+            Self::Seed(seed) => seed,
+            Self::Bytes(bytes) => return bytes.next().unwrap_or_default().into(),
+        };
+        *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = *seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
@@ -42,6 +51,10 @@ impl Random {
 
     fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Bytes(bytes) if bytes.as_slice().is_empty())
     }
 
     fn one_in(&mut self, bound: usize) -> bool {
@@ -107,32 +120,7 @@ fn every_decision_needs_only_its_rows_and_keeps_the_invariants() {
 
 fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     let mut whereabouts = Whereabouts { seed, step: 0 };
-    let mut walk = Walk {
-        scene: Scene::new(&[]),
-        random: Random(seed),
-        made: 0,
-        met: BTreeSet::new(),
-    };
-    if !seed.is_multiple_of(3) {
-        walk.scene.limits = Limits {
-            stages: 5,
-            plain: PlainLimits {
-                public_keys: 2,
-                encoder_configurations: 3,
-                storage_configurations: 3,
-                ingest_configurations: 4,
-            },
-            publishers_per_stage: 3,
-            subscribers_per_stage: 4,
-            replications_per_participant: 2,
-            publishers: 6,
-            subscriptions: 8,
-            connection_seconds: 200,
-            compositions: 4,
-            compositions_per_stage: 2,
-            ..Limits::AWS
-        };
-    }
+    let mut walk = Walk::new(Random::Seed(seed), !seed.is_multiple_of(3));
     for step in 0..steps {
         whereabouts.step = step;
         walk.step();
@@ -140,7 +128,53 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
     walk.met
 }
 
+/// A walk that an input decides, with narrow limits if its first byte is even. The fuzz target `core` (dev/fuzz) is this walk.
+#[allow(dead_code)]
+pub(crate) fn walk_by(input: &[u8], steps_max: u32) {
+    let (first, rest) = input.split_first().unwrap_or((&0, &[]));
+    let mut walk = Walk::new(
+        Random::Bytes(rest.to_vec().into_iter()),
+        first.is_multiple_of(2),
+    );
+    for _ in 0..steps_max {
+        if walk.random.is_over() {
+            return;
+        }
+        walk.step();
+    }
+}
+
 impl Walk {
+    fn new(random: Random, is_narrow: bool) -> Self {
+        let mut walk = Self {
+            scene: Scene::new(&[]),
+            random,
+            made: 0,
+            met: BTreeSet::new(),
+        };
+        if is_narrow {
+            walk.scene.limits = Limits {
+                stages: 5,
+                plain: PlainLimits {
+                    public_keys: 2,
+                    encoder_configurations: 3,
+                    storage_configurations: 3,
+                    ingest_configurations: 4,
+                },
+                publishers_per_stage: 3,
+                subscribers_per_stage: 4,
+                replications_per_participant: 2,
+                publishers: 6,
+                subscriptions: 8,
+                connection_seconds: 200,
+                compositions: 4,
+                compositions_per_stage: 2,
+                ..Limits::AWS
+            };
+        }
+        walk
+    }
+
     fn step(&mut self) {
         let seconds = [0, 0, 0, 1, 5, 20][self.random.below(6)];
         self.scene.wait(if self.random.one_in(60) {

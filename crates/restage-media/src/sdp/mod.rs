@@ -56,14 +56,23 @@ impl<'a> Description<'a> {
             session: Vec::new(),
             sections: Vec::new(),
         };
-        for (number, line) in text.lines().enumerate() {
-            // Some senders end with empty lines or use bare CRs.
+        let lines = text.lines().enumerate();
+        // A bare CR ends a line, too: what is echoed in an answer must be one line for every reader.
+        let lines =
+            lines.flat_map(|(number, line)| line.split('\r').map(move |line| (number, line)));
+        for (number, line) in lines {
+            // Some senders end with empty lines or with spaces.
             let line = line.trim_end();
             if line.is_empty() {
                 continue;
             }
             let value = match line.as_bytes() {
-                [letter, b'=', ..] if letter.is_ascii_lowercase() => &line[2..],
+                // A value has any bytes but NUL, CR and LF (RFC 8866 §9, byte-string).
+                [letter, b'=', value @ ..]
+                    if letter.is_ascii_lowercase() && !value.contains(&0) =>
+                {
+                    &line[2..]
+                }
                 _ => return Err(SyntaxError::Line(number + 1)),
             };
             if line.starts_with("m=") {
@@ -173,6 +182,20 @@ mod tests {
         assert_eq!(
             Description::parse(&many).unwrap_err(),
             SyntaxError::TooManySections
+        );
+    }
+
+    /// Values are echoed in answers, where no reader may take a part of one for a line of ours.
+    #[test]
+    fn no_value_has_the_end_of_a_line_or_of_a_text_in_it() {
+        let text = "v=0\ra=one\r\r\nm=audio 9 x 0\r\na=mid:0\ra=fmtp:0 a=1\rb=2\n";
+        let description = Description::parse(text).unwrap();
+        assert_eq!(description.session, ["v=0", "a=one"]);
+        let lines = &description.sections[0].lines;
+        assert_eq!(lines[..], ["a=mid:0", "a=fmtp:0 a=1", "b=2"]);
+        assert_eq!(
+            Description::parse("v=0\n\na=one\0").unwrap_err(),
+            SyntaxError::Line(3)
         );
     }
 

@@ -6,6 +6,8 @@
 
 mod carry;
 mod counters;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gso;
 mod inlet;
 mod link;

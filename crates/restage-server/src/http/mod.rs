@@ -11,6 +11,8 @@ mod content;
 mod dispatch;
 mod door;
 mod events;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod ice_servers;
 mod if_match;

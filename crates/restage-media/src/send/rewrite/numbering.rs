@@ -10,6 +10,12 @@ use std::collections::VecDeque;
 /// is left out of 30 a second, two are added 15 times a second: this is two seconds.
 const OLDER_MAX: usize = 63;
 
+/// How far a number goes ahead of the highest one sent. A longer gap is closed as far as this: a receiver of SRTP guesses the rollover
+/// counter, and wrongly from 2^15 on (RFC 3711 §3.3.1), after which nothing of the stream verifies any more. The publisher's numbers make
+/// no such jump at once, but several of them do where what came in between could not be sent. The rest is for what the receiver's own
+/// network loses.
+const AHEAD_MAX: u64 = 1 << 14;
+
 #[derive(Debug, Default)]
 pub(super) struct Numbering {
     /// From where the present distance holds. It is kept apart from the others, which hardly any number needs.
@@ -67,10 +73,33 @@ impl Numbering {
         } else {
             self.former(number)?
         };
-        let out = segment.out + (number - segment.from);
+        let mut out = segment.out + (number - segment.from);
+        if out > self.sent + AHEAD_MAX {
+            out = self.come_near(number);
+        }
         self.seen = self.seen.max(number);
         self.sent = self.sent.max(out);
         Some(out)
+    }
+
+    /// Closes the gap before a number that is too far ahead, and says what it becomes. What is missing in the gap has no place any more.
+    #[cold]
+    fn come_near(&mut self, number: u64) -> u64 {
+        let out = self.sent + AHEAD_MAX;
+        if let Some(last) = self.newest {
+            let first = (self.seen + 1).max(last.from);
+            if first > last.from {
+                self.remember(last);
+            }
+            if first < number {
+                self.remember(Segment {
+                    from: first,
+                    out: LEFT_OUT,
+                });
+            }
+        }
+        self.newest = Some(Segment { from: number, out });
+        out
     }
 
     fn former(&self, number: u64) -> Option<Segment> {
@@ -88,7 +117,11 @@ impl Numbering {
             return None;
         }
         let out = last.out + (number - last.from);
-        if last.from < number {
+        let out = match out > self.sent + AHEAD_MAX {
+            true => self.come_near(number),
+            false => out,
+        };
+        if let Some(last) = self.newest.filter(|last| last.from < number) {
             self.remember(last);
         }
         self.newest = Some(Segment {
@@ -184,6 +217,31 @@ mod tests {
         assert_eq!(numbering.older.len(), 1);
         assert_eq!(numbering.forward(10_000), Some(102));
         assert_eq!(numbering.forward(10_001), Some(103));
+    }
+
+    /// Receivers of SRTP would not follow.
+    #[test]
+    fn no_number_is_far_ahead_of_the_highest_one_sent() {
+        let mut numbering = numbering();
+        assert_eq!(numbering.forward(70), Some(101));
+        assert_eq!(
+            numbering.forward(70 + AHEAD_MAX),
+            Some(101 + AHEAD_MAX),
+            "not too far"
+        );
+        let sent = 101 + AHEAD_MAX;
+        let far = 100_000;
+        assert_eq!(numbering.forward(far), Some(sent + AHEAD_MAX));
+        assert_eq!(numbering.forward(far + 1), Some(sent + AHEAD_MAX + 1));
+        for late in [far - 1, 71 + AHEAD_MAX] {
+            assert_eq!(numbering.forward(late), None, "it has no place any more");
+        }
+        assert_eq!(numbering.forward(71), Some(102), "a late one from before");
+        // The same for numbers of our own.
+        let sent = sent + AHEAD_MAX + 1;
+        assert_eq!(numbering.insert(2 * far), Some(sent + AHEAD_MAX));
+        assert_eq!(numbering.forward(2 * far), Some(sent + AHEAD_MAX + 1));
+        assert_eq!(numbering.forward(2 * far - 1), None);
     }
 
     #[test]

@@ -172,7 +172,9 @@ mod tests {
     fn sequence_numbers_do_not_wrap() {
         let mut rewriter = RtpRewriter::new(0, 0);
         rewriter.switch(0, 0, 0);
-        assert_eq!(rewriter.forward(200_000, 0).unwrap().seq, 200_001);
+        let sent = (0..200_000).step_by(10_000);
+        let sent = sent.map(|seq| rewriter.forward(seq, 0).unwrap().seq);
+        assert_eq!(sent.last(), Some(190_001));
     }
 
     #[test]

@@ -9,13 +9,13 @@ pub(super) const LENGTH_BYTES: usize = 2;
 
 /// The peer has sent something else than frames of datagrams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Garbage;
+pub(in crate::media) struct Garbage;
 
 /// The first frame and the number of bytes that it takes. `Ok(None)`: it has not arrived wholly.
 ///
 /// # Errors
 /// It is longer than datagrams are.
-pub(super) fn first(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Garbage> {
+pub(in crate::media) fn first(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Garbage> {
     let Some((length, rest)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {
         return Ok(None);
     };
@@ -29,14 +29,14 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Garbage> {
 }
 
 /// Appends a frame. A datagram that is too long for one cannot exist here.
-pub(super) fn write(out: &mut Vec<u8>, datagram: &[u8]) {
+pub(in crate::media) fn write(out: &mut Vec<u8>, datagram: &[u8]) {
     out.extend((datagram.len() as u16).to_be_bytes());
     out.extend_from_slice(datagram);
 }
 
 /// The worker to which the first frame of a connection belongs: it must be an ICE check, whose USERNAME begins with the
 /// receiver's name fragment.
-pub(super) fn worker_of(frame: &[u8]) -> Option<WorkerId> {
+pub(in crate::media) fn worker_of(frame: &[u8]) -> Option<WorkerId> {
     let message = Message::parse(frame)?;
     let is_check = (message.class(), message.method()) == (Class::Request, method::BINDING);
     let username = message.get_text(USERNAME).filter(|_| is_check)?;

@@ -5,7 +5,7 @@
 //! peer, and sends what the worker puts into the connection's queue.
 
 mod admission;
-mod framing;
+pub(in crate::media) mod framing;
 mod ice;
 mod queue;
 mod relay;

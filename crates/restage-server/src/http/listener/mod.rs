@@ -3,8 +3,8 @@
 mod arriving;
 mod connection;
 mod conversation;
-mod opening;
-mod proxy;
+pub(in crate::http) mod opening;
+pub(in crate::http) mod proxy;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -16,18 +16,18 @@ const REST_LEN_MAX: usize = 2_048;
 
 /// The beginning of a connection from a trusted proxy.
 #[derive(PartialEq, Eq, Debug, Default)]
-pub(super) struct Beginning {
+pub(in crate::http) struct Beginning {
     /// The client's address, if there was a header that names it.
-    pub(super) source: Option<IpAddr>,
+    pub(in crate::http) source: Option<IpAddr>,
     /// Bytes that were read and are not part of a header: the request begins with them.
-    pub(super) read: Vec<u8>,
+    pub(in crate::http) read: Vec<u8>,
 }
 
 /// Reads the header, if there is one.
 ///
 /// # Errors
 /// Errors of the stream; `InvalidData` for a malformed header.
-pub(super) async fn begin(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Beginning> {
+pub(in crate::http) async fn begin(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Beginning> {
     let mut fixed = [0; FIXED_LEN];
     let mut length = 0;
     while length < FIXED_LEN {

@@ -24,7 +24,7 @@ pub struct RecordingLinks {
 
 /// Why a link is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum LinkError {
+pub(in crate::http) enum LinkError {
     /// This server did not make it, or not in this form.
     Invalid,
     /// Its time is over.
@@ -56,7 +56,7 @@ impl RecordingLinks {
     }
 
     /// The recording of a link that works at a second since 1970.
-    pub(super) fn open(&self, link: &str, now_s: i64) -> Result<RecordingId, LinkError> {
+    pub(in crate::http) fn open(&self, link: &str, now_s: i64) -> Result<RecordingId, LinkError> {
         if link.len() > LINK_LEN_MAX {
             return Err(LinkError::Invalid);
         }

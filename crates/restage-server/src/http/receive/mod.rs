@@ -1,7 +1,7 @@
 //! Receiving connections in messages of the events socket, and of the socket of a connection token: RECEIVE_CONFIGURE, RECEIVE_ANSWER,
 //! RECEIVE_RESTART and RECEIVE_CLOSE of a client, and what the server says of its connection.
 
-mod read;
+pub(in crate::http) mod read;
 mod tell;
 
 use restage_core::id::ConnectionId;

@@ -26,7 +26,7 @@ pub(super) fn missing_id() -> Fault {
     fault("connectionId", "must be the id of the receiving connection")
 }
 
-pub(super) fn connection_id(payload: &Value) -> Result<Option<ConnectionId>, Fault> {
+pub(in crate::http) fn connection_id(payload: &Value) -> Result<Option<ConnectionId>, Fault> {
     match payload.get("connectionId") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) => Ok(Some(ConnectionId::new(id.clone()))),
@@ -35,7 +35,7 @@ pub(super) fn connection_id(payload: &Value) -> Result<Option<ConnectionId>, Fau
 }
 
 /// The payload of a RECEIVE_ANSWER: the connection, the revision of the offer, and the SDP.
-pub(super) fn answer(payload: &Value) -> Result<(ConnectionId, u64, String), Fault> {
+pub(in crate::http) fn answer(payload: &Value) -> Result<(ConnectionId, u64, String), Fault> {
     let id = connection_id(payload)?.ok_or_else(missing_id)?;
     let revision = payload.get("revision").and_then(whole);
     let revision = revision.ok_or_else(|| fault("revision", "must be that of the offer"))?;
@@ -53,7 +53,7 @@ fn id_in<'a>(entry: &'a Value, member: &str) -> Option<&'a str> {
 }
 
 /// The list `receive` of a RECEIVE_CONFIGURE or, in one of several stages, of the member that `at` names.
-pub(super) fn wants(payload: &Value, at: &str) -> Result<Vec<ReceiveWant>, Fault> {
+pub(in crate::http) fn wants(payload: &Value, at: &str) -> Result<Vec<ReceiveWant>, Fault> {
     let wanted = payload.get("receive").and_then(Value::as_array);
     let wanted = wanted.filter(|wanted| wanted.len() <= RECEIVE_PARTICIPANTS_MAX);
     let wanted = wanted.ok_or_else(|| {
@@ -92,7 +92,7 @@ pub(super) fn wants(payload: &Value, at: &str) -> Result<Vec<ReceiveWant>, Fault
 }
 
 /// The list `stages` of a RECEIVE_CONFIGURE on the socket of a connection token.
-pub(super) fn viewer_wants(payload: &Value) -> Result<Vec<ViewerWant>, Fault> {
+pub(in crate::http) fn viewer_wants(payload: &Value) -> Result<Vec<ViewerWant>, Fault> {
     let stages = payload.get("stages").and_then(Value::as_array);
     let stages = stages.filter(|stages| stages.len() <= RECEIVE_STAGES_MAX);
     let stages = stages.ok_or_else(|| {
