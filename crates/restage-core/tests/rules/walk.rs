@@ -133,7 +133,7 @@ fn walk(seed: u64, steps: u32) -> BTreeSet<String> {
 pub(crate) fn walk_by(input: &[u8], steps_max: u32) {
     let (first, rest) = input.split_first().unwrap_or((&0, &[]));
     let mut walk = Walk::new(
-        Random::Bytes(rest.to_vec().into_iter()),
+        Random::Bytes(Vec::from(rest).into_iter()),
         first.is_multiple_of(2),
     );
     for _ in 0..steps_max {

@@ -349,7 +349,7 @@ impl Session {
             layer: input.byte() & 1,
             sequence: self.inlet_sequence,
             timestamp: self.inlet_time,
-            captured_us: (form & 4 != 0).then(|| self.inlet_time / 90),
+            captured_us: (form & 4 != 0).then_some(self.inlet_time / 90),
             marker: input.flag(),
             payload,
             audio_level: (format == 1).then_some(-20),

@@ -54,6 +54,8 @@ impl DtlsProvider for SeededDtls {
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         let config = dimpl::Config::builder()
             .use_server_cookie(false)
+            // Without P-384, which is slow. The certificate of the server is on P-256.
+            .kx_groups(&[dimpl::NamedGroup::X25519, dimpl::NamedGroup::Secp256r1])
             .dangerously_set_rng_seed(fastrand::u64(..));
         let config = match mtu {
             Some(mtu) => config.mtu(mtu),

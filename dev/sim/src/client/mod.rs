@@ -45,6 +45,24 @@ pub(crate) struct Sent {
     pub(crate) bytes: Vec<u8>,
 }
 
+impl Sent {
+    /// Where it stands among datagrams that leave together: packets of media by stream and number, after everything else.
+    fn place(&self) -> (bool, u64) {
+        let is_rtp =
+            matches!(self.bytes[..], [128..=191, second, ..] if !(192..=223).contains(&second));
+        let number = |range: std::ops::Range<usize>| -> u64 {
+            let bytes = self.bytes.get(range).unwrap_or_default();
+            bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        };
+        match is_rtp {
+            true => (true, number(8..12) << 16 | number(2..4)),
+            false => (false, 0),
+        }
+    }
+}
+
 /// A packet that a client was given by its engine.
 #[derive(Debug)]
 pub(crate) struct Got {
@@ -323,6 +341,13 @@ impl Client {
     }
 
     fn drain(&mut self, now: Duration) {
+        let from = self.sent.len();
+        self.poll(now);
+        // Of several streams, the engine serves those first that a table with random order has first.
+        self.sent[from..].sort_by_key(|sent| sent.place());
+    }
+
+    fn poll(&mut self, now: Duration) {
         let Some(session) = &mut self.session else {
             return;
         };

@@ -103,6 +103,10 @@ impl Store {
     }
 
     fn commit(&mut self, command: &Command, decision: &Decision) {
+        if decision.changes.is_empty() && decision.effects.is_empty() && *command == Command::Tick {
+            // By far the most frequent decision, after which everything is as it was checked before.
+            return;
+        }
         changes_are_minimal(&self.world, decision);
         check_notices(decision);
         let before = self.world.clone();

@@ -34,7 +34,7 @@ const SOCKET_BUFFER: usize = 300;
 pub struct Outcome {
     /// Virtual time.
     pub time: Duration,
-    /// Events.
+    /// Steps of the virtual clock; the engines of the clients may need one more or less.
     pub events: u64,
     /// Commands that were decided.
     pub commands: u64,
@@ -112,11 +112,11 @@ impl World {
         world
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&mut self) -> Outcome {
         Outcome {
             time: self.now,
             commands: self.server.store.steps.len() as u64,
-            steps: self.server.store.steps.clone(),
+            steps: std::mem::take(&mut self.server.store.steps),
             counts: self.server.auditor.counts,
             coverage: self.server.coverage.clone(),
             ..self.outcome.clone()
