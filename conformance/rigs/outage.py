@@ -29,7 +29,7 @@ from support.commands import commands, publish
 from support.crashes import HIGH, NAMES, history, sessions
 from support.place import Place
 from support.receiver import Receiver
-from support.recording import check, recorded
+from support.recording import PLAYLIST, Playlist, recorded
 from support.s3 import S3, Fault, FaultyProxy
 from support.wait import eventually
 
@@ -150,7 +150,9 @@ def run(minutes, directory):
     eventually(lambda: not outage.missing_events(participant)[0], WELL_S, "all events came")
     assert not outage.receiver.faults, outage.receiver.faults
     bucket = outage.s3.copy(prefix, pathlib.Path(directory) / "copy")
-    playlist = check(bucket, prefix)
+    # An hour takes FFmpeg long, so the bytes are compared; `recording.py` has such recordings played.
+    playlist = Playlist(bucket.path(prefix, PLAYLIST).read_text(encoding="utf-8"))
+    assert playlist.is_over and outage.made.keys() <= {name for name, _ in playlist.segments}
     for name, data in outage.made.items():
         assert bucket.path(prefix, f"{HIGH}/{name}").read_bytes() == data, name
     figures = {

@@ -107,19 +107,22 @@ class Churn:
         finally:
             for command in commands:
                 command.close()
-        for arn in (source, *destinations):
-            stages.ivs.delete_stage(arn=arn)
+            # Also what failed leaves nothing that would be counted.
+            for arn in (source, *destinations):
+                stages.ivs.delete_stage(arn=arn)
 
     def ingest(self, stages):
         """An encoder over RTMP."""
         stage = stages.create()
         made = Ingests(stages).create(stage)
         url = f"{Ingests(stages).endpoint(stage)}{made['streamKey']}"
-        with encoder.encoding(url, picture="testsrc2=size=320x180:rate=15"):
-            eventually(lambda: Ingests(stages).state(made) == "ACTIVE", WAIT_S, "the encoder publishes")
-            self._over.wait(STAY_S)
-        Ingests(stages).delete(made)
-        stages.ivs.delete_stage(arn=stage)
+        try:
+            with encoder.encoding(url, picture="testsrc2=size=320x180:rate=15"):
+                eventually(lambda: Ingests(stages).state(made) == "ACTIVE", WAIT_S, "the encoder publishes")
+                self._over.wait(STAY_S)
+        finally:
+            Ingests(stages).delete(made)
+            stages.ivs.delete_stage(arn=stage)
 
     def call(self, stages):
         """One call, then a pause. What it asks about does not grow."""

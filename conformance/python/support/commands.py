@@ -48,7 +48,7 @@ class Command:
         """When the first figures of a moving picture came after that moment, or None."""
         for at, line in list(self.lines):
             if at > moment and any(
-                track["kind"] == "video" and track["framesPerSecond"] > MOVES_FPS
+                track["kind"] == "video" and track.get("framesPerSecond", 0) > MOVES_FPS
                 for track in json.loads(line).get("tracks", [])
             ):
                 return at
