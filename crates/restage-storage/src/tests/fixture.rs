@@ -13,7 +13,7 @@ use crate::bucket::Backend;
 use crate::gate::Gate;
 use crate::upload::{Pace, UploadHandle, uploader};
 use crate::{
-    Buckets, Destination, Finished, Spool, SpoolBounds, SpoolWriter, StorageSettings,
+    Buckets, Destination, Finished, Spool, SpoolBounds, SpoolError, SpoolWriter, StorageSettings,
     UploadSettings,
 };
 
@@ -103,6 +103,9 @@ pub(crate) fn quick(seed: u64) -> UploadSettings {
     }
 }
 
+/// How long a spool may be in use that an ended uploader had.
+const IN_USE_MAX: Duration = Duration::from_secs(30);
+
 /// A directory with a spool and folder buckets.
 pub(crate) struct Place {
     pub(crate) dir: tempfile::TempDir,
@@ -132,7 +135,16 @@ impl Place {
     }
 
     pub(crate) fn bounded(&self, bounds: SpoolBounds, gate: &Gate) -> Spool {
-        Spool::gated(&self.spool_path(), bounds, FRESH, gate.clone()).unwrap()
+        let ends_at = std::time::Instant::now() + IN_USE_MAX;
+        loop {
+            match Spool::gated(&self.spool_path(), bounds, FRESH, gate.clone()) {
+                // A thread that works for an uploader which has ended may hold the spool for a moment.
+                Err(SpoolError::InUse(_)) if std::time::Instant::now() < ends_at => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     /// Folder buckets in the default root, of which one has been probed.
