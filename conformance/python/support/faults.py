@@ -54,12 +54,14 @@ def ended(server, within_s=STOP_S):
         raise AssertionError(f"serve did not end within {within_s} s:\n{server.tail()}") from None
 
 
-def refused_start(server):
-    """What a server says that does not start."""
+def refused_start(server, *words):
+    """What a server says that does not start; it has to contain these words."""
     with pytest.raises(AssertionError, match="ended with 1"):
         server.start()
     server.process = None
-    eventually(lambda: "the server does not start" in server.tail(), what="a last word")
+    words = ("the server does not start", *words)
+    # Its last lines are read a moment after it has ended.
+    eventually(lambda: all(word in server.tail() for word in words), what=f"{words} in what it says")
     return server.tail()
 
 

@@ -150,7 +150,8 @@ impl Workload {
 
     /// Creates what recordings need, if it is not there: a crash may have come before.
     pub(crate) fn create_storage(world: &mut World) {
-        if !world.server.store.world.plain.is_empty() {
+        let id = StorageConfigurationId::new(STORAGE);
+        if world.server.store.world.plain.contains_key(&id.into()) {
             return;
         }
         let row = StorageConfiguration {

@@ -6,7 +6,7 @@ use restage_sim::plan::Plan;
 const SEEDS: u64 = 100;
 
 /// Seeds that failed once. What they found is mended.
-const FOUND: [u64; 0] = [];
+const FOUND: [u64; 1] = [8_104];
 
 #[test]
 fn a_hundred_seeds_are_clean() {

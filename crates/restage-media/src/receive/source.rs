@@ -263,6 +263,12 @@ impl Reception {
     }
 }
 
+/// Where extended timestamps begin. Not zero, so that packets before the first one have a timestamp, too, also where an encoder's clock
+/// goes back by half of all timestamps again and again. A multiple of 2³², so that the lower half is the packet's own.
+const TIMES_START: u64 = 1 << 40;
+/// Extended timestamps that fall below this go on from the start.
+const TIMES_MIN: u64 = 1 << 32;
+
 /// Timestamps without wrap-around.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
@@ -272,11 +278,13 @@ pub(crate) struct Times {
 impl Times {
     /// The extended timestamp nearest to the newest, which `is_newest` makes this one.
     pub(crate) fn extend(&mut self, time: u32, is_newest: bool) -> u64 {
-        // Not zero, so that packets before the first one have a timestamp, too.
-        let newest = self.newest.unwrap_or_else(|| 1 << 32 | u64::from(time));
+        let newest = self.newest.unwrap_or_else(|| TIMES_START | u64::from(time));
         let ahead = time.wrapping_sub(newest as u32).cast_signed();
-        let extended = newest.saturating_add_signed(i64::from(ahead));
+        let mut extended = newest.saturating_add_signed(i64::from(ahead));
         if is_newest {
+            if extended < TIMES_MIN {
+                extended += TIMES_START;
+            }
             self.newest = Some(extended);
         }
         extended
@@ -313,6 +321,18 @@ mod tests {
                 }
                 assert_eq!(seen.highest(), model.last().copied());
             }
+        }
+    }
+
+    #[test]
+    fn timestamps_go_on_however_often_a_clock_goes_back() {
+        let mut times = Times::default();
+        let mut time = 7_u32;
+        for _ in 0..2_000 {
+            let first = times.extend(time, true);
+            let second = times.extend(time.wrapping_add(960), true);
+            assert_eq!((first as u32, second - first), (time, 960));
+            time = time.wrapping_sub(1 << 31);
         }
     }
 

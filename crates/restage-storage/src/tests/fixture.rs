@@ -134,7 +134,10 @@ impl Place {
         self.bounded(SpoolBounds::default(), gate)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "it waits for a state with a deadline")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it waits for a state with a deadline"
+    )]
     pub(crate) fn bounded(&self, bounds: SpoolBounds, gate: &Gate) -> Spool {
         let ends_at = std::time::Instant::now() + IN_USE_MAX;
         loop {

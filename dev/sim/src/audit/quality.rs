@@ -89,7 +89,7 @@ impl Viewer {
         }
         let is_over = stats
             .estimate
-            .is_some_and(|estimate| stats.pause.is_none() && stats.reserved > estimate);
+            .is_some_and(|estimate| has_pictures(stats) && stats.reserved > estimate);
         if !is_over {
             self.over_since = None;
             return;
@@ -97,12 +97,19 @@ impl Viewer {
         let since = *self.over_since.get_or_insert(now);
         assert!(
             now - since < OVER_MAX,
-            "{:?} is allotted {} bit/s where {:?} fit, for {OVER_MAX:?}",
+            "{:?} is allotted {} bit/s where {:?} fit, for {OVER_MAX:?}: {stats:?}",
             look.connection,
             stats.reserved,
             stats.estimate
         );
     }
+}
+
+/// Whether pictures are sent to it. Sound is sent in any case, also where it does not fit.
+fn has_pictures(stats: &PeerStats) -> bool {
+    let mut tracks = stats.tracks.iter();
+    let has = tracks.any(|track| track.kind == MediaKind::Video && track.bits_per_s > 0);
+    has && stats.pause.is_none()
 }
 
 /// Packets of sound of a connection, if it has sound.
