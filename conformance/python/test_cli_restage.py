@@ -150,10 +150,14 @@ def pictures(path):
 
 
 def probed(path):
-    """The only stream of a file as ffprobe describes it. ffprobe warns about anything unusual, and must not here."""
+    """The only stream of a file as ffprobe describes it. ffprobe warns about anything unusual, and must not here.
+
+    The pictures that a viewer joins with come at once and may have times close together: a discontinuity to it.
+    """
     command = ["ffprobe", "-v", "warning", "-show_streams", "-count_packets", "-of", "json", str(path)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_S)
-    assert (done.returncode, done.stderr) == (0, ""), f"{path}: {done.stderr}"
+    unusual = [line for line in done.stderr.splitlines() if "DTS discontinuity" not in line]
+    assert (done.returncode, unusual) == (0, []), f"{path}: {done.stderr}"
     (stream,) = json.loads(done.stdout)["streams"]
     return stream
 
