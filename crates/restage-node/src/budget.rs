@@ -2,7 +2,7 @@
 
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much is taken. The orderings are relaxed: the number guards no other memory, and changes of one number have one order.
+/// An amount that is taken. The orderings are relaxed: the number guards no other memory, and changes of one number have one order.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     taken: AtomicUsize,
@@ -21,7 +21,7 @@ impl Budget {
         self.taken.fetch_sub(count, Ordering::Relaxed);
     }
 
-    /// How much is taken now.
+    /// The amount that is taken now.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }

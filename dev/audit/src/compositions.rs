@@ -7,7 +7,7 @@ use restage_core::row::{
 };
 use restage_core::{Limits, World};
 
-/// What must hold of compositions after every decision.
+/// Checks what must hold of compositions after every decision.
 #[track_caller]
 pub(crate) fn audit_compositions(world: &World, limits: &Limits) {
     let mut counts: BTreeMap<_, u32> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What must hold of the rows and the history after every decision.
+//! Checks of the rows and the history, for after every decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 

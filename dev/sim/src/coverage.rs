@@ -1,12 +1,12 @@
-//! What runs have come to. A simulation that does not get around proves nothing.
+//! States that runs have reached. A simulation that does not get around proves nothing.
 
 use std::collections::BTreeMap;
 
-/// How often each state was reached.
+/// Counts of the states that were reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<&'static str, u64>);
 
-/// What a hundred seeds come to.
+/// States that a hundred seeds reach.
 const EXPECTED: &[&str] = &[
     "crash",
     "freeze",
@@ -55,7 +55,7 @@ impl Coverage {
         }
     }
 
-    /// What was expected and never reached.
+    /// Expected states that were never reached.
     pub fn missing(&self) -> Vec<&'static str> {
         let expected = EXPECTED.iter().copied();
         expected.filter(|what| !self.0.contains_key(what)).collect()

@@ -21,7 +21,7 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// What many runs have come to.
+/// The result of many runs.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Seeds that were run.
@@ -34,7 +34,7 @@ pub struct Report {
     pub commands: u64,
     /// Datagrams of RTP that the server has sent.
     pub sent: u64,
-    /// What was reached.
+    /// States that were reached.
     pub coverage: Coverage,
     /// Those that failed.
     pub failures: Vec<Failure>,

@@ -28,7 +28,7 @@ enum Task {
 
 #[derive(clap::Args)]
 struct Hunt {
-    /// How many seeds to run.
+    /// Number of seeds to run.
     #[arg(long, default_value_t = 1_000, conflicts_with = "seed")]
     seeds: u64,
     /// The first of them.
@@ -55,7 +55,7 @@ struct Hunt {
     /// Also print how often each state was reached.
     #[arg(long)]
     coverage: bool,
-    /// How to print the result. Progress goes to stderr.
+    /// Form of the result. Progress goes to stderr.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     output: Format,
 }
@@ -161,7 +161,7 @@ fn describe(plan: &Plan) -> String {
     )
 }
 
-/// How to run a failure again.
+/// The command that runs a failure again.
 fn again(failure: &Failure) -> String {
     let plan = &failure.plan;
     let faults: Vec<String> = plan.faults.iter().map(ToString::to_string).collect();

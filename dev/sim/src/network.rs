@@ -84,7 +84,7 @@ impl Line {
         self.cut_until = Duration::ZERO;
     }
 
-    /// How long a request or an answer takes, which nothing is lost of.
+    /// Time that a request or an answer takes. These are never lost.
     pub(crate) fn delay(&self) -> Duration {
         self.delay
     }

@@ -1,4 +1,4 @@
-//! What a seed means: which faults may happen, how large the run is, and how long it takes.
+//! The meaning of a seed: faults that may happen, and the size and length of the run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -82,7 +82,7 @@ pub struct Plan {
     pub seed: u64,
     /// The faults that may happen.
     pub faults: BTreeSet<Fault>,
-    /// How long things happen. A quiet phase follows, in which everything has to come right.
+    /// Length of the busy phase. A quiet phase follows, in which everything has to come right.
     pub busy: Duration,
     /// Media workers.
     pub workers: usize,
@@ -90,7 +90,7 @@ pub struct Plan {
     pub clients_max: usize,
     /// The mean time between two things that people do.
     pub pace: Duration,
-    /// How long a stage session without publishers lasts.
+    /// Seconds that a stage session without publishers lasts.
     pub session_idle_s: u32,
     /// Every event is printed to stderr.
     pub is_traced: bool,
@@ -118,7 +118,7 @@ impl Plan {
         }
     }
 
-    /// Whether a fault may happen.
+    /// True if a fault may happen.
     pub fn has(&self, fault: Fault) -> bool {
         self.faults.contains(&fault)
     }

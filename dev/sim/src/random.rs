@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use restage_load::network::Random;
 
-/// What a stream of random numbers is for.
+/// The purpose of a stream of random numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
-    /// Which faults a run has, and how large it is.
+    /// Faults and size of a run.
     Plan = 1,
-    /// What people and programs do.
+    /// Deeds of people and programs.
     Workload,
-    /// What the network does.
+    /// The network.
     Network,
-    /// How long the server takes, and when it fails.
+    /// Delays and failures of the server.
     Server,
-    /// What clients do by themselves.
+    /// Habits of clients.
     Clients,
     /// The engines of the clients.
     Engines,

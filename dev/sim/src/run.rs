@@ -12,12 +12,12 @@ use crate::plan::Plan;
 use crate::workload::{Workload, stage_arn};
 use crate::world::{Outcome, World};
 
-/// How long it takes at most until a vanished client, a dead process and a standing clock are noticed and made good: silence of 16 s
+/// Longest time until a vanished client, a dead process and a standing clock are noticed and made good: silence of 16 s
 /// ([`restage_media::limits::PEER_SILENCE_UNCHECKED_MAX`]), and joining again.
 const NOTICED: Duration = Duration::from_secs(20);
-/// How long joining and the first picture take at most where nothing goes wrong.
+/// Longest time of joining and the first picture where nothing goes wrong.
 const SHOWN: Duration = Duration::from_secs(6);
-/// How long stage sessions, windows and jobs need to end by themselves, besides the time that a session may be idle.
+/// Time in which stage sessions, windows and jobs end by themselves, besides the time that a session may be idle.
 const ENDED: Duration = Duration::from_secs(12);
 
 /// Runs a plan to its end. Whatever does not hold is a panic.
@@ -126,7 +126,7 @@ fn story(world: &mut World, workload: &mut Workload) {
     }
 }
 
-/// What a viewer gets is as new as what the publisher sends.
+/// The viewer gets the newest packets of the publisher.
 fn follows(world: &mut World, publisher: usize, viewer: usize) {
     let has_video =
         world.clients[publisher].habit.has_video && world.clients[viewer].habit.has_video;

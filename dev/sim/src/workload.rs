@@ -1,4 +1,4 @@
-//! What people, programs and bad luck do: one thing after the other, at random.
+//! The deeds of people, programs and bad luck: one after the other, at random.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const REGION: &str = "eu-west-1";
 const STORAGE: &str = "Storage00000";
 const STAGES_MAX: usize = 3;
 const ENCODERS_MAX: usize = 2;
-/// How long a token lasts, in seconds.
+/// Seconds that a token lasts.
 const TOKEN_S: u32 = 3_600;
 
 /// The ARN of a stage.
@@ -70,7 +70,7 @@ enum Deed {
     Greed,
 }
 
-/// How often each thing is done, compared with the others.
+/// The share of each deed among all.
 const WEIGHTS: [(Deed, usize); 21] = [
     (Deed::Stage, 4),
     (Deed::Encode, 5),

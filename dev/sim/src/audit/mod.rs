@@ -1,7 +1,7 @@
 //! The auditor of media: what must hold of every datagram that the server sends, and of every packet that a client gets.
 //!
 //! It sees what anybody on the network sees, and knows the keys of nobody: headers of RTP and the index of SRTCP are readable.
-//! What clients decrypt it compares with what publishers sent.
+//! It compares what clients decrypt with what publishers sent.
 
 pub(crate) mod quality;
 mod received;
@@ -19,7 +19,7 @@ pub(crate) use received::Newest;
 use received::Received;
 use wire::{Streams, Types};
 
-/// What is known of a connection.
+/// A connection, as far as it is known.
 #[derive(Debug, Default)]
 struct Known {
     is_closed: bool,
@@ -47,7 +47,7 @@ pub(crate) struct Auditor {
     by_address: BTreeMap<SocketAddr, ConnectionId>,
     /// Addresses of connections that the server has closed, or that were of an earlier process.
     retired: BTreeSet<SocketAddr>,
-    /// Whose media the marks are.
+    /// The owner of the marks of each feed.
     feeds: BTreeMap<u64, PublicationKey>,
     pub(crate) counts: Counts,
 }
@@ -62,18 +62,13 @@ impl Auditor {
     }
 
     /// The connection feeds or receives a publication from now on.
-    pub(crate) fn attached(
-        &mut self,
-        connection: &ConnectionId,
-        key: &PublicationKey,
-        _publishes: bool,
-    ) {
+    pub(crate) fn attached(&mut self, connection: &ConnectionId, key: &PublicationKey) {
         if let Some(known) = self.connections.get_mut(connection) {
             known.publication = Some(key.clone());
         }
     }
 
-    /// Whose media the marks of a publishing connection are.
+    /// Names the owner of the marks of a publishing connection.
     pub(crate) fn feeds(&mut self, feed: u64, key: PublicationKey) {
         self.feeds.insert(feed, key);
     }

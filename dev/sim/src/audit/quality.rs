@@ -1,4 +1,4 @@
-//! What connections are given over time: sound never starves, and no more is allotted than the network is estimated to carry.
+//! The media of connections over time: sound never starves, and no more is allotted than the network is estimated to carry.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use restage_media::{MediaKind, PauseReason, PeerStats, PublicationId};
 
 use crate::coverage::Coverage;
 
-/// How often it is looked.
+/// Time between two looks.
 pub(crate) const EVERY: Duration = Duration::from_millis(500);
 /// Packets of sound that may be under way from one worker to another, or come before a viewer is attached.
 const UNDER_WAY: u64 = 6;
-/// How long more may be allotted than the estimate: until an estimate is proven wrong or right, a layer is kept for 5 s after the
+/// Longest time in which more may be allotted than the estimate: until an estimate is proven wrong or right, a layer is kept for 5 s after the
 /// beginning, 3 s on a clear path, and pictures pause after 2 s.
 const OVER_MAX: Duration = Duration::from_secs(12);
 
@@ -32,7 +32,7 @@ struct Viewer {
     over_since: Option<Duration>,
 }
 
-/// What was seen before.
+/// The looks before.
 #[derive(Debug, Default)]
 pub(crate) struct Quality {
     viewers: BTreeMap<ConnectionId, Viewer>,
@@ -78,7 +78,7 @@ impl Viewer {
         }
     }
 
-    /// What is reserved fits what the network carries, after a while.
+    /// The reserved rate fits the network after a while.
     fn weigh(&mut self, now: Duration, look: &Look, coverage: &mut Coverage) {
         let stats = &look.stats;
         if stats.pause == Some(PauseReason::Network) {
@@ -105,7 +105,7 @@ impl Viewer {
     }
 }
 
-/// Whether pictures are sent to it. Sound is sent in any case, also where it does not fit.
+/// True if pictures are sent to it. Sound is sent in any case, also where it does not fit.
 fn has_pictures(stats: &PeerStats) -> bool {
     let mut tracks = stats.tracks.iter();
     let has = tracks.any(|track| track.kind == MediaKind::Video && track.bits_per_s > 0);

@@ -1,4 +1,4 @@
-//! What a client has decrypted: whose it is, and whether it goes on where it was.
+//! Packets that a client has decrypted: their owner, and their order.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,11 @@
-//! What can be seen of a datagram on the way: which stream, which number, which time.
+//! The readable part of a datagram: its stream, number and time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use restage_core::id::ConnectionId;
 
-/// How far back a number may be that is sent again.
+/// Numbers of a stream that are remembered.
 const WINDOW: u64 = 4_096;
 
 /// The header of an RTP packet (RFC 3550 §5.1).
@@ -55,7 +55,7 @@ impl Packet {
 struct Stream {
     /// The highest number without wrap-around; the first is far enough from 0 that later ones may be lower.
     highest: Option<u64>,
-    /// What was sent under the newest numbers.
+    /// Packets under the newest numbers.
     sent: BTreeMap<u64, (u64, Times)>,
 }
 
@@ -93,12 +93,12 @@ impl Types {
         types
     }
 
-    /// Whether a packet is sound.
+    /// True if a packet is sound.
     pub(super) fn is_audio(&self, header: &Header) -> bool {
         self.audio.contains(&header.pt)
     }
 
-    /// Whether a packet is sent again in a stream of its own (RFC 4588).
+    /// True if a packet is a retransmission in a stream of its own (RFC 4588).
     pub(super) fn is_repair(&self, header: &Header) -> bool {
         self.repairs.contains(&header.pt)
     }

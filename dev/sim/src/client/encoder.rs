@@ -8,7 +8,7 @@ use restage_rtmp::{HANDSHAKE_RANDOM_BYTES, PushEvent, PushName, PushSession, Str
 use super::source::{AUDIO, Mark, PICTURE, PPS, SOUND, SPS};
 use crate::random::Dice;
 
-/// How long the server has to let the stream be published.
+/// Time in which the server has to let the stream be published.
 const ANSWER_MAX: Duration = Duration::from_secs(8);
 /// AAC-LC, 48 kHz, one channel.
 const AUDIO_CONFIG: [u8; 2] = [0x11, 0x88];

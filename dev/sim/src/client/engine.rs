@@ -12,7 +12,7 @@ use str0m::crypto::CryptoError;
 use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 use str0m::format::Codec;
 
-/// What all clients of all runs share: making it takes long.
+/// Cryptography and certificate of all clients of all runs: making them takes long.
 static SHARED: LazyLock<(Arc<CryptoProvider>, Option<DtlsCert>)> = LazyLock::new(|| {
     let engine = str0m::crypto::from_feature_flags();
     let certificate = engine.dtls_provider.generate_certificate();

@@ -20,7 +20,7 @@ use str0m::{Event, Input, Output};
 use crate::random::Dice;
 use source::{Made, SOUND, Source};
 
-/// How often a client looks whether its connection still exists.
+/// Time between two questions of a client whether its connection still exists.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_millis(1_000);
 /// Names of simulcast layers, the smallest first.
 const RIDS: [&str; 2] = ["l", "h"];
@@ -73,7 +73,7 @@ pub(crate) struct Got {
     pub(crate) payload: std::sync::Arc<[u8]>,
 }
 
-/// What a publisher sends.
+/// The media that a client sends or takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Habit {
     pub(crate) codec: Codec,
@@ -100,7 +100,7 @@ pub(crate) struct Client {
     pub(crate) claims: Claims,
     pub(crate) habit: Habit,
     pub(crate) state: State,
-    /// What it was told when it was refused last.
+    /// The reason of its last refusal.
     pub(crate) refusal: String,
     /// The address that the network shows.
     pub(crate) address: SocketAddr,

@@ -21,10 +21,10 @@ pub(crate) const SPS: [u8; 24] = [
 ];
 pub(crate) const PPS: [u8; 5] = [0x68, 0xcb, 0x83, 0xcb, 0x20];
 
-/// What a payload says about itself.
+/// The origin of a payload, which it carries at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// Which publishing connection sent it.
+    /// The publishing connection that sent it.
     pub(crate) feed: u64,
     /// The number of the picture or of the packet of sound, from 0.
     pub(crate) number: u32,

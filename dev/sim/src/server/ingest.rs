@@ -20,7 +20,7 @@ use restage_rtmp::{
 
 use super::{Later, Live, Out, Reach, Server, Then};
 
-/// How often what waits is looked at.
+/// Time between two looks at the media that waits.
 const POUR: Duration = Duration::from_millis(20);
 const PAYLOAD_BYTES: usize = 1_160;
 const SOUND: usize = 0;
@@ -285,7 +285,7 @@ impl Server {
         self.out.push(Out::Hangup(feed));
     }
 
-    /// What is due goes to the workers.
+    /// Hands media that is due to the workers.
     pub(super) fn pour(&mut self) {
         let feeds: Vec<u64> = self.ingests.open.keys().copied().collect();
         self.ingests.is_pouring = !feeds.is_empty();

@@ -20,9 +20,9 @@ use restage_record::{
 use super::{Later, START_US, Server, Then};
 use crate::plan::Fault;
 
-/// How often a recording looks at its tap.
+/// Time between two looks of a recording at its tap.
 const BEAT: Duration = Duration::from_millis(100);
-/// How often a lease is renewed: a quarter of its length.
+/// Time between two renewals of a lease: a quarter of its length.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 const UPLOAD_EVERY: Duration = Duration::from_millis(300);
 /// Bytes that a recorder may hold.
@@ -47,7 +47,7 @@ pub(super) struct Captures {
     taps: BTreeMap<TapId, JobId>,
 }
 
-/// What a job is to do.
+/// The task of a job.
 struct Spec {
     publication: Option<PublicationKey>,
     is_paused: bool,
@@ -224,7 +224,7 @@ impl Server {
         self.keep_outputs(&job);
     }
 
-    /// What is due in all recordings.
+    /// Does what is due in all recordings.
     pub(super) fn beat(&mut self) {
         let jobs: Vec<JobId> = self.captures.running.keys().cloned().collect();
         let now_us = self.now_us();
@@ -280,7 +280,7 @@ impl Server {
         self.control(worker, open);
     }
 
-    /// What a recorder has made goes to the disk.
+    /// Gives the files of a recorder to the disk.
     fn keep_outputs(&mut self, job: &JobId) {
         let recording = RecordingId::of_job(job);
         let utc_us = self.now_us() as i64;

@@ -10,10 +10,10 @@ use restage_media::{
 use super::{Later, Out, Reach, Server};
 use crate::audit::quality::Look;
 
-/// How long packets and orders take from one worker to another.
+/// Time that packets and orders take from one worker to another.
 const BETWEEN_WORKERS: Duration = Duration::from_micros(200);
 
-/// What a worker reports of its peers.
+/// Reports of a worker about its peers.
 pub(super) enum News {
     Connected(PeerId),
     Gone(PeerId),

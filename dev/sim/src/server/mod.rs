@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits. What takes time is an event that comes later ([`Later`]); what leaves the server is put into [`Server::out`].
 
+mod connections;
 mod ingest;
 mod jobs;
 mod media;
@@ -13,9 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use restage_core::command::Claims;
 use restage_core::id::{ConnectionId, ParticipantId, StageId, Time};
-use restage_core::row::{Client, ConnectionKind, Protocol};
+
 use restage_core::{Command, Effect, Error, Limits, PublicationKey};
 use restage_media::{
     Burst, Config, Control, Download, InletId, PeerId, PublicationId, Sfu, WorkerId,
@@ -27,7 +27,6 @@ use crate::plan::{Fault, Plan};
 use crate::random::{Dice, Purpose};
 use ingest::Ingests;
 use jobs::Captures;
-use media::News;
 use routes::Routes;
 use spool::Spool;
 use store::{Clocks, Store};
@@ -35,12 +34,12 @@ use store::{Clocks, Store};
 pub(crate) const ACCOUNT: &str = "111122223333";
 /// When a run begins, in microseconds since 1970.
 const START_US: i64 = 1_800_000_000_000_000;
-/// How often windows, idle sessions and jobs are looked at.
+/// Time between two looks at windows, idle sessions and jobs.
 const TICK: Duration = Duration::from_millis(250);
 /// Most commands that wait for the writer.
 const COMMITS_MAX: usize = 10_000;
 
-/// What happens in the server later.
+/// Events within the server.
 #[derive(Debug)]
 pub(crate) enum Later {
     /// The writer commits the next command.
@@ -63,7 +62,7 @@ pub(crate) enum Later {
     Upload,
 }
 
-/// Who waits for a command.
+/// The one who waits for a command.
 #[derive(Debug)]
 pub(crate) enum Then {
     /// Nobody.
@@ -81,7 +80,7 @@ pub(crate) enum Then {
     Call(u64),
 }
 
-/// What leaves the server.
+/// Everything that leaves the server.
 #[derive(Debug)]
 pub(crate) enum Out {
     /// A datagram.
@@ -106,7 +105,7 @@ pub(crate) enum Out {
     Called(u64, Result<(), Error>),
 }
 
-/// What a connection is on the media side.
+/// The media side of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reach {
     /// A peer.
@@ -138,7 +137,7 @@ pub(crate) struct Server {
     /// Counts the processes.
     pub(crate) run: u32,
     pub(crate) is_up: bool,
-    /// What the wall clock is ahead of the time that has passed, in microseconds.
+    /// Microseconds by which the wall clock is ahead of the time that has passed.
     pub(crate) wall_offset_us: i64,
     pub(crate) now: Duration,
     pub(crate) workers: Vec<Sfu>,
@@ -245,10 +244,8 @@ impl Server {
     }
 
     fn new_worker(&self, worker: usize) -> Sfu {
-        let mut candidates = vec![Self::address(worker)];
-        candidates.truncate(1);
         Sfu::new(Config {
-            candidates,
+            candidates: vec![Self::address(worker)],
             seed: self.plan.seed ^ u64::from(self.run) << 32 ^ worker as u64,
             since_1970: Duration::from_micros(START_US as u64) + self.now,
             worker: WorkerId(worker as u16),
@@ -369,113 +366,6 @@ impl Server {
         }
     }
 
-    /// A client joins with its offer.
-    pub(crate) fn join(
-        &mut self,
-        (client, feed): (usize, u64),
-        kind: ConnectionKind,
-        claims: Claims,
-        offer: String,
-        address: SocketAddr,
-    ) {
-        let worker = WorkerId(self.dice.below(self.workers.len()) as u16);
-        let peer = PeerId(self.fresh());
-        let types = offer.clone();
-        let control = match &kind {
-            ConnectionKind::Publish => Control::OpenPublisher { peer, offer },
-            _ => {
-                let receiver = (claims.stage.id.clone(), claims.participant.clone());
-                let download = self.downloads.entry(receiver);
-                let download = download.or_insert_with(|| Download::unlimited().into());
-                Control::OpenSubscriber {
-                    peer,
-                    offer,
-                    download: Some(download.clone()),
-                    wish: Default::default(),
-                }
-            }
-        };
-        self.control(worker, control);
-        let answer = match self.answers.remove(&peer) {
-            Some(Ok(answer)) => answer,
-            Some(Err(reason)) => {
-                let outcome = Err(reason);
-                self.out.push(Out::Joined {
-                    client,
-                    feed,
-                    outcome,
-                });
-                return;
-            }
-            None => panic!("an offer is neither answered nor refused"),
-        };
-        let connection = ConnectionId::new(format!("c{}", self.fresh()));
-        self.auditor.opened(&connection, address, &types);
-        let live = Live {
-            stage: claims.stage.id.clone(),
-            participant: claims.participant.clone(),
-            worker,
-            reach: Reach::Peer(peer),
-            publication: None,
-            is_connected: false,
-            address: Some(address),
-        };
-        self.live.insert(connection.clone(), live);
-        self.peers.insert(peer, connection.clone());
-        let command = Command::OpenConnection {
-            connection: connection.clone(),
-            kind,
-            claims,
-            resumes: None,
-            protocol: Protocol::Whip,
-            client: Client::default(),
-            connection_token: None,
-        };
-        let then = Then::Join {
-            client,
-            feed,
-            connection,
-            answer,
-        };
-        self.submit("", command, then);
-    }
-
-    /// A client has left.
-    pub(crate) fn leave(&mut self, connection: &ConnectionId) {
-        if let Some((stage, participant)) = self.let_go(connection) {
-            let command = Command::ConnectionClosed {
-                connection: connection.clone(),
-                stage,
-                participant,
-            };
-            self.submit("", command, Then::Nothing);
-        }
-    }
-
-    /// Ends the peer of a connection.
-    fn let_go(&mut self, connection: &ConnectionId) -> Option<(StageId, ParticipantId)> {
-        let live = self.live.remove(connection)?;
-        match live.reach {
-            Reach::Peer(peer) => {
-                self.peers.remove(&peer);
-                self.control(live.worker, Control::Close { peer });
-                self.forget(peer);
-            }
-            Reach::Inlet(inlet, feed) => {
-                self.close_inlet(inlet, live.worker, feed);
-                self.forget(feeder_of(inlet));
-            }
-        }
-        self.auditor.closed(connection, live.address);
-        Some((live.stage, live.participant))
-    }
-
-    fn forget(&mut self, peer: PeerId) {
-        if let Some(publication) = self.routes.leave(peer) {
-            self.settle(publication);
-        }
-    }
-
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Publish {
@@ -501,96 +391,6 @@ impl Server {
         }
     }
 
-    fn attach(&mut self, connection: &ConnectionId, key: &PublicationKey, publishes: bool) {
-        let fresh = PublicationId(self.made + 1);
-        let Some(live) = self.live.get_mut(connection) else {
-            return;
-        };
-        self.made += 1;
-        let publication = *self.publications.entry(key.clone()).or_insert(fresh);
-        live.publication = Some(publication);
-        let (reach, worker) = (live.reach, live.worker);
-        let row = self.store.world.connections.get(connection);
-        if row.is_some_and(|row| row.session != key.session) {
-            self.coverage.reach("replica watched");
-        }
-        self.auditor.attached(connection, key, publishes);
-        match (reach, publishes) {
-            (Reach::Peer(peer), true) => {
-                self.routes.publish(worker, peer, publication);
-                self.control(worker, Control::Publish { peer, publication });
-            }
-            (Reach::Peer(peer), false) => {
-                self.routes.subscribe(worker, peer, publication);
-                self.control(worker, Control::Subscribe { peer, publication });
-            }
-            (Reach::Inlet(inlet, feed), _) => {
-                self.routes.publish(worker, feeder_of(inlet), publication);
-                self.open_inlet(feed, inlet, worker, publication);
-            }
-        }
-        self.settle(publication);
-        if publishes {
-            self.retap(publication);
-        }
-    }
-
-    /// Workers relay the publication to those that need it.
-    fn settle(&mut self, publication: PublicationId) {
-        for duty in self.routes.duties(publication) {
-            if duty.is_fed_elsewhere {
-                self.control(duty.worker, Control::Yield { publication });
-            }
-            let relay = Control::Relay {
-                publication,
-                to: duty.to,
-            };
-            self.control(duty.worker, relay);
-        }
-    }
-
-    /// What the media side reports becomes commands.
-    fn report(&mut self, news: News) {
-        let (peer, is_over) = match news {
-            News::Connected(peer) => (peer, false),
-            News::Gone(peer) => (peer, true),
-        };
-        let Some(connection) = self.peers.get(&peer).cloned() else {
-            return;
-        };
-        let command = if is_over {
-            self.peers.remove(&peer);
-            let Some(live) = self.live.remove(&connection) else {
-                return;
-            };
-            self.auditor.closed(&connection, live.address);
-            self.forget(peer);
-            Command::ConnectionClosed {
-                connection,
-                stage: live.stage,
-                participant: live.participant,
-            }
-        } else {
-            self.established(connection);
-            return;
-        };
-        self.submit("", command, Then::Nothing);
-    }
-
-    /// Media of a connection is up.
-    fn established(&mut self, connection: ConnectionId) {
-        let Some(live) = self.live.get_mut(&connection) else {
-            return;
-        };
-        live.is_connected = true;
-        let command = Command::ConnectionEstablished {
-            stage: live.stage.clone(),
-            participant: live.participant.clone(),
-            connection,
-        };
-        self.submit("", command, Then::Nothing);
-    }
-
     /// An overloaded worker leaves pictures out.
     fn shed(&mut self) {
         if !self.plan.has(Fault::Overload) {
@@ -613,13 +413,8 @@ impl Server {
         }
     }
 
-    /// Whether nothing is under way inside.
+    /// True if no command and no effect waits.
     pub(crate) fn is_settled(&self) -> bool {
         self.commits.is_empty() && self.effects.is_empty()
     }
-}
-
-/// The peer that stands for an inlet in the table of routes: numbers are given out once.
-fn feeder_of(inlet: InletId) -> PeerId {
-    PeerId(inlet.0)
 }

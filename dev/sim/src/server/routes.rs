@@ -1,4 +1,4 @@
-//! Which worker feeds each publication, and which workers have subscribers of it: a simple model of the node's table.
+//! The worker that feeds each publication, and the workers that have subscribers of it: a simple model of the node's table.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ struct Route {
     subscribers: BTreeMap<PeerId, WorkerId>,
 }
 
-/// What a worker has to do for a publication from now on.
+/// The part of a worker in a publication from now on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Duty {
     pub(crate) worker: WorkerId,
@@ -68,7 +68,7 @@ impl Routes {
         Some(home)
     }
 
-    /// What the workers have to do for a publication, now that something has changed.
+    /// The parts of the workers in a publication, after a change.
     pub(crate) fn duties(&mut self, publication: PublicationId) -> Vec<Duty> {
         let Some(route) = self.routes.get_mut(&publication) else {
             return Vec::new();

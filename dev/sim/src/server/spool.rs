@@ -52,7 +52,7 @@ impl Spool {
         });
     }
 
-    /// How much waits to be written.
+    /// Number of writes that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }

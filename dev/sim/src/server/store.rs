@@ -13,7 +13,7 @@ use crate::coverage::Coverage;
 /// The rows, and what is checked of every commit.
 pub(crate) struct Store {
     pub(crate) world: World,
-    /// What sinks are still to be told, in order.
+    /// Notices for the sinks, in order.
     pub(crate) outbox: Vec<Notice>,
     /// Every command that was decided, so that another store can be given the same.
     pub(crate) steps: Vec<Step>,
@@ -27,7 +27,7 @@ pub(crate) struct Store {
 /// A command, and what was decided.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What came from outside.
+    /// Times, limits and ids from outside.
     pub context: Context,
     /// The command.
     pub command: Command,

@@ -6,7 +6,7 @@ use super::World;
 use super::event::Event;
 use crate::client::encoder::Encoder;
 
-/// How long bytes take.
+/// Time that bytes take.
 pub(super) const TCP_DELAY: Duration = Duration::from_millis(12);
 
 impl World {

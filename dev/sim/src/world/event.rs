@@ -1,4 +1,4 @@
-//! What happens at a time.
+//! The events of the virtual clock.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use restage_core::id::ConnectionId;
 
 use crate::server::Later;
 
-/// What happens at a time.
+/// An event, which happens at a time.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A datagram arrives at a client.

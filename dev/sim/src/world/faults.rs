@@ -1,4 +1,4 @@
-//! What goes wrong, and the end of it.
+//! Faults, and their end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How clients join, leave, and come back.
+//! Clients join, leave, and come back.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::event::Event;
 use crate::client::{CHECK_EVERY, Client, Habit, State};
 use crate::network::Line;
 
-/// How long a client waits before it joins again.
+/// Time that a client waits before it joins again.
 const RETRY: Duration = Duration::from_millis(400);
-/// How long it waits for an answer.
+/// Time that it waits for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 impl World {
@@ -41,7 +41,7 @@ impl World {
         SocketAddr::from(([198, 51, 100, 7], 10_000 + self.addresses))
     }
 
-    /// What a client does by itself, from time to time.
+    /// Does what a client does by itself from time to time.
     pub(super) fn look_after(&mut self, number: usize) {
         self.clients[number].check_at = self.now + CHECK_EVERY;
         if self.clients[number].is_gone {

@@ -29,7 +29,7 @@ const EVENTS_AT_ONCE_MAX: u32 = 100_000;
 /// Datagrams that the kernel keeps while the process stands still.
 const SOCKET_BUFFER: usize = 300;
 
-/// What a run has come to.
+/// The result of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// Virtual time.
@@ -40,9 +40,9 @@ pub struct Outcome {
     pub commands: u64,
     /// These commands, in order.
     pub steps: Vec<Step>,
-    /// What the auditor has counted.
+    /// Counters of the auditor.
     pub counts: Counts,
-    /// What was reached.
+    /// States that were reached.
     pub coverage: Coverage,
     /// A digest of everything that happened: equal for two runs of one plan.
     pub digest: u64,
@@ -68,7 +68,7 @@ pub(crate) struct World {
     calls: u64,
     addresses: u16,
     pub(crate) frozen_until: Duration,
-    /// What waits for the server to go on.
+    /// Events that wait for the server to go on.
     stalled: VecDeque<Event>,
     buffered: usize,
     at_once: (Duration, u32),

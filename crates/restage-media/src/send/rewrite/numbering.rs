@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// is left out of 30 a second, two are added 15 times a second: this is two seconds.
 const OLDER_MAX: usize = 63;
 
-/// How far a number goes ahead of the highest one sent. A longer gap is closed as far as this: a receiver of SRTP guesses the rollover
+/// The most by which a number goes ahead of the highest one sent. A longer gap is closed as far as this: a receiver of SRTP guesses the rollover
 /// counter, and wrongly from 2^15 on (RFC 3711 §3.3.1), after which nothing of the stream verifies any more. The publisher's numbers make
 /// no such jump at once, but several of them do where what came in between could not be sent. The rest is for what the receiver's own
 /// network loses.
